@@ -1,0 +1,12 @@
+/**
+ * @rmr/core: the RMR protocol without the world. No IO, no timers, no ambient time or chance.
+ *
+ * Reading order: `ports/` (what the world must provide), `rules/` (what the protocol decides),
+ * `wire/` (what travels), `chunks/` (what is dirty), `states/` (who may become what).
+ */
+export * from "./assert.js"
+export * from "./brand.js"
+export * from "./errors.js"
+export * from "./limits.js"
+export * from "./ports/index.js"
+export * from "./rules/index.js"

@@ -1,0 +1,58 @@
+/**
+ * Every bound of the system, in one place, with the relations between them asserted.
+ *
+ * A bound that is not here does not exist: what is not bounded will one day be endless. Units last.
+ */
+import { assert } from "./assert.js"
+
+export const POOL_NAME_BYTES_MAX = 255
+export const HOST_NAME_BYTES_MAX = 255
+export const ADDRESS_BYTES_MAX = 255
+
+/** Members of a pool, absent ones included. */
+export const MEMBERS_MAX = 8
+
+export const BLOCK_BYTES_MIN = 512
+/** Volumes and extents are multiples of this, whatever the medium's own block is. */
+export const VOLUME_BLOCK_BYTES = 4096
+
+export const CHUNK_BYTES_MIN = 4096
+export const CHUNK_BYTES_MAX: number = 16 * 1024 * 1024
+export const CHUNK_BYTES_DEFAULT: number = 128 * 1024
+
+/** 512 TiB: offsets stay far below 2⁵³, so that sums of two are still exact. */
+export const VOLUME_BYTES_MAX: number = 512 * 2 ** 40
+
+/** The largest single IO: what an NBD client may ask. */
+export const IO_BYTES_MAX: number = 32 * 1024 * 1024
+
+export const QUEUE_DEPTH_MIN = 1
+export const QUEUE_DEPTH_MAX = 4096
+export const QUEUE_DEPTH_DEFAULT = 128
+
+/** Chunks per second-level page of a dirty map: one byte each. */
+export const MAP_PAGE_CHUNKS = 4096
+
+export const EXTENT_BYTES_DEFAULT: number = 4 * 1024 * 1024
+export const HOT_EXTENTS_DEFAULT = 512
+
+/** Lineage entries that a view record remembers. */
+export const LINEAGE_HISTORY_MAX = 16
+
+/** Messages: everything but the payload. A header fits a slot of any transport. */
+export const HEADER_BYTES_MAX = 512
+
+assert(CHUNK_BYTES_MIN >= BLOCK_BYTES_MIN, "a chunk holds whole blocks")
+assert(CHUNK_BYTES_MIN % VOLUME_BLOCK_BYTES === 0, "a chunk holds whole volume blocks")
+assert(
+  CHUNK_BYTES_MIN <= CHUNK_BYTES_DEFAULT && CHUNK_BYTES_DEFAULT <= CHUNK_BYTES_MAX,
+  "default chunk",
+)
+assert(CHUNK_BYTES_MAX <= IO_BYTES_MAX, "a chunk is copied by one IO")
+assert(VOLUME_BYTES_MAX + IO_BYTES_MAX < Number.MAX_SAFE_INTEGER, "offset + length stays exact")
+assert(VOLUME_BYTES_MAX / CHUNK_BYTES_MIN < 2 ** 53, "chunk numbers are exact")
+assert(
+  QUEUE_DEPTH_MIN <= QUEUE_DEPTH_DEFAULT && QUEUE_DEPTH_DEFAULT <= QUEUE_DEPTH_MAX,
+  "queue depth",
+)
+assert(MEMBERS_MAX <= 31, "a member set is a small bit mask")

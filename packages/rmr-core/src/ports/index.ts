@@ -1,0 +1,10 @@
+/** Everything that comes from outside: time, chance, logs, memory, transports, files and stores. */
+export * from "./block-file.js"
+export * from "./block-io.js"
+export * from "./clock.js"
+export * from "./env.js"
+export * from "./log.js"
+export * from "./memory.js"
+export * from "./random.js"
+export * from "./store.js"
+export * from "./transport.js"

@@ -1,0 +1,94 @@
+/**
+ * PoolMetadata: the view record, the one durable and totally ordered truth about a pool (rule V1).
+ *
+ * Upstream's `rmr_pool_md`. Only the epoch holder makes a new one; a member persists it as a whole; a
+ * view counts once it is durable on all members of its normal set. Everything here is plain data;
+ * the codec is wire/pool-metadata-codec.ts, the two copies on a disk are the store's business.
+ */
+import type { GroupId, MemberId } from "../brand.js"
+import type { MemberSet } from "./member-set.js"
+
+/** 16 bytes as 32 lower-case hex digits; `ZERO_UUID` for none. */
+export type Uuid = string
+export const ZERO_UUID: Uuid = "0".repeat(32)
+
+/** Which view, inside one lineage. Ordered by epoch, then version. (0, 0) is "none". */
+export interface ViewNumber {
+  readonly epoch: number
+  readonly version: number
+}
+
+export const NO_VIEW: ViewNumber = { epoch: 0, version: 0 }
+
+/** map_ver: names one view of one history of the pool. */
+export interface MapVersion extends ViewNumber {
+  readonly lineage: Uuid
+}
+
+/** A lineage that this one came from, and the view after which a force forked it off (F6). */
+export interface LineageEntry {
+  readonly lineage: Uuid
+  readonly fork: ViewNumber
+}
+
+/** `data` members hold the volume. (Room for a witness that only votes.) */
+export type MemberRole = "data"
+
+export interface MemberEntry {
+  readonly memberId: MemberId
+  readonly storeUuid: Uuid
+  /** Where peers and clients reach it, as a transport address. */
+  readonly address: string
+  readonly role: MemberRole
+  /** The last view that named it normal, as the epoch holder recorded it (V4, M2). */
+  readonly normalThrough: ViewNumber
+  /** Its store's incarnation in that view; an older claim means the store was rolled back (V4b). */
+  readonly incarnation: number
+}
+
+/** Why a byte range rides on a view change. */
+export const RANGE_KINDS = ["unresolved", "uncertain"] as const
+/**
+ * `unresolved`: a mutation that was in flight; newly absent members miss it (V2).
+ * `uncertain`: a mutation that failed everywhere; every normal member suspects it (W6).
+ */
+export type RangeKind = (typeof RANGE_KINDS)[number]
+
+export interface MutationRange {
+  readonly kind: RangeKind
+  readonly offset: number
+  readonly length: number
+}
+
+export interface PoolMetadata {
+  readonly poolName: string
+  readonly groupId: GroupId
+  readonly poolUuid: Uuid
+  readonly chunkSizeBytes: number
+  readonly mappedSizeBytes: number
+  readonly queueDepth: number
+  readonly minNormal: number
+  readonly mapVersion: MapVersion
+  /** Newest first, at most LINEAGE_HISTORY_MAX. */
+  readonly history: readonly LineageEntry[]
+  /** By slot; undefined where a member was deleted. */
+  readonly members: readonly (MemberEntry | undefined)[]
+  /** N: slots whose members are normal. All other members of the table are absent. */
+  readonly normal: MemberSet
+  /** At most queueDepth. */
+  readonly ranges: readonly MutationRange[]
+}
+
+/** Negative, zero or positive as `a` is before, equal to or after `b`, inside one lineage. */
+export function compareViews(a: ViewNumber, b: ViewNumber): number {
+  return a.epoch - b.epoch || a.version - b.version
+}
+
+export function maxView(a: ViewNumber, b: ViewNumber): ViewNumber {
+  return compareViews(a, b) >= 0 ? a : b
+}
+
+/** The default minimum of normal members: 1 of 1, 1 of 2, 2 of 3, 2 of 4, 3 of 5. */
+export function defaultMinNormal(memberCount: number): number {
+  return Math.ceil(memberCount / 2)
+}
