@@ -5,35 +5,47 @@
  */
 import { assert } from "./assert.js"
 
+/** ASCII, one byte per character; at least 1. */
 export const POOL_NAME_BYTES_MAX = 255
+/** Each half of a session name `<client@server>`. */
 export const HOST_NAME_BYTES_MAX = 255
+/** A transport address, as members are listed with it. */
 export const ADDRESS_BYTES_MAX = 255
 
 /** Members of a pool, absent ones included. */
 export const MEMBERS_MAX = 8
 
+/** The smallest unit that a medium never tears. */
 export const BLOCK_BYTES_MIN = 512
 /** Volumes and extents are multiples of this, whatever the medium's own block is. */
 export const VOLUME_BLOCK_BYTES = 4096
 
+/** A chunk is a power of two from here … */
 export const CHUNK_BYTES_MIN = 4096
+/** … to here; one IO copies it whole. */
 export const CHUNK_BYTES_MAX: number = 16 * 1024 * 1024
+/** Fixed when the pool is created. */
 export const CHUNK_BYTES_DEFAULT: number = 128 * 1024
 
-/** 512 TiB: offsets stay far below 2⁵³, so that sums of two are still exact. */
+/** Offsets stay far below 2⁵³, so that sums of two are still exact. */
 export const VOLUME_BYTES_MAX: number = 512 * 2 ** 40
 
 /** The largest single IO: what an NBD client may ask. */
 export const IO_BYTES_MAX: number = 32 * 1024 * 1024
 
+/** Io units of a pool, at least. */
 export const QUEUE_DEPTH_MIN = 1
+/** Io units of a pool, at most: what a view change may have to list (V2). */
 export const QUEUE_DEPTH_MAX = 4096
+/** Fixed when the pool is created. */
 export const QUEUE_DEPTH_DEFAULT = 128
 
 /** Chunks per second-level page of a dirty map: one byte each. */
 export const MAP_PAGE_CHUNKS = 4096
 
+/** What the intent log tracks at once. */
 export const EXTENT_BYTES_DEFAULT: number = 4 * 1024 * 1024
+/** Hot extents of a store before it asks for a flush; a soft limit (I3). */
 export const HOT_EXTENTS_DEFAULT = 512
 
 /** Lineage entries that a view record remembers. */

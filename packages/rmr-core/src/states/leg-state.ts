@@ -34,8 +34,8 @@ export const LEG_MACHINE: StateMachine<LegState, LegEvent> = freezeMachine({
   initial: "created",
   states: {
     created: {
-      meaning: "The leg is known by member and address, and nobody there has answered yet.",
-      next: "The client dials the member until it answers or the pool is closed.",
+      meaning: "The leg is new: its member and address are known, and it took no part in IO yet.",
+      next: "The client dials the member; a new pool starts with it, a known one brings it back.",
       help: "Check the address and that the storage node runs; `delete` gives the member up.",
     },
     normal: {
