@@ -1,0 +1,73 @@
+/**
+ * Mutations: when a write may be acknowledged (rules W3, W4, F4).
+ *
+ * A write is good when every member that counts has answered it, one of them has done it, and whoever
+ * missed it is out of a view that remembers the range. Not before: an acknowledgement is a promise that
+ * survives everything that can happen next.
+ */
+import type { ErrorCode } from "../errors.js"
+import { has, isSubset, type MemberSet, slotsOf, without } from "./member-set.js"
+import type { View } from "./view-change.js"
+
+/** What a leg's answer means for the mutation. */
+export type AnswerMeaning =
+  | "done"
+  /** The member marked the chunk in its own map; it counts as an answer, not as a copy. */
+  | "missed"
+  /** F4: somebody else has the pool. Nothing more is acknowledged, nothing more is proposed. */
+  | "ends-client"
+  /** The leg did not do it and did not record that: send again, or expel it. */
+  | "unanswered"
+
+/** F4, W2: how the client reads a status. The one place where `fenced` gets its meaning. */
+export function meaningOfAnswer(status: "ok" | ErrorCode): AnswerMeaning {
+  switch (status) {
+    case "ok":
+      return "done"
+    case "media-error":
+    case "no-clean-copy":
+      return "missed"
+    case "fenced":
+      return "ends-client"
+    default:
+      return "unanswered"
+  }
+}
+
+export interface MutationProgress {
+  /** N of the view it was sent under. */
+  readonly sentTo: MemberSet
+  readonly done: MemberSet
+  readonly missed: MemberSet
+  /** Members put out by an effective view whose ranges contain this mutation (V2). */
+  readonly carriedOut: MemberSet
+}
+
+export type MutationDecision =
+  | { readonly decide: "acknowledge" }
+  /** W4: nobody did it. The caller gets an error; the range stays uncertain (W6). */
+  | { readonly decide: "fail-uncertain" }
+  | { readonly decide: "wait"; readonly forAnswers: MemberSet; readonly forViewWithout: MemberSet }
+
+/** W3: `effective` is the view in force; no mutation is judged while a proposal is pending (V2). */
+export function decideMutation(progress: MutationProgress, effective: View): MutationDecision {
+  const answered = progress.done | progress.missed
+  const forAnswers = without(effective.normal, answered)
+  const others = without(progress.sentTo, effective.normal)
+  const forViewWithout = without(others, progress.carriedOut)
+  if (forAnswers !== 0 || forViewWithout !== 0) {
+    return { decide: "wait", forAnswers, forViewWithout }
+  }
+  if ((progress.done & effective.normal) === 0) return { decide: "fail-uncertain" }
+  return { decide: "acknowledge" }
+}
+
+/** I5, Q15: a flush is good when it succeeded on all normal members of the view in force at its end. */
+export function isFlushed(succeededOn: MemberSet, effective: View): boolean {
+  return isSubset(effective.normal, succeededOn)
+}
+
+/** What a leg of the view owes at a deadline, for messages: who has not answered. */
+export function unanswered(progress: MutationProgress): number[] {
+  return slotsOf(progress.sentTo).filter((slot) => !has(progress.done | progress.missed, slot))
+}

@@ -1,0 +1,130 @@
+/**
+ * Recovery: who suspects itself, and whose copy is right (rules R2–R6).
+ *
+ * Nobody ever accuses another member. A member that may differ marks *its own* chunks, with a rank that says
+ * why; that is a fact it knows, it is durable, and it survives whoever asked for it. Then the question
+ * "whose copy?" has an answer that any client derives at any time, again and again, from the marks
+ * alone: clean beats suspect; where nobody is clean, the least suspect is elected and clears its own
+ * mark. Nothing is consumed, so an interrupted recovery is simply done again.
+ */
+import { assert } from "../assert.js"
+import type { RestartClass } from "../ports/store.js"
+import { has, type MemberSet, slotsOf } from "./member-set.js"
+import {
+  CHUNK_CLEAN,
+  CHUNK_REAL,
+  CHUNK_SUSPECT_CACHE_LOST,
+  CHUNK_SUSPECT_IN_FLIGHT,
+  RANK_CACHE_LOST,
+  rankOfByte,
+  strongerByte,
+} from "./rank.js"
+
+/** What a store finds out about its last life when it is opened. */
+export interface LastLife {
+  readonly closedCleanly: boolean
+  /** The machine has not booted since. */
+  readonly sameBoot: boolean
+  /** A write-back or flush had failed: what the cache held is not known any more (I5). */
+  readonly flushFailed: boolean
+}
+
+/** R2 (Q5): a clean close says everything is on the medium; the same boot, that the cache was kept. */
+export function restartClassOf(life: LastLife): RestartClass {
+  if (life.flushFailed) return "cache-lost"
+  if (life.closedCleanly) return "none"
+  return life.sameBoot ? "process" : "cache-lost"
+}
+
+/**
+ * R3(b): what an unclean open makes of the member's own byte for a chunk of a hot extent. (R3(a) marks the
+ * chunk for every absent member too: the marks of the last moments may have been in memory only.)
+ */
+export function ownByteAfterRestart(byte: number, restart: RestartClass): number {
+  if (restart === "none") return byte
+  const suspicion = restart === "process" ? CHUNK_SUSPECT_IN_FLIGHT : CHUNK_SUSPECT_CACHE_LOST
+  return strongerByte(byte, suspicion)
+}
+
+/** The newest mutation that a member recorded for one io unit. Ordered by epoch, then sequence. */
+export interface UnitRecord {
+  readonly epoch: number
+  readonly sequence: number
+}
+
+export function compareUnitRecords(a: UnitRecord, b: UnitRecord): number {
+  return a.epoch - b.epoch || a.sequence - b.sequence
+}
+
+export interface UnitDecision {
+  /** The newest record of the unit anywhere in the opening normal set, if any. */
+  readonly newest: UnitRecord | undefined
+  /** Members of the opening normal set that suspect its range, rank 1. */
+  readonly suspects: MemberSet
+}
+
+/**
+ * R4: what the last client left behind in one io unit. Recorded by all: everybody has it. By some:
+ * those suspect themselves, and the others' clean copies decide; a mutation that not all recorded was
+ * never acknowledged. `records[slot]` is undefined where the member recorded nothing or restarted
+ * (then R3 has spoken for it).
+ */
+export function decideUnit(
+  records: readonly (UnitRecord | undefined)[],
+  normal: MemberSet,
+): UnitDecision {
+  let newest: UnitRecord | undefined
+  for (const slot of slotsOf(normal)) {
+    const record = records[slot]
+    if (record === undefined) continue
+    if (newest === undefined || compareUnitRecords(record, newest) > 0) newest = record
+  }
+  if (newest === undefined) return { newest, suspects: 0 }
+  let recordedBy = 0
+  for (const slot of slotsOf(normal)) {
+    const record = records[slot]
+    if (record !== undefined && compareUnitRecords(record, newest) === 0) recordedBy |= 1 << slot
+  }
+  return { newest, suspects: recordedBy === normal ? 0 : recordedBy }
+}
+
+/** R5: what a joiner's own byte becomes: its last io makes it suspect, a valid mark makes it real. */
+export function ownByteOfJoiner(byte: number, isInLastIo: boolean, isMarked: boolean): number {
+  let result = byte
+  if (isInLastIo) result = strongerByte(result, CHUNK_SUSPECT_IN_FLIGHT)
+  if (isMarked) result = strongerByte(result, CHUNK_REAL)
+  return result
+}
+
+export type ElectionDecision =
+  /** These have the chunk clean; whoever is dirty fetches it. */
+  | { readonly decide: "fetch"; readonly from: MemberSet }
+  /** Nobody is clean: this member durably clears its own bit, the others fetch. */
+  | { readonly decide: "elect"; readonly slot: number; readonly rank: 1 | 2 }
+  /** Only real ones: a holder is missing, or the chunk is lost (S8, Q23). */
+  | { readonly decide: "wait" }
+
+/**
+ * R6: whose copy of a chunk is right inside the normal set. `bytes[slot]` is the member's own byte, durable,
+ * after R3 and R4. Lowest rank, then lowest member id (slots are handed in in that order).
+ * A rank 2 election is carried out only after waiting for missing members of the base view.
+ */
+export function decideElection(bytes: readonly number[], normal: MemberSet): ElectionDecision {
+  let clean = 0
+  let elected = -1
+  let electedRank = RANK_CACHE_LOST + 1
+  for (const slot of slotsOf(normal)) {
+    const byte = bytes[slot]
+    assert(byte !== undefined, "a member of the normal set has answered with its byte")
+    if (byte === CHUNK_CLEAN) {
+      clean |= 1 << slot
+    } else if (byte !== CHUNK_REAL && rankOfByte(byte) < electedRank) {
+      elected = slot
+      electedRank = rankOfByte(byte)
+    }
+  }
+  if (clean !== 0) return { decide: "fetch", from: clean }
+  if (elected < 0) return { decide: "wait" }
+  assert(has(normal, elected), "the elected member is normal")
+  return { decide: "elect", slot: elected, rank: electedRank as 1 | 2 }
+}
