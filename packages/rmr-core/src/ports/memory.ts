@@ -19,7 +19,9 @@
  * - **A2** A lease is free exactly when as many `release` as `lease` + `retain` were called on it.
  * - **A3** A handle that was freed is refused by assertion, also after its memory serves another lease.
  * - **A4** Memory is bounded: `lease` answers `NO_LEASE` when there is no room and changes nothing.
- * - **A5** `whenFree` runs once, after a later release made room, in order of asking.
+ *   What is released can be leased again, up to `leaseBytesMax`; asking for more is refused by assertion.
+ * - **A5** `whenFree` runs once, inside a later release that left more room than there was at the
+ *   asking, in order of asking.
  */
 import type { Lease } from "../brand.js"
 
