@@ -44,10 +44,10 @@ export async function runClause<Harness>(
     await clause.run(harness)
   } catch (thrown) {
     // Taking down after a failure may fail for the same reason; the first one is the story.
-    await Promise.resolve(fixture.close?.(harness)).catch(() => undefined)
+    await takeDown(harness, fixture).catch(() => undefined)
     throw thrown
   }
-  await fixture.close?.(harness)
+  await takeDown(harness, fixture)
 }
 
 /** Runs all clauses, one after another, without any test framework. */
@@ -72,6 +72,10 @@ export function brokenPromises<Harness>(outcomes: readonly ClauseOutcome<Harness
   const broken = outcomes.filter((outcome) => outcome.error !== undefined)
   const promises = new Set(broken.map((outcome) => outcome.clause.promise))
   return [...promises].sort((a, b) => numberOf(a) - numberOf(b))
+}
+
+async function takeDown<Harness>(harness: Harness, fixture: Fixture<Harness>): Promise<void> {
+  await fixture.close?.(harness)
 }
 
 function numberOf(promise: string): number {

@@ -4,4 +4,5 @@
 export * from "./check.js"
 export * from "./clause.js"
 export * from "./runner.js"
+export * from "./traits.js"
 export * from "./waiting.js"
