@@ -1,25 +1,51 @@
 /**
  * Tests run on sources: swc strips the types, package names map to `src`, nothing is built first.
+ *
+ * Four projects, because they differ in what they need: `unit` and `contract` only sources, `packages`
+ * a build and a package manager, `e2e` real processes. Which names map where is read from the
+ * `exports` of each package, so that a new package or subpath needs no line here.
  */
-const project = (displayName, testMatch, extra = {}) => ({
-  displayName,
-  testMatch: testMatch.map((pattern) => `<rootDir>/${pattern}`),
-  testEnvironment: "node",
-  transform: {
-    "^.+\\.ts$": ["@swc/jest", { jsc: { target: "es2022", parser: { syntax: "typescript" } } }],
-  },
-  moduleNameMapper: {
-    "^@rmr/core$": "<rootDir>/packages/rmr-core/src/index.ts",
-    "^@rmr/testkit$": "<rootDir>/packages/rmr-testkit/src/index.ts",
-    "^@rmr/testkit/(.*)$": "<rootDir>/packages/rmr-testkit/src/$1/index.ts",
-    "^@rmr/sim$": "<rootDir>/packages/rmr-sim/src/index.ts",
-    "^(\\.{1,2}/.*)\\.js$": "$1",
-  },
-  modulePathIgnorePatterns: ["<rootDir>/packages/[^/]+/dist/"],
-  ...extra,
-})
+import { readdirSync, readFileSync } from "node:fs"
+import { cpus } from "node:os"
+
+/** @returns {Record<string, string>} */
+function sourcesByName() {
+  /** @type {Record<string, string>} */
+  const sources = {}
+  for (const folder of readdirSync(new URL("packages", import.meta.url))) {
+    const manifest = new URL(`packages/${folder}/package.json`, import.meta.url)
+    const { name, exports } = JSON.parse(readFileSync(manifest, "utf8"))
+    for (const [subpath, entry] of Object.entries(exports)) {
+      const file = entry.default.replace(/^\.\/dist\//, "src/").replace(/\.js$/, ".ts")
+      sources[`^${name}${subpath.slice(1)}$`] = `<rootDir>/packages/${folder}/${file}`
+    }
+  }
+  return sources
+}
+
+/**
+ * @param {string} displayName
+ * @param {readonly string[]} testMatch
+ */
+function project(displayName, testMatch, extra = {}) {
+  return {
+    displayName,
+    testMatch: testMatch.map((pattern) => `<rootDir>/${pattern}`),
+    testEnvironment: "node",
+    transform: {
+      "^.+\\.[tj]s$": [
+        "@swc/jest",
+        { jsc: { target: "es2022", parser: { syntax: "typescript" } }, sourceMaps: "inline" },
+      ],
+    },
+    moduleNameMapper: { ...sourcesByName(), "^(\\.{1,2}/.*)\\.js$": "$1" },
+    modulePathIgnorePatterns: ["<rootDir>/packages/[^/]+/dist/", "<rootDir>/.cache/"],
+    ...extra,
+  }
+}
 
 export default {
+  maxWorkers: Math.min(2, cpus().length),
   projects: [
     project("unit", [
       "packages/*/src/**/*.test.ts",
@@ -27,6 +53,7 @@ export default {
       "bench/src/**/*.test.ts",
     ]),
     project("contract", ["packages/*/test/**/*.test.ts"]),
-    project("e2e", ["e2e/**/*.test.ts"], { testTimeout: 120_000 }),
+    project("packages", ["e2e/packages/**/*.test.ts"], { testTimeout: 300_000 }),
+    project("e2e", ["e2e/test/**/*.test.ts"], { testTimeout: 120_000 }),
   ],
 }
