@@ -7,11 +7,12 @@ import { generatedFrom, table } from "./markdown.js"
 const INTRODUCTION = `# Errors
 
 Everything the world can do wrong ends in one class, \`RmrError\`, with one of these codes. Match on
-\`error.code\`, never on the class or the text. The status is the u16 that stands for the code in messages
-and completion batches; 0 is success. A number is never given a second meaning; a new code takes the next.
+\`error.code\`, never on the class or the text. The status is the u16 that stands for the code in
+messages and completion batches; 0 is success. A number is never given a second meaning; a new
+code takes the next.
 
-What the program itself does wrong is no \`RmrError\` but an \`AssertionError\`: it has no code, because
-nothing that follows it can be trusted.`
+What the program itself does wrong is no \`RmrError\` but an \`AssertionError\`: it has no code,
+because nothing that follows it can be trusted.`
 
 export function renderErrors(): string {
   const rows = Object.entries(ERROR_CODES)

@@ -9,7 +9,8 @@ import { generatedFrom, table } from "./markdown.js"
 
 const INTRODUCTION = `# Limits
 
-Every bound of the system, from \`packages/rmr-core/src/limits.ts\`. A bound that is not here does not exist.`
+Every bound of the system, from \`packages/rmr-core/src/limits.ts\`. A bound that is not here does
+not exist.`
 
 export interface LimitText {
   readonly name: string

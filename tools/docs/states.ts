@@ -16,15 +16,15 @@ type AnyMachine = StateMachine<string, string>
 
 const INTRODUCTION = `# States
 
-Who may become what, and why. Each machine below is a frozen table in \`packages/rmr-core/src/states\`;
-one cell changes a state, every change is checked against the table in production, and the sentences
-here are the ones that a status shows (promise P11: since when, why, what happens next by itself, which
-command helps).
+Who may become what, and why. Each machine below is a frozen table in
+\`packages/rmr-core/src/states\`; one cell changes a state, every change is checked against the
+table in production, and the sentences here are the ones that a status shows (promise P11: since
+when, why, what happens next by itself, which command helps).
 
 Rule numbers (\`V5\`, \`W5\`, …) are those of [RULES.md](RULES.md). The verbs in the column *Helps*
-(\`enable\`, \`replace\`, …) are those of the \`rmr\` program, which is not built yet. A state of a leg, a server
-pool or a map update is somebody's local opinion and lives in memory; the life of a store is durable.
-Which member holds the truth is decided by none of them, but by the view record alone.`
+(\`enable\`, \`replace\`, …) are those of the \`rmr\` program, which is not built yet. A state of a leg,
+a server pool or a map update is somebody's local opinion and lives in memory; the life of a store
+is durable. Which member holds the truth is decided by none of them, but by the view record alone.`
 
 /** What a machine is about, for a reader who comes from the original. */
 const SECTIONS: readonly { readonly machine: AnyMachine; readonly about: string }[] = [
