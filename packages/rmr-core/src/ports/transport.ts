@@ -12,29 +12,37 @@
  * promise per IO. Payload is a lease (ports/memory.ts). See docs/adr/0002.
  *
  * Promises (every transport; the contract suite has a test for each):
- * - **T1** Dial and accept meet: both sides get a session, and each learns the other's name.
+ * - **T1** Dial and accept meet: both sides get a session with the same limits, and each learns the
+ *   other's name. The accepting side hears of a session before its first request.
  * - **T2** A dial that is refused or unanswered fails with `unreachable` inside its deadline.
- * - **T3** Every submitted request completes exactly once: with its reply, or with a status.
- * - **T4** Requests of a session may be executed and completed in any order.
+ * - **T3** Every submitted request completes exactly once, with its reply or with a status, and is
+ *   delivered at most once. With a status nobody knows whether it was delivered, or still will be.
+ * - **T4** Requests of a session may be delivered, answered and completed in any order.
  * - **T5** Headers of 1…headerBytesMax and payloads of 0…payloadBytesMax arrive whole and unchanged;
  *   a larger one is refused by assertion before a byte leaves.
- * - **T6** A payload lease is held by the transport from submit or reply until it is done with the
- *   memory; its bytes are not touched before or after.
+ * - **T6** The transport holds a payload lease from submit until just before the completion is
+ *   delivered, whatever its status, and from reply until it is sent. PAYLOAD_OUT is only read. The
+ *   room of a PAYLOAD_BACK may change at any time until then; after it, and outside, nothing changes.
  * - **T7** Never more requests in flight on a lane than its credits; a credit is back before its
  *   completion is delivered.
- * - **T8** A receiver that does not reply, or has no memory, stops the sender and loses nothing.
- * - **T9** Close completes what is in flight with `closed`, is idempotent, and lets the peer see
- *   its session go down.
+ * - **T8** A receiver that does not reply, or has no memory, stops the sender, loses nothing, and
+ *   is not taken for silent.
+ * - **T9** Close completes what is in flight with `closed` and reports the session down with it, is
+ *   idempotent, and lets the peer see its session go down with `link-lost`.
  * - **T10** A lost link completes everything in flight once with `link-lost`, then the session is
- *   reported down, once. A peer that falls silent is noticed within `silenceMsMax`.
+ *   reported down, once, on each side. A peer that falls silent is noticed within `silenceMsMax`.
  * - **T11** Closing a listener ends accepting and keeps its sessions.
  * - **T12** Sessions do not cross-talk: a reply reaches the request it answers, and no other.
  * - **T13** A dial can be given up at any stage; nothing is left of it.
- * - **T14** `supports` is frozen and true: what it declares works, what it does not is refused.
- * - **T15** After close nothing is left: no timer, session, lease or credit.
- * - **T16** One delivery call per loop turn and kind, with everything that had arrived.
- * - **T17** Lanes are independent: with all credits of one lane in flight, another still moves (W8).
- * - **T18** A reply to a session that is down is dropped, and its lease released.
+ * - **T14** `supports` is frozen and true. An address of another scheme is refused with
+ *   `unsupported`, one that makes no sense with `invalid-argument`.
+ * - **T15** After close nothing is left: no timer, session, lease, listener or delivery.
+ * - **T16** One delivery call per loop turn and kind, with everything that had arrived; never inside
+ *   a call of the user.
+ * - **T17** Lanes are independent: with all credits of one lane in flight, or its payloads waiting
+ *   for memory, another still moves (W8).
+ * - **T18** A reply to a session that is down is dropped, and its lease given back.
+ * - **T19** Bytes of a stranger end the connection they came on, and nothing else (P8).
  */
 import type { Lease, SessionId } from "../brand.js"
 import type { RmrError } from "../errors.js"
@@ -77,13 +85,19 @@ export const REQUEST_LANE = 2
 export const REQUEST_DIRECTION = 3
 export const REQUEST_HEADER_AT = 4
 export const REQUEST_HEADER_BYTES = 5
-/** PAYLOAD_OUT: a lease with one reference that now belongs to the handler. Else `NO_LEASE`. */
+/**
+ * PAYLOAD_OUT with bytes: a lease of this endpoint's memory, the payload at its start (aligned, fit
+ * for direct IO), whose one reference now belongs to the handler. Else `NO_LEASE`.
+ */
 export const REQUEST_LEASE = 6
 /** PAYLOAD_OUT: how much came. PAYLOAD_BACK: how much the requester has room for. */
 export const REQUEST_PAYLOAD_BYTES = 7
 export const REQUEST_STRIDE = 8
 
-/** A table of descriptors. It and `headers` belong to the transport and are valid only during the call. */
+/**
+ * A table of descriptors. It and `headers` belong to the transport and are valid only during the
+ * call; a header is all that is between HEADER_AT and HEADER_BYTES.
+ */
 export interface Batch {
   readonly count: number
   readonly words: Int32Array
@@ -91,6 +105,10 @@ export interface Batch {
   readonly headers: DataView
 }
 
+/**
+ * Deliveries come in turns of their own. A session's requests lie between its up and its down, and
+ * its completions before its down.
+ */
 export interface EndpointEvents {
   /** Requests of this side that ended in this turn. */
   onCompletions(batch: Batch): void
@@ -98,12 +116,15 @@ export interface EndpointEvents {
   onRequests(batch: Batch): void
   /** An accepted session is ready. (A dialed one is the result of `dial`.) */
   onSessionUp(session: Session): void
-  /** The session is gone and everything on it has been completed. */
+  /** The session is gone and everything on it has been completed. Not before its dial is fulfilled. */
   onSessionDown(session: Session, cause: RmrError): void
 }
 
 export interface TransportCapabilities {
-  /** Payload bytes are protected end to end; where false, the caller adds a checksum. */
+  /**
+   * A payload that was changed on its way is not delivered: the link counts as lost. Where false, the
+   * caller adds a checksum.
+   */
   readonly payloadChecked: boolean
   /** The largest header and payload that any session of this transport takes. */
   readonly headerBytesMax: number
@@ -124,6 +145,7 @@ export interface EndpointOptions {
 export type LaneCredits = readonly [io: number, sync: number, control: number]
 
 export interface DialOptions {
+  /** How long to try, from the call on. */
   readonly deadlineMs: number
   readonly credits: LaneCredits
   /** Gives up the dial; the promise then fails with `closed`. */
@@ -142,7 +164,7 @@ export interface ListenOptions {
 }
 
 export interface Transport {
-  /** `tcp`, `rdma`, `sim`: the scheme of its addresses. */
+  /** `tcp`, `rdma`, `sim`: the scheme of its addresses, which read `scheme:place`. */
   readonly name: string
   readonly supports: TransportCapabilities
   open(options: EndpointOptions): Endpoint
@@ -150,10 +172,13 @@ export interface Transport {
 
 /** One process's end of a transport: it dials, listens, and delivers everything to one handler. */
 export interface Endpoint {
+  /** Fails with `unreachable`, `closed`, `unsupported` or `invalid-argument`. */
   dial(address: string, options: DialOptions): Promise<Session>
+  /** Fails with `busy` when somebody listens there, `closed`, `unsupported` or `invalid-argument`. */
   listen(address: string, options: ListenOptions): Promise<Listener>
   /** Sends what was submitted now, instead of at the end of the turn. */
   flush(): void
+  /** Closes dials, listeners and sessions; nothing is delivered once it is fulfilled. Idempotent. */
   close(): Promise<void>
 }
 
@@ -163,13 +188,22 @@ export interface Listener {
   close(): Promise<void>
 }
 
+/** The same on both sides: what the transports of both, and the memory that receives, can take. */
 export interface SessionLimits {
   readonly credits: LaneCredits
   readonly headerBytesMax: number
   readonly payloadBytesMax: number
 }
 
+/**
+ * A session is one thing, however many connections carry it. Keep the object, not the id: an object
+ * that went down stays down, while its id will name another session.
+ *
+ * A slot is reserved, filled and used (or given back) within one turn; its bytes are garbage before
+ * that and the transport's own after it.
+ */
 export interface Session {
+  /** Among the sessions of this endpoint. Free for another one when `onSessionDown` was delivered. */
   readonly id: SessionId
   readonly side: "dialed" | "accepted"
   readonly peerName: string
@@ -185,7 +219,7 @@ export interface Session {
   unreserve(slot: number): void
   /**
    * Sends the request in `slot`. `lease` holds `bytes` of payload from `at` on (PAYLOAD_OUT), or
-   * room for them (PAYLOAD_BACK); `NO_LEASE` with 0 bytes for none. `token` is any int32.
+   * room for them (PAYLOAD_BACK); none is `NO_LEASE` with 0 and 0. `token` is any int32, handed back.
    */
   submit(
     slot: number,
@@ -199,7 +233,10 @@ export interface Session {
 
   /** A header slot for the reply; `NO_SLOT` when the session is down. Accepted side only. */
   reserveReply(ticket: number): number
-  /** Sends the reply. A payload (PAYLOAD_BACK only) may be shorter than asked, never longer. */
+  /**
+   * Sends the reply, once per ticket. A payload (PAYLOAD_BACK only) may be shorter than the room,
+   * never longer; what the rest of the room holds is undefined.
+   */
   reply(
     slot: number,
     headerBytes: number,
@@ -209,5 +246,6 @@ export interface Session {
     bytes: number,
   ): void
 
+  /** Fulfilled when the session was reported down. Replies that were just given may be lost. */
   close(): Promise<void>
 }
