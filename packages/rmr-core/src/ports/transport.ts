@@ -2,7 +2,7 @@
  * The transport port: RTRS's contract between a compute client and a storage node.
  *
  * A session has credits. The side that dialed spends one per request; a request carries a small
- * header and a payload that goes one way: *with* the request (write) or *back* with its reply (read).
+ * header and a payload that goes one way: *with* the request (write) or *back* with the reply (read).
  * Every request completes exactly once. That is all; nothing may lean on an accident of TCP, least
  * of all on order.
  *
@@ -18,11 +18,11 @@
  * - **T3** Every submitted request completes exactly once, with its reply or with a status, and is
  *   delivered at most once. With a status nobody knows whether it was delivered, or still will be.
  * - **T4** Requests of a session may be delivered, answered and completed in any order.
- * - **T5** Headers of 1…headerBytesMax and payloads of 0…payloadBytesMax arrive whole and unchanged;
+ * - **T5** Headers of 1…headerBytesMax and payloads of 0…payloadBytesMax arrive whole, unchanged;
  *   a larger one is refused by assertion before a byte leaves.
  * - **T6** The transport holds a payload lease from submit until just before the completion is
- *   delivered, whatever its status, and from reply until it is sent. PAYLOAD_OUT is only read. The
- *   room of a PAYLOAD_BACK may change at any time until then; after it, and outside, nothing changes.
+ *   delivered, whatever its status, and from reply until it is sent. PAYLOAD_OUT is only read; the
+ *   room of a PAYLOAD_BACK may change at any time until then. After that, and outside, nothing does.
  * - **T7** Never more requests in flight on a lane than its credits; a credit is back before its
  *   completion is delivered.
  * - **T8** A receiver that does not reply, or has no memory, stops the sender, loses nothing, and
@@ -37,8 +37,8 @@
  * - **T14** `supports` is frozen and true. An address of another scheme is refused with
  *   `unsupported`, one that makes no sense with `invalid-argument`.
  * - **T15** After close nothing is left: no timer, session, lease, listener or delivery.
- * - **T16** One delivery call per loop turn and kind, with everything that had arrived; never inside
- *   a call of the user.
+ * - **T16** One delivery call per loop turn and kind, with everything that had arrived, and never
+ *   inside a call of the user.
  * - **T17** Lanes are independent: with all credits of one lane in flight, or its payloads waiting
  *   for memory, another still moves (W8).
  * - **T18** A reply to a session that is down is dropped, and its lease given back.
@@ -49,7 +49,7 @@ import type { RmrError } from "../errors.js"
 import type { Env } from "./env.js"
 import type { Memory } from "./memory.js"
 
-/** Lanes have their own credits, so that user IO cannot starve sync, nor sync a view change (W8). */
+/** Lanes have credits of their own: user IO cannot starve sync, nor sync a view change (W8). */
 export const LANE_IO = 0
 export const LANE_SYNC = 1
 export const LANE_CONTROL = 2
@@ -116,14 +116,14 @@ export interface EndpointEvents {
   onRequests(batch: Batch): void
   /** An accepted session is ready. (A dialed one is the result of `dial`.) */
   onSessionUp(session: Session): void
-  /** The session is gone and everything on it has been completed. Not before its dial is fulfilled. */
+  /** The session is gone, everything on it has been completed, its dial has been fulfilled. */
   onSessionDown(session: Session, cause: RmrError): void
 }
 
 export interface TransportCapabilities {
   /**
-   * A payload that was changed on its way is not delivered: the link counts as lost. Where false, the
-   * caller adds a checksum.
+   * A payload that was changed on its way is not delivered: the link counts as lost. Where false,
+   * the caller adds a checksum.
    */
   readonly payloadChecked: boolean
   /** The largest header and payload that any session of this transport takes. */
@@ -174,11 +174,11 @@ export interface Transport {
 export interface Endpoint {
   /** Fails with `unreachable`, `closed`, `unsupported` or `invalid-argument`. */
   dial(address: string, options: DialOptions): Promise<Session>
-  /** Fails with `busy` when somebody listens there, `closed`, `unsupported` or `invalid-argument`. */
+  /** Fails with `busy` where somebody listens, `closed`, `unsupported` or `invalid-argument`. */
   listen(address: string, options: ListenOptions): Promise<Listener>
   /** Sends what was submitted now, instead of at the end of the turn. */
   flush(): void
-  /** Closes dials, listeners and sessions; nothing is delivered once it is fulfilled. Idempotent. */
+  /** Closes dials, listeners and sessions; once fulfilled, nothing is delivered. Idempotent. */
   close(): Promise<void>
 }
 
@@ -203,7 +203,7 @@ export interface SessionLimits {
  * that and the transport's own after it.
  */
 export interface Session {
-  /** Among the sessions of this endpoint. Free for another one when `onSessionDown` was delivered. */
+  /** Among the sessions of this endpoint; another one may have it after `onSessionDown`. */
   readonly id: SessionId
   readonly side: "dialed" | "accepted"
   readonly peerName: string
@@ -219,7 +219,7 @@ export interface Session {
   unreserve(slot: number): void
   /**
    * Sends the request in `slot`. `lease` holds `bytes` of payload from `at` on (PAYLOAD_OUT), or
-   * room for them (PAYLOAD_BACK); none is `NO_LEASE` with 0 and 0. `token` is any int32, handed back.
+   * room for them (PAYLOAD_BACK); none is `NO_LEASE`, 0, 0. `token` is any int32, handed back.
    */
   submit(
     slot: number,
