@@ -1,9 +1,9 @@
 /**
  * Tests run on sources: swc strips the types, package names map to `src`, nothing is built first.
  *
- * Four projects, because they differ in what they need: `unit` and `contract` only sources, `packages`
- * a build and a package manager, `e2e` real processes. Which names map where is read from the
- * `exports` of each package, so that a new package or subpath needs no line here.
+ * Four projects, because they differ in what they need: `unit` and `contract` only sources,
+ * `packages` a build and a package manager, `e2e` real processes. Which names map where is read
+ * from the `exports` of each package, so that a new package or subpath needs no line here.
  */
 import { readdirSync, readFileSync } from "node:fs"
 import { cpus } from "node:os"

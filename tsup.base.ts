@@ -1,9 +1,9 @@
 /**
  * How every package is built: ESM files beside the declarations that `tsc -b` writes.
  *
- * tsup makes only the JavaScript, one file per entry and shared chunks between them. Declarations come
- * from the project references, so that the arrows between packages are checked by the compiler and
- * never bundled away. Both write into `dist`, so cleaning must leave the declarations alone.
+ * tsup makes only the JavaScript, one file per entry and shared chunks between them. Declarations
+ * come from the project references, so that the arrows between packages are checked by the compiler
+ * and never bundled away. Both write into `dist`, so cleaning must leave the declarations alone.
  */
 import type { Options } from "tsup"
 

@@ -1,9 +1,9 @@
 /**
  * Builds the packages: tsup writes JavaScript, `tsc -b` declarations, side by side into `dist`.
  *
- * Both have caches of their own, but asking them costs seconds; the stamp of the sources answers "is
- * there anything to do" in milliseconds. A build that fails is not the end of `npm test`: its stages
- * say better what is wrong, and most of them work on sources.
+ * Both have caches of their own, but asking them costs seconds; the stamp of the sources answers
+ * "is there anything to do" in milliseconds. A build that fails is not the end of `npm test`: its
+ * stages say better what is wrong, and most of them work on sources.
  */
 import { existsSync, readdirSync, rmSync } from "node:fs"
 import { at, packageFolders, readJson, toolEnv } from "./paths.js"

@@ -3,7 +3,8 @@
  *
  * The first time there is no pnpm, and a global one is neither needed nor trusted to be the right
  * version: npx fetches the pinned one. It installs itself beside everything else, so that later
- * installs need no npx. The lockfile decides what is installed; an install that would change it fails.
+ * installs need no npx. The lockfile decides what is installed; an install that would change it
+ * fails.
  */
 import { existsSync } from "node:fs"
 import { at, pinnedPnpm, readJson, toolEnv, workspaceFolders } from "./paths.js"

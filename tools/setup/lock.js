@@ -1,9 +1,9 @@
 /**
  * One set-up at a time in one working tree: two installs into one node_modules destroy each other.
  *
- * The lock is a listening socket with an abstract name, because the kernel gives it back at the very
- * moment its holder is gone, however it died; a lock file would have to be judged stale, and two
- * judges can err together. Where there are no abstract sockets (not Linux), there is no lock.
+ * The lock is a listening socket with an abstract name, because the kernel gives it back at the
+ * very moment its holder is gone, however it died; a lock file would have to be judged stale, and
+ * two judges can err together. Where there are no abstract sockets (not Linux), there is no lock.
  */
 import { createHash } from "node:crypto"
 import { createServer } from "node:net"

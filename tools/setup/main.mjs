@@ -2,12 +2,12 @@
  * `npm start` and `npm test`: everything that must be in place first, then the job itself.
  *
  * This one file is read by whatever Node is on the machine, so it uses only what every Node with
- * modules understands: an old one must say what is missing instead of failing on syntax. It asks for
- * the version that package.json asks for, then hands over to cli.js.
+ * modules understands: an old one must say what is missing instead of failing on syntax. It asks
+ * for the version that package.json asks for, then hands over to cli.js.
  */
 // biome-ignore lint/style/useNodejsImportProtocol: a Node old enough to be refused lacks `node:`
 import fs from "fs"
-// biome-ignore lint/style/useNodejsImportProtocol: the same
+// biome-ignore lint/style/useNodejsImportProtocol: for the same reason as above
 import { fileURLToPath } from "url"
 
 const manifest = fileURLToPath(new URL("../../package.json", import.meta.url))

@@ -26,7 +26,9 @@ export function readJson(path) {
   return JSON.parse(readFileSync(path, "utf8"))
 }
 
-/** Workspace folders from the root that have a package.json; the root itself comes first, as `.`. */
+/**
+ * Workspace folders from the root that have a package.json; the root itself comes first, as `.`.
+ */
 export function workspaceFolders() {
   const packages = readdirSync(at("packages")).map((name) => `packages/${name}`)
   const folders = [...packages.sort(), "bench", "e2e", "examples"]

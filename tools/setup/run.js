@@ -36,13 +36,17 @@ import { createInterface } from "node:readline"
 
 /** What a program printed is kept up to this much; from there on only its end is. */
 const OUTPUT_CHARS_MAX = 16 * 1024 * 1024
-/** Between asking a child to end and ending it. The foreground job has children of its own to end. */
+/**
+ * Between asking a child to end and ending it. The foreground job has children of its own to end.
+ */
 const GRACE_MS = 3000
 const FOREGROUND_GRACE_MS = 8000
 /** How long an ended program's pipes may stay open in the hands of a process it left behind. */
 const PIPE_CLOSE_MS = 1000
 
-/** Who is running, and whether it leads its own process group. @type {Map<ChildProcess, boolean>} */
+/**
+ * Who is running, and whether it leads its own process group. @type {Map<ChildProcess, boolean>}
+ */
 const running = new Map()
 let isGuarded = false
 let isEnding = false

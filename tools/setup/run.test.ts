@@ -72,7 +72,10 @@ describe("run", () => {
   })
 })
 
-/** The kernel takes a moment to bury what was killed; a process that lives is found living in the end. */
+/**
+ * The kernel takes a moment to bury what was killed; a process that lives is found living in the
+ * end.
+ */
 async function expectGone(pid: number): Promise<void> {
   expect(pid).toBeGreaterThan(1)
   const endMs = Date.now() + 5000

@@ -1,5 +1,6 @@
 /**
- * The parts of the set-up that decide: which package to install, what is done already, who may go on.
+ * The parts of the set-up that decide: which package to install, what is done already, who may go
+ * on.
  */
 import { readFileSync } from "node:fs"
 import { bestMatch, parseList } from "./debian.js"

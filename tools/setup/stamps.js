@@ -1,9 +1,9 @@
 /**
  * Stamps: what a step was last done for, so that doing it again can be skipped.
  *
- * A stamp is a small JSON file. Installing is stamped by content, because a wrong answer there costs
- * minutes of confusion; building by name, size and time of each source file, because reading them all
- * would cost more than it saves, and a build that runs once too often only costs seconds.
+ * A stamp is a small JSON file. Installing is stamped by content, because a wrong answer there
+ * costs minutes of confusion; building by name, size and time of each source file, because reading
+ * them all would cost more than it saves, and a build that runs once too often only costs seconds.
  */
 import { createHash } from "node:crypto"
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"

@@ -26,8 +26,8 @@ export function commandStage(timeoutMs: number, commands: readonly Command[]): S
 }
 
 /**
- * A program that tests by itself and says `N passed, N failed` in its last line. Its output is shown
- * as it comes: such a program runs for minutes and says what it is doing.
+ * A program that tests by itself and says `N passed, N failed` in its last line. Its output is
+ * shown as it comes: such a program runs for minutes and says what it is doing.
  */
 export function countingStage(timeoutMs: number, command: Command): Stage {
   return {

@@ -1,8 +1,9 @@
 /**
  * `npm test` after set-up: runs the stages in order and counts.
  *
- * The last line is always `N passed, N failed`, with `, N skipped` where something was skipped; then
- * every skip was printed with its reason above. A program may rely on that line and on the exit code.
+ * The last line is always `N passed, N failed`, with `, N skipped` where something was skipped;
+ * then every skip was printed with its reason above. A program may rely on that line and on the
+ * exit code.
  */
 import { performance } from "node:perf_hooks"
 import { parseOptions } from "./options.js"

@@ -1,8 +1,8 @@
 /**
  * The names of the stages of `npm test`, in their order: fast ones first.
  *
- * Plain JavaScript, because `npm test -- --help` prints it before anything is installed. What a stage
- * does is in stages.ts, which must have an entry for each name here.
+ * Plain JavaScript, because `npm test -- --help` prints it before anything is installed. What a
+ * stage does is in stages.ts, which must have an entry for each name here.
  */
 
 /**

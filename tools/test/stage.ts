@@ -1,8 +1,8 @@
 /**
  * What a stage of `npm test` reports, whatever it ran.
  *
- * A stage never throws for what it found; it counts. What went wrong is in `text`, with everything a
- * person needs to mend it, because nothing else of the stage's output is shown.
+ * A stage never throws for what it found; it counts. What went wrong is in `text`, with everything
+ * a person needs to mend it, because nothing else of the stage's output is shown.
  */
 
 export interface Skip {

@@ -1,6 +1,6 @@
 /**
- * What each stage of `npm test` does. Order and titles are in stage-list.js; limits of time are here,
- * several times what a stage takes on two busy cores.
+ * What each stage of `npm test` does. Order and titles are in stage-list.js; limits of time are
+ * here, several times what a stage takes on two busy cores.
  */
 import { commandStage, countingStage, source } from "./command-stage.js"
 import { jestStage } from "./jest-stage.js"
