@@ -27,7 +27,7 @@ function sourcesByName() {
  * @param {string} displayName
  * @param {readonly string[]} testMatch
  */
-function project(displayName, testMatch, extra = {}) {
+function project(displayName, testMatch) {
   return {
     displayName,
     testMatch: testMatch.map((pattern) => `<rootDir>/${pattern}`),
@@ -40,7 +40,6 @@ function project(displayName, testMatch, extra = {}) {
     },
     moduleNameMapper: { ...sourcesByName(), "^(\\.{1,2}/.*)\\.js$": "$1" },
     modulePathIgnorePatterns: ["<rootDir>/packages/[^/]+/dist/", "<rootDir>/.cache/"],
-    ...extra,
   }
 }
 
@@ -53,7 +52,7 @@ export default {
       "bench/src/**/*.test.ts",
     ]),
     project("contract", ["packages/*/test/**/*.test.ts"]),
-    project("packages", ["e2e/packages/**/*.test.ts"], { testTimeout: 300_000 }),
-    project("e2e", ["e2e/test/**/*.test.ts"], { testTimeout: 120_000 }),
+    project("packages", ["e2e/packages/**/*.test.ts"]),
+    project("e2e", ["e2e/test/**/*.test.ts"]),
   ],
 }

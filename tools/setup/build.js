@@ -6,7 +6,7 @@
  * stages say better what is wrong, and most of them work on sources.
  */
 import { existsSync, readdirSync, rmSync } from "node:fs"
-import { at, packageFolders, readJson, toolEnv } from "./paths.js"
+import { at, packageFolders, plainEnv, readJson } from "./paths.js"
 import { failureText, run } from "./run.js"
 import { readStamp, statStamp, writeStamp } from "./stamps.js"
 
@@ -30,7 +30,7 @@ export function buildState() {
 /** @returns {Promise<import("./steps.js").StepResult>} */
 export async function buildPackages() {
   const stamp = inputs()
-  const options = { cwd: at(), env: toolEnv(), timeoutMs: BUILD_MS_MAX }
+  const options = { cwd: at(), env: plainEnv(), timeoutMs: BUILD_MS_MAX }
   const results = await Promise.all([
     run(process.execPath, ["node_modules/typescript/bin/tsc", "-b"], options),
     run("turbo", ["run", "build", "--output-logs=errors-only"], options),
@@ -44,7 +44,7 @@ export async function buildPackages() {
     .flatMap(entryFiles)
     .filter((file) => !existsAt(file))
   if (missing.length > 0) {
-    return { ok: false, text: `  exports of package.json that were not built: ${missing}` }
+    return { ok: false, text: `  named in exports, but not built: ${missing.join(", ")}` }
   }
   writeStamp("build", { inputs: stamp })
   return { ok: true, notes: [] }
@@ -65,7 +65,7 @@ function entryFiles(folder) {
   /** @type {Record<string, Record<string, string>>} */
   const entries = readJson(at(folder, "package.json"))["exports"] ?? {}
   return Object.values(entries).flatMap((entry) =>
-    Object.values(entry).map((file) => `${folder}/${file}`),
+    Object.values(entry).map((file) => `${folder}/${file.replace("./", "")}`),
   )
 }
 

@@ -7,7 +7,7 @@
  * fails.
  */
 import { existsSync } from "node:fs"
-import { at, pinnedPnpm, readJson, toolEnv, workspaceFolders } from "./paths.js"
+import { at, pinnedPnpm, plainEnv, readJson, workspaceFolders } from "./paths.js"
 import { failureText, run } from "./run.js"
 import { contentStamp, readStamp, writeStamp } from "./stamps.js"
 
@@ -28,7 +28,7 @@ export async function installDependencies() {
   const result = await run(program, [...args, ...INSTALL_ARGS], {
     cwd: at(),
     // Nobody is there to answer pnpm's question whether node_modules of another store may go.
-    env: { ...toolEnv(), CI: "true" },
+    env: plainEnv(),
     timeoutMs: INSTALL_MS_MAX,
   })
   if (!result.ok) return { ok: false, text: failureText(result) }

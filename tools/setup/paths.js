@@ -75,6 +75,16 @@ export function toolEnv() {
   }
 }
 
+/**
+ * The same for programs whose output is read by a program: no colours, and nobody to ask.
+ *
+ * @returns {NodeJS.ProcessEnv}
+ */
+export function plainEnv() {
+  const { FORCE_COLOR: _, ...env } = toolEnv()
+  return { ...env, NO_COLOR: "1", CI: "true" }
+}
+
 /** @param {string} folder */
 function isWritable(folder) {
   try {

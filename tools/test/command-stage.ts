@@ -1,7 +1,7 @@
 /**
  * Stages made of commands: each command is one check, passed when it ends with code 0.
  */
-import { at, ROOT, toolEnv } from "../setup/paths.js"
+import { at, plainEnv, ROOT } from "../setup/paths.js"
 import { failureText, run } from "../setup/run.js"
 import { broken, type Stage, type StageContext, type StageOutcome, sum } from "./stage.js"
 
@@ -61,7 +61,7 @@ function runCommand(
   timeoutMs: number,
   onLine: (line: string) => void = () => undefined,
 ): ReturnType<typeof run> {
-  const env = { ...toolEnv(), TSX_TSCONFIG_PATH: at("tsconfig.run.json"), FORCE_COLOR: "0" }
+  const env = { ...plainEnv(), TSX_TSCONFIG_PATH: at("tsconfig.run.json") }
   const path = program === "node" ? process.execPath : program
   return run(path, args, { cwd: ROOT, env, timeoutMs, onLine })
 }

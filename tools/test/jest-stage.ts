@@ -6,7 +6,7 @@
  */
 import { mkdirSync, readFileSync, rmSync } from "node:fs"
 import { dirname } from "node:path"
-import { at, ROOT, toolEnv } from "../setup/paths.js"
+import { at, plainEnv, ROOT } from "../setup/paths.js"
 import { failureText, run } from "../setup/run.js"
 import { broken, type Skip, type Stage, type StageOutcome } from "./stage.js"
 
@@ -34,9 +34,12 @@ export function jestStage(project: string, timeoutMs: number): Stage {
         ...["--selectProjects", project, "--ci", "--passWithNoTests"],
         ...["--json", "--outputFile", reportFile, `--maxWorkers=${WORKERS_MAX}`],
       ]
-      const env = { ...toolEnv(), CI: "true", FORCE_COLOR: "0" }
       const program = ["node_modules/jest/bin/jest.js", ...args]
-      const result = await run(process.execPath, program, { cwd: ROOT, env, timeoutMs })
+      const result = await run(process.execPath, program, {
+        cwd: ROOT,
+        env: plainEnv(),
+        timeoutMs,
+      })
       const report = readReport(reportFile)
       if (report === undefined) return broken(failureText(result, MESSAGE_LINES_MAX))
       const outcome = outcomeOf(report)

@@ -1,0 +1,80 @@
+/**
+ * The README does what it says: each block that is marked as run is run, as a reader would paste
+ * it.
+ *
+ * A block is marked by a line `<!-- test:run -->` directly above its fence, which must be `sh`.
+ * Lines of a block run in one shell, in the root of the repository, and the first that fails ends
+ * it. Commands that would start this very test again, or that bring a reader here, are only checked
+ * to exist.
+ */
+import { readFileSync } from "node:fs"
+import { at, plainEnv, readJson } from "../../tools/setup/paths.js"
+import { failureText, run } from "../../tools/setup/run.js"
+
+interface Block {
+  readonly line: number
+  readonly language: string
+  readonly commands: readonly string[]
+}
+
+const BLOCK_MS_MAX = 120_000
+const MARK = "<!-- test:run -->"
+/** Where the reader is already, when this test runs. */
+const ARRIVAL = /^(git clone|cd) /
+/** A script of package.json that runs all tests, this one among them. */
+const WHOLE_RUN = /^(?:npm (test)\b|(?:npx )?pnpm (test|e2e)\b|\.ci\/run$)/
+
+jest.setTimeout(2 * BLOCK_MS_MAX)
+
+describe("README.md", () => {
+  const blocks = markedBlocks(readFileSync(at("README.md"), "utf8"))
+
+  it("has a command on its first screen that is run here", () => {
+    expect(blocks.length).toBeGreaterThan(0)
+    expect(blocks[0]?.line).toBeLessThan(40)
+  })
+
+  it.each(blocks.map((block) => [block.line, block] as const))("line %d runs", async (_, block) => {
+    expect(block.language).toBe("sh")
+    const { scripts } = readJson(at("package.json"))
+    for (const command of block.commands) {
+      const script = WHOLE_RUN.exec(command)
+        ?.slice(1)
+        .find((name) => name !== undefined)
+      if (script !== undefined) expect(Object.keys(scripts)).toContain(script)
+    }
+    const toRun = block.commands.filter((line) => !ARRIVAL.test(line) && !WHOLE_RUN.test(line))
+    const program = ["set -euo pipefail", ...toRun].join("\n")
+    const result = await run("bash", ["-c", program], {
+      cwd: at(),
+      env: plainEnv(),
+      timeoutMs: BLOCK_MS_MAX,
+    })
+    if (!result.ok) throw new Error(failureText(result))
+  })
+})
+
+describe("a page", () => {
+  it("has the blocks whose marks stand directly above their fences", () => {
+    const page = [MARK, "```sh", "npm start", "# a remark", "ls", "```", "", "```sh", "rm", "```"]
+    expect(markedBlocks(page.join("\n"))).toEqual([
+      { line: 2, language: "sh", commands: ["npm start", "# a remark", "ls"] },
+    ])
+  })
+
+  it("with a mark above anything else is refused", () => {
+    expect(() => markedBlocks(`${MARK}\n\ntext`)).toThrow("line 1")
+  })
+})
+
+function markedBlocks(page: string): Block[] {
+  const lines = page.split("\n")
+  return lines.flatMap((text, index) => {
+    if (text.trim() !== MARK) return []
+    const fence = /^```(\w*)$/.exec(lines[index + 1] ?? "")
+    const end = lines.indexOf("```", index + 2)
+    if (fence === null || end < 0) throw new Error(`line ${index + 1}: a mark without a block`)
+    const commands = lines.slice(index + 2, end)
+    return [{ line: index + 2, language: fence[1] ?? "", commands }]
+  })
+}
