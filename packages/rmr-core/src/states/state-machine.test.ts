@@ -42,7 +42,7 @@ describe("StateCell", () => {
     expect(explain(cell)).toEqual({
       state: "broken",
       sinceMs: 25.5,
-      why: "It was old. (after 15 ms)",
+      why: "It was old: after 15 ms.",
       next: "Nothing.",
       help: "Buy one.",
     })

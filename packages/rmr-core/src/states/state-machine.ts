@@ -46,7 +46,7 @@ export interface StateView<S extends string, E extends string> {
   readonly sinceMs: number
   /** The reason of the last move; undefined while it is still in its initial state. */
   readonly event: E | undefined
-  /** What the event's sentence cannot know: an address, an error, a view number. May be empty. */
+  /** What the event's sentence cannot know: an address, an error. Without a full stop; may be empty. */
   readonly detail: string
   /** Calls `run` after every move, in order of registration. The result ends it. */
   observe(run: StateObserver<S, E>): () => void
@@ -89,7 +89,7 @@ export function explain<S extends string, E extends string>(
 ): StateExplanation {
   const { meaning, next, help } = view.machine.states[view.state]
   const cause = view.event === undefined ? meaning : view.machine.events[view.event]
-  const why = view.detail === "" ? cause : `${cause} (${view.detail})`
+  const why = view.detail === "" ? cause : `${cause.slice(0, -1)}: ${view.detail}.`
   return { state: view.state, sinceMs: view.sinceMs, why, next, help }
 }
 
