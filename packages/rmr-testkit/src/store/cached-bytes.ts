@@ -81,6 +81,11 @@ export class CachedBytes {
 /** Zeroes stay thin on their way. */
 function copyUnit(from: SparseBytes, to: SparseBytes, offset: number, scratch: Uint8Array): void {
   from.read(offset, scratch)
-  if (scratch.every((byte) => byte === 0)) to.zero(offset, scratch.length)
+  if (isZero(scratch)) to.zero(offset, scratch.length)
   else to.write(offset, scratch)
+}
+
+function isZero(bytes: Uint8Array): boolean {
+  for (let at = 0; at < bytes.length; at++) if (bytes[at] !== 0) return false
+  return true
 }

@@ -38,12 +38,16 @@ export class MemoryMedium {
   /** Writes of these fail. */
   readonly badWrites: BadSpots
   sizeBytes: number
-  private flushFailuresLeft = 0
+  /** How many flushes and commits are still to fail. */
+  flushFailuresLeft = 0
+  commitFailuresLeft = 0
   private readonly mediumBytes: number
   private readonly cellsByKind = new Map<CellKind, Map<number, Cell>>()
   /** The intent log. What was cooled leaves it with the next record that is written. */
   private readonly hot = new Set<number>()
   private isHotDamaged = false
+  /** A commit that failed and yet reached the medium: the next open finds it. */
+  private hidden: readonly CellWrite[] = []
   /** The worst that happened since it was last settled. */
   private unsettled: RestartClass = "none"
   private isOpen = false
@@ -61,6 +65,7 @@ export class MemoryMedium {
   open(): OpenFindings {
     if (this.isOpen) this.suffer("process")
     this.isOpen = true
+    this.put(this.hidden)
     const hot = this.isHotDamaged ? "unreadable" : [...this.hot].sort((a, b) => a - b)
     return { restart: this.unsettled, hot }
   }
@@ -89,10 +94,6 @@ export class MemoryMedium {
     return false
   }
 
-  failNextFlush(): void {
-    this.flushFailuresLeft++
-  }
-
   settle(): void {
     this.unsettled = "none"
     this.isHotDamaged = false
@@ -108,8 +109,15 @@ export class MemoryMedium {
     return [...(this.cellsByKind.get(kind)?.keys() ?? [])].sort((a, b) => a - b)
   }
 
-  commit(cells: readonly CellWrite[]): void {
-    for (const { kind, index, bytes } of cells) this.putCell(kind, index, bytes)
+  /** False when it failed; whether the cells were written all the same, chance knows. */
+  commit(cells: readonly CellWrite[]): boolean {
+    if (this.commitFailuresLeft > 0) {
+      this.commitFailuresLeft--
+      this.hidden = this.random.below(2) === 0 ? cells : []
+      return false
+    }
+    this.put(cells)
+    return true
   }
 
   heat(extents: readonly number[]): void {
@@ -137,7 +145,12 @@ export class MemoryMedium {
     this.isHotDamaged = true
   }
 
-  protected putCell(kind: CellKind, index: number, bytes: Uint8Array | undefined): void {
+  protected put(cells: readonly CellWrite[]): void {
+    for (const { kind, index, bytes } of cells) this.putCell(kind, index, bytes)
+    this.hidden = []
+  }
+
+  private putCell(kind: CellKind, index: number, bytes: Uint8Array | undefined): void {
     const cells = this.cellsByKind.get(kind) ?? new Map<number, Cell>()
     this.cellsByKind.set(kind, cells)
     if (bytes === undefined) cells.delete(index)

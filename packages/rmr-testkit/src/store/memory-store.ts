@@ -61,6 +61,8 @@ export interface MemoryStoreSource extends StoreSource {
   failWrites(offset: number, bytes: number): void
   /** One flush fails with `io-error`, and the cache is lost. */
   failNextFlush(): void
+  /** One commit fails with `io-error`; the next open finds it whole or not at all. */
+  failNextCommit(): void
   /** The cell fails to be read until it is committed anew. */
   damageCell(kind: CellKind, index: number): void
   /** The next open finds the hot set unreadable. */
@@ -141,7 +143,11 @@ class MemorySource implements MemoryStoreSource {
   }
 
   failNextFlush(): void {
-    this.medium.failNextFlush()
+    this.medium.flushFailuresLeft++
+  }
+
+  failNextCommit(): void {
+    this.medium.commitFailuresLeft++
   }
 
   damageCell(kind: CellKind, index: number): void {
@@ -162,6 +168,7 @@ function shapeOf(options: MemoryStoreOptions, mediumBytes: number): MemoryStoreS
   assert(blockBytes % atomicBytes === 0, "a block has whole atomic units")
   assert(ioBytesMax % blockBytes === 0, "the longest operation has whole blocks")
   assert(extentBytes % VOLUME_BLOCK_BYTES === 0, "an extent has whole blocks")
+  assert((extentBytes & (extentBytes - 1)) === 0, "an extent is a power of two")
   const mapPagesMax = Math.ceil(mediumBytes / CHUNK_BYTES_MIN / MAP_PAGE_CHUNKS)
   return {
     blockBytes,

@@ -241,7 +241,7 @@ export class OpenMemoryStore implements Store {
         break
       case "commit":
         this.logCooled()
-        this.medium.commit(operation.cells)
+        if (!this.medium.commit(operation.cells)) operation.status = IO_ERROR
         break
       case "heat":
         this.executeHeat(operation)

@@ -1,0 +1,21 @@
+/**
+ * What block files and stores promise alike: clauses by theme, to be numbered by each port.
+ */
+export * from "./clause.js"
+export * from "./closing.js"
+export * from "./completions.js"
+export * from "./content.js"
+export * from "./durability.js"
+export * from "./errors.js"
+export * from "./growth.js"
+export * from "./harness.js"
+export * from "./leaks.js"
+export * from "./lifecycle.js"
+export * from "./overlap.js"
+export * from "./random-run.js"
+export * from "./ranges.js"
+export * from "./read-write.js"
+export * from "./rig.js"
+export * from "./started.js"
+export * from "./volume-oracle.js"
+export * from "./zero.js"

@@ -1,0 +1,68 @@
+/**
+ * Memory stores in a world, as the store suite wants them: hosts that die with their processes, and
+ * a source that may be wrapped before it is handed out.
+ */
+import type { Random, StoreSource } from "@rmr/core"
+import { buddyMemory } from "@rmr/core"
+import type { AbsentPowers, StoreHarness, StorePlace } from "../src/contract/store/index.js"
+import { worldWaiting } from "../src/contract/waiting.js"
+import { nodeWorld } from "../src/node/index.js"
+import type { MemoryStoreOptions, MemoryStoreSource } from "../src/store/memory-store.js"
+import { memoryStore } from "../src/store/memory-store.js"
+
+export interface MemoryHarnessOptions {
+  readonly seed?: number
+  /** What is put between the suite and the store. */
+  readonly wrap?: (source: StoreSource, random: Random) => StoreSource
+  /** A broken store, in tests of the suite. */
+  readonly make?: (options: MemoryStoreOptions) => MemoryStoreSource
+  readonly store?: Partial<MemoryStoreOptions>
+  readonly absent?: AbsentPowers
+}
+
+const MEMORY_BYTES = 4 * 1024 * 1024
+const LEASES_MAX = 1024
+
+export function memoryHarness(options: MemoryHarnessOptions = {}): StoreHarness {
+  const { seed = 1, make = memoryStore, wrap = (source: StoreSource) => source } = options
+  const world = nodeWorld({ seed })
+  let processCount = 0
+  let placeCount = 0
+  const host = () => world.host(`process-${processCount}`)
+  return {
+    waiting: worldWaiting(world),
+    random: world.random.fork("suite"),
+    newProcess: () => {
+      processCount++
+      const memory = buddyMemory({ arenas: [MEMORY_BYTES], leaseCountMax: LEASES_MAX })
+      return { env: host().env, memory }
+    },
+    fresh: async (shape) => {
+      const random = world.random.fork(`place-${++placeCount}`)
+      const source = make({ random, ioBytesMax: 256 * 1024, ...shape, ...options.store })
+      const powers = powersOf(source, () => host().kill())
+      for (const absent of Object.keys(options.absent ?? {})) delete powers[absent as never]
+      return { source: wrap(source, random.fork("wrapper")), powers }
+    },
+  }
+}
+
+function powersOf(source: MemoryStoreSource, killHost: () => void): StorePlace["powers"] {
+  return {
+    kill: () => {
+      source.kill()
+      killHost()
+    },
+    powerCut: () => {
+      source.powerCut()
+      killHost()
+    },
+    failReads: (offset, bytes) => source.failReads(offset, bytes),
+    failWrites: (offset, bytes) => source.failWrites(offset, bytes),
+    failNextFlush: () => source.failNextFlush(),
+    failNextCommit: () => source.failNextCommit(),
+    allocatedBytes: () => source.allocatedBytes,
+    damageCell: (kind, index) => source.damageCell(kind, index),
+    damageHotSet: () => source.damageHotSet(),
+  }
+}
