@@ -1,0 +1,10 @@
+import { buddyMemory } from "@rmr/core"
+import { memoryContract } from "./index.js"
+
+memoryContract("buddyMemory", ({ arenaBytes, leaseCountMax }) =>
+  buddyMemory({ arenas: arenaBytes, leaseCountMax }),
+)
+
+memoryContract("buddyMemory with poison", ({ arenaBytes, leaseCountMax }) =>
+  buddyMemory({ arenas: arenaBytes, leaseCountMax, poison: true }),
+)
