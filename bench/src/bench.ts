@@ -2,11 +2,11 @@
  * What a bench is: a number with a unit, and how much it must be.
  *
  * A module beside this file exports `benches`; main.ts finds it by itself, gives every bench fresh
- * processes, warms it up, and reports the median and the spread of several rounds. So a bench does no
- * statistics of its own: `run` does its work once and answers with one number.
+ * processes, warms it up, and reports the median and the spread of several rounds. So a bench does
+ * no statistics of its own: `run` does its work once and answers with one number.
  *
- * `scale` is 1 for a real measurement and tiny for a smoke run, which only proves that it still runs.
- * Multiply the amount of work by it (`times` does), not the thing that is measured.
+ * `scale` is 1 for a real measurement and tiny for a smoke run, which only proves that it still
+ * runs. Multiply the amount of work by it (`times` does), not the thing that is measured.
  */
 
 export interface Bench {
@@ -21,7 +21,9 @@ export interface Bench {
   run(scale: number): number | Promise<number>
 }
 
-/** How often to do something: `full` times in a measurement, fewer in a smoke run, at least once. */
+/**
+ * How often to do something: `full` times in a measurement, fewer in a smoke run, at least once.
+ */
 export function times(full: number, scale: number): number {
   return Math.max(1, Math.round(full * scale))
 }
@@ -55,8 +57,8 @@ const SLICE_OPERATIONS = 10_000
  * Heap bytes that an operation leaves behind, garbage included, as the median over slices of work.
  *
  * Steady-state code must allocate nothing, not even what is collected at once, so each slice starts
- * with an empty young generation and ends before V8 has a reason to collect. The smallest object has
- * 12 bytes; what shows below 1 is the measurement itself.
+ * with an empty young generation and ends before V8 has a reason to collect. The smallest object
+ * has 12 bytes; what shows below 1 is the measurement itself.
  */
 export function allocatedPerOperation(count: number, work: (count: number) => void): number {
   const slices: number[] = []

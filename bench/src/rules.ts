@@ -1,5 +1,6 @@
 /**
- * The two decisions that are made for every IO: may a node carry it out, may a client acknowledge it.
+ * The two decisions that are made for every IO: may a node carry it out, may a client acknowledge
+ * it.
  *
  * No bound is set on them alone: they are to vanish beside the microsecond that an IO may cost in
  * JavaScript altogether. What they allocate is measured, because nothing on the data path may.

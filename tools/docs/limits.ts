@@ -1,8 +1,8 @@
 /**
  * docs/LIMITS.md: every bound with its value and what it bounds.
  *
- * Values are imported, so that they are what the program uses; the comments and the asserted relations
- * are read from the source text, which keeps them where they belong: beside the number.
+ * Values are imported, so that they are what the program uses; the comments and the asserted
+ * relations are read from the source text, which keeps them where they belong: beside the number.
  */
 import * as limits from "../../packages/rmr-core/src/limits.js"
 import { generatedFrom, table } from "./markdown.js"

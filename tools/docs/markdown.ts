@@ -1,7 +1,10 @@
 /** The two things that generated pages are made of: a warning to editors, and tables. */
 
 export function generatedFrom(source: string): string {
-  return `<!-- Written by tools/docs from ${source}. Do not edit: change the source, run \`pnpm pages\`. -->`
+  return [
+    `<!-- Written by tools/docs from ${source}.`,
+    "     Do not edit: change the source, run `pnpm pages`. -->",
+  ].join("\n")
 }
 
 /** A table whose cells may hold anything but line breaks. */

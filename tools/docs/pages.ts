@@ -1,8 +1,9 @@
 /**
- * The pages of docs/ that are written by a program, because the truth they tell is data in the code.
+ * The pages of docs/ that are written by a program, because the truth they tell is data in the
+ * code.
  *
- * `pnpm pages` writes them, `pnpm pages --check` and pages.test.ts fail when one of them is not what the
- * code says today. Nobody edits them by hand.
+ * `pnpm pages` writes them, `pnpm pages --check` and pages.test.ts fail when one of them is not
+ * what the code says today. Nobody edits them by hand.
  */
 import { renderErrors } from "./errors.js"
 import { renderLimits } from "./limits.js"

@@ -1,13 +1,14 @@
 /**
  * States of a leg: a client pool's tie to one member (upstream: `rmr_clt_pool_sess`).
  *
- * They are the client's local opinion about whether it can work with the member. They decide nothing
- * about data: only the view record says who takes writes, serves reads and is a source (reading Q10).
+ * They are the client's local opinion about whether it can work with the member. They decide
+ * nothing about data: only the view record says who takes writes, serves reads and is a source
+ * (reading Q10).
  *
  * The one rule to remember: a leg never goes `failed → normal`. What a failed leg missed nobody can
  * know from the outside, so it always passes through `reconnecting`, where its map is brought up to
- * date or found to be so. The legs of a sync pool carry no mutations, miss nothing, and have no such
- * detour: they have a machine of their own.
+ * date or found to be so. The legs of a sync pool carry no mutations, miss nothing, and have no
+ * such detour: they have a machine of their own.
  */
 import { freezeMachine, type StateMachine } from "./state-machine.js"
 
@@ -118,7 +119,7 @@ export const SYNC_LEG_MACHINE: StateMachine<SyncLegState, SyncLegEvent> = freeze
     failed: {
       meaning: "The peer does not answer; nothing is fetched from it.",
       next: "The node dials again with growing, jittered pauses; then the leg is normal at once.",
-      help: "Check the network between the two storage nodes; clients may reach both and not see it.",
+      help: "Check the network between the two storage nodes; clients may well reach both.",
     },
     removing: {
       meaning: "The leg is being taken down; fetches in flight on it are completed or dropped.",

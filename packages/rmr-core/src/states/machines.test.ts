@@ -75,7 +75,9 @@ const subjects: readonly Subject[] = [
   },
 ]
 
-/** A cell that was led to `target` by legal moves, breadth first; undefined where none leads there. */
+/**
+ * A cell that was led to `target` by legal moves, breadth first; undefined where none leads there.
+ */
 function cellIn(machine: AnyMachine, target: string): StateCell<string, string> | undefined {
   const paths = new Map<string, readonly [to: string, event: string][]>([[machine.initial, []]])
   for (const [state, path] of paths) {

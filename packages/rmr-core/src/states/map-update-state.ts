@@ -1,10 +1,10 @@
 /**
  * States of a map update, on the member that receives it (rule M3).
  *
- * A member that was away must learn which chunks it missed before it may serve anything. It receives
- * its marks while IO runs on the others; only the last delta and the growing view happen with IO
- * frozen. What it has already received is never thrown away: its own map only grows until it clears
- * a chunk itself, so an interrupted update costs time and no knowledge.
+ * A member that was away must learn which chunks it missed before it may serve anything. It
+ * receives its marks while IO runs on the others; only the last delta and the growing view happen
+ * with IO frozen. What it has already received is never thrown away: its own map only grows until
+ * it clears a chunk itself, so an interrupted update costs time and no knowledge.
  */
 import { freezeMachine, type StateMachine } from "./state-machine.js"
 

@@ -1,11 +1,11 @@
 /**
  * States of a server pool: what one storage node does for one pool (upstream: `rmr_srv_pool`).
  *
- * `normal` is the only state that admits IO. Everything that could let a request of an older time slip
- * in (a client that reopens or rejoins, an expulsion, maintenance, leaving) passes through `no-io`,
- * which admits nothing and drains what it admitted before it answers (rule W5). A client that merely
- * falls silent changes nothing here: peers go on fetching from this member, and the next OPEN or REJOIN
- * drains before it is answered.
+ * `normal` is the only state that admits IO. Everything that could let a request of an older time
+ * slip in (a client that reopens or rejoins, an expulsion, maintenance, leaving) passes through
+ * `no-io`, which admits nothing and drains what it admitted before it answers (rule W5). A client
+ * that merely falls silent changes nothing here: peers go on fetching from this member, and the
+ * next OPEN or REJOIN drains before it is answered.
  */
 import { freezeMachine, type StateMachine } from "./state-machine.js"
 

@@ -88,7 +88,7 @@ describe("StateCell", () => {
     expect(told).toBe(0)
   })
 
-  it("stops telling an observer that left, also one that is registered twice or leaves meanwhile", () => {
+  it("stops telling an observer that left, registered twice or leaving meanwhile", () => {
     const cell = new StateCell(light, 0)
     const told: string[] = []
     const run = (): void => void told.push("told")

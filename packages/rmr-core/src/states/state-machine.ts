@@ -2,9 +2,9 @@
  * States as tables, and the one cell that may change them.
  *
  * A state is worth having only if somebody can say what it means, how it was reached and what ends
- * it. So a machine is frozen data: a sentence for each state, a sentence for each event, and the list
- * of legal moves. The same data drives the check on every transition (in production too), the text
- * that `status` shows (promise P11) and the pictures in docs/STATES.md.
+ * it. So a machine is frozen data: a sentence for each state, a sentence for each event, and the
+ * list of legal moves. The same data drives the check on every transition (in production too), the
+ * text that `status` shows (promise P11) and the pictures in docs/STATES.md.
  *
  * One writer: whoever holds the `StateCell` changes the state; everybody else gets its `StateView`.
  * An event is the reason of a move, not a message: it never arrives, it is stated by the writer.
@@ -46,7 +46,9 @@ export interface StateView<S extends string, E extends string> {
   readonly sinceMs: number
   /** The reason of the last move; undefined while it is still in its initial state. */
   readonly event: E | undefined
-  /** What the event's sentence cannot know: an address, an error. Without a full stop; may be empty. */
+  /**
+   * What the event's sentence cannot know: an address, an error. Without a full stop; may be empty.
+   */
   readonly detail: string
   /** Calls `run` after every move, in order of registration. The result ends it. */
   observe(run: StateObserver<S, E>): () => void
