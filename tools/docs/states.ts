@@ -17,36 +17,38 @@ type AnyMachine = StateMachine<string, string>
 const INTRODUCTION = `# States
 
 Who may become what, and why. Each machine below is a frozen table in
-\`packages/rmr-core/src/states\`; one cell changes a state, every change is checked against the
-table in production, and the sentences here are the ones that a status shows (promise P11: since
-when, why, what happens next by itself, which command helps).
+\`packages/rmr-core/src/states\`; one cell changes a state, every change is checked against
+the table in production, and the sentences here are the ones that a status shows (promise
+P11: since when, why, what happens next by itself, which command helps).
 
-Rule numbers (\`V5\`, \`W5\`, …) are those of [RULES.md](RULES.md). The verbs in the column *Helps*
-(\`enable\`, \`replace\`, …) are those of the \`rmr\` program, which is not built yet. A state of a leg,
-a server pool or a map update is somebody's local opinion and lives in memory; the life of a store
-is durable. Which member holds the truth is decided by none of them, but by the view record alone.`
+Rule numbers (\`V5\`, \`W5\`, …) are those of [RULES.md](RULES.md). The verbs in the column
+*Helps* (\`enable\`, \`replace\`, …) are those of the \`rmr\` program, which is not built yet. A
+state of a leg, a server pool or a map update is somebody's local opinion and lives in
+memory; the life of a store is durable. Which member holds the truth is decided by none of
+them, but by the view record alone.`
 
 /** What a machine is about, for a reader who comes from the original. */
 const SECTIONS: readonly { readonly machine: AnyMachine; readonly about: string }[] = [
   {
     machine: LEG_MACHINE,
-    about: `A compute client's tie to one member (upstream: \`rmr_clt_pool_sess\`). A leg never goes from
-failed to normal: nobody can know from the outside what a failed leg missed.`,
+    about: `A compute client's tie to one member (upstream: \`rmr_clt_pool_sess\`). A leg
+never goes from failed to normal: nobody can know from the outside what a failed leg
+missed.`,
   },
   {
     machine: SYNC_LEG_MACHINE,
-    about: `A storage node's tie to one of its peers, in its sync pool. It carries no mutations and misses
-nothing, so it is normal again as soon as the peer answers.`,
+    about: `A storage node's tie to one of its peers, in its sync pool. It carries no
+mutations and misses nothing, so it is normal again as soon as the peer answers.`,
   },
   {
     machine: SERVER_POOL_MACHINE,
-    about: `What one storage node does for one pool (upstream: \`rmr_srv_pool\`). Only \`normal\` admits IO,
-and every way out of it drains first.`,
+    about: `What one storage node does for one pool (upstream: \`rmr_srv_pool\`). Only
+\`normal\` admits IO, and every way out of it drains first.`,
   },
   {
     machine: MAP_UPDATE_MACHINE,
-    about: `How a member that was away learns what it missed (upstream: \`map_update_state\`), seen from
-that member.`,
+    about: `How a member that was away learns what it missed (upstream:
+\`map_update_state\`), seen from that member.`,
   },
   {
     machine: STORE_LIFECYCLE_MACHINE,
