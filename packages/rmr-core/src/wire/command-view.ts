@@ -1,0 +1,215 @@
+/**
+ * MAP_ADD and MAP_CLEAR: upstream's two map messages, and what became of them here (rules V2, M4).
+ *
+ * Upstream's MAP_ADD marks one chunk for the legs that failed, after a write has failed. Here a
+ * mark about a member exists only because that member is out of the view, so the message that marks
+ * is the one that changes the view: MAP_ADD carries the new view record with the ranges of every
+ * unresolved mutation, and a member persists both in one step (Q11).
+ *
+ * Upstream's MAP_CLEAR erases a mark at the others. Here only a member clears its own map, and what
+ * others hold about a normal member is a hint: MAP_CLEAR refreshes it, and nothing depends on its
+ * arrival.
+ */
+import { CHUNK_BYTES_MIN, IO_BYTES_MAX, VOLUME_BYTES_MAX } from "../limits.js"
+import { compareViews, type PoolMetadata, type ViewNumber } from "../rules/pool-metadata.js"
+import {
+  type CommandSpec,
+  NOTHING,
+  type Nothing,
+  type RequestEnvelope,
+  type Shape,
+} from "./command-spec.js"
+import {
+  EXISTING_VIEW,
+  integer,
+  OPTIONAL_VIEW,
+  oneOf,
+  reserved,
+  safeInteger,
+  U64,
+} from "./field-types.js"
+import { TYPE_MAP_ADD, TYPE_MAP_CLEAR } from "./header.js"
+import { type Struct, struct } from "./layout.js"
+import { NO_PAYLOAD, OPTIONAL_RECORD_PAYLOAD } from "./payload.js"
+import { VOLUME_BYTES } from "./pool-metadata-layout.js"
+import { refuseOtherVersion } from "./record-match.js"
+import { Refused } from "./refusal.js"
+import { listTail } from "./tails.js"
+
+/** Why the view changes; the record itself says how. `missed` changes no view. */
+export type MapAddPurpose = "open" | "shrink" | "grow" | "change" | "missed"
+
+/** A mutation that others have done and the receiver has missed (W3). */
+export interface MissedRange {
+  readonly sequence: number
+  readonly offset: number
+  readonly length: number
+}
+
+export interface MapAddBody {
+  readonly base: ViewNumber
+  readonly purpose: MapAddPurpose
+  /** With `missed` only. */
+  readonly missed: readonly MissedRange[]
+}
+
+export interface MapAddResult {
+  readonly seen: ViewNumber
+  readonly markedChunks: number
+}
+
+export interface ChunkRange {
+  readonly firstChunk: number
+  readonly chunkCount: number
+}
+
+const CHUNKS_MAX = VOLUME_BYTES_MAX / CHUNK_BYTES_MIN
+
+export const CHUNK_RANGE: Struct<ChunkRange> = struct<ChunkRange>("chunk range", 12, [
+  ["firstChunk", 0, safeInteger("u64", CHUNKS_MAX - 1), "id.b: the first chunk"],
+  ["chunkCount", 8, integer("u32", 4, 1, 0xffff_ffff), "id.a: how many"],
+])
+
+export const MISSED_RANGE: Struct<MissedRange> = struct<MissedRange>("missed range", 20, [
+  [
+    "sequence",
+    0,
+    safeInteger("u64", Number.MAX_SAFE_INTEGER),
+    "of the mutation, from 1; ascending",
+  ],
+  ["offset", 8, VOLUME_BYTES, "first byte in the volume"],
+  ["length", 16, integer("u32", 4, 1, IO_BYTES_MAX), "bytes"],
+])
+
+/** As many as fit a header; the client sends another message for more. */
+export const MAP_ADD_MISSED_MAX = 16
+
+/** As many ranges as fit a header. */
+export const MAP_CLEAR_RANGES_MAX = 32
+
+export interface MapClearBody {
+  readonly joinedView: ViewNumber
+  readonly ranges: readonly ChunkRange[]
+}
+
+export interface ViewCommandTypes {
+  "map-add": Shape<MapAddBody, PoolMetadata | undefined, MapAddResult, undefined>
+  "map-clear": Shape<MapClearBody, undefined, Nothing, undefined>
+}
+
+export const MAP_ADD: CommandSpec<ViewCommandTypes["map-add"]> = {
+  name: "MAP_ADD",
+  code: 32,
+  type: TYPE_MAP_ADD,
+  from: "client",
+  names: "view",
+  lane: "control",
+  does: `
+    A view change: the payload is the new view record with the byte ranges of every unresolved and
+    every uncertain mutation. A survivor persists the record and marks the "unresolved" ranges
+    for all newly absent members in one durable step, and makes "uncertain" ranges suspect in
+    its own map; then it answers. A joiner persists it first. The view counts once every member of
+    its normal set has answered; until then no mutation is sent. A view that is not newer than
+    what the member has seen is answered again and changes nothing. With "missed" there is no
+    record: the receiver missed mutations that others have done, and marks them, really and
+    durably, for every absent member before the client acknowledges them (W3).`,
+  rules: ["V1", "V2", "V3", "V5", "W3", "W6", "R4", "F3", "G2"],
+  body: struct<MapAddBody>(
+    "MAP_ADD body",
+    12,
+    [
+      [
+        "base",
+        0,
+        OPTIONAL_VIEW,
+        "the last effective view; 0 for a pool's first, or with missed (V3)",
+      ],
+      [
+        "purpose",
+        8,
+        oneOf<MapAddPurpose>({ open: 1, shrink: 2, grow: 3, change: 4, missed: 5 }),
+        "opening, members leave, members join, any other change; marks without a change",
+      ],
+      ["reserved", 9, reserved(3), "must be zero"],
+    ],
+    [
+      "missed",
+      12,
+      listTail(MISSED_RANGE, 0, MAP_ADD_MISSED_MAX),
+      "with missed: what the receiver missed, at least one",
+    ],
+  ),
+  payload: OPTIONAL_RECORD_PAYLOAD,
+  result: struct<MapAddResult>("MAP_ADD result", 16, [
+    ["seen", 0, EXISTING_VIEW, "the highest view that the member has seen, now"],
+    ["markedChunks", 8, U64, "chunks that this step marked, for anybody"],
+  ]),
+  resultPayload: NO_PAYLOAD,
+  check: refuseMapAdd,
+}
+
+export const MAP_CLEAR: CommandSpec<ViewCommandTypes["map-clear"]> = {
+  name: "MAP_CLEAR",
+  code: 33,
+  type: TYPE_MAP_CLEAR,
+  from: "node",
+  names: "view",
+  lane: "sync",
+  does: `
+    A member tells its peers which of its own chunks it has made clean, durably. It names the view
+    in which it joined; a holder that knows it normal by another joining, or not normal, ignores
+    the message. Losing it costs nothing but a worse choice of source.`,
+  rules: ["M1", "M4", "Q12"],
+  body: struct<MapClearBody>(
+    "MAP_CLEAR body",
+    8,
+    [["joinedView", 0, EXISTING_VIEW, "the view in which the sender became normal"]],
+    [
+      "ranges",
+      8,
+      listTail(CHUNK_RANGE, 1, MAP_CLEAR_RANGES_MAX),
+      "chunks that are clean now; ranges ascend and do not touch",
+    ],
+  ),
+  payload: NO_PAYLOAD,
+  result: NOTHING,
+  resultPayload: NO_PAYLOAD,
+  check({ joinedView, ranges }, _payload, { mapVersion }) {
+    if (compareViews(joinedView, mapVersion) > 0) return new Refused("view", "body.joinedView")
+    let end = -1
+    for (const [index, { firstChunk, chunkCount }] of ranges.entries()) {
+      if (firstChunk <= end) return new Refused("chunks", `body.ranges.${index}`)
+      end = firstChunk + chunkCount
+      if (end > CHUNKS_MAX) return new Refused("chunks", `body.ranges.${index}`)
+    }
+    return undefined
+  },
+}
+
+function refuseMapAdd(
+  body: MapAddBody,
+  metadata: PoolMetadata | undefined,
+  envelope: RequestEnvelope,
+): Refused | undefined {
+  if (body.purpose === "missed") {
+    if (metadata !== undefined) return new Refused("payload-bytes")
+    if (body.base.epoch !== 0) return new Refused("view", "body.base")
+    return refuseMissed(body.missed)
+  }
+  if (metadata === undefined) return new Refused("payload-bytes")
+  if (body.missed.length > 0) return new Refused("count", "body.missed")
+  return compareViews(body.base, metadata.mapVersion) < 0
+    ? refuseOtherVersion(metadata, envelope)
+    : new Refused("view", "body.base")
+}
+
+function refuseMissed(missed: readonly MissedRange[]): Refused | undefined {
+  if (missed.length === 0) return new Refused("count", "body.missed")
+  let before = 0
+  for (const [index, { sequence, offset, length }] of missed.entries()) {
+    if (sequence <= before) return new Refused("sequence", `body.missed.${index}`)
+    if (offset + length > VOLUME_BYTES_MAX) return new Refused("range", `body.missed.${index}`)
+    before = sequence
+  }
+  return undefined
+}
