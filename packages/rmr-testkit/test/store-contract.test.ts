@@ -1,3 +1,7 @@
+/**
+ * The reference store keeps every promise: with and without latency, on large and small sectors,
+ * and inside every wrapper, because a wrapped store must behave as a store.
+ */
 import { storeContract } from "../src/contract/store/index.js"
 import { memoryHarness } from "./store-harness.js"
 

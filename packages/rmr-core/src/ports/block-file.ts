@@ -1,24 +1,30 @@
 /**
  * The block-file port: what a file-backed store needs of a file or block device, and no more.
  *
- * It is deliberately dumb: positioned block IO, a size, an exclusive lock. Everything a store promises
- * across a crash is built above it, so that a simulated file with lost, torn and reordered writes
- * can stand under the production code.
+ * It is deliberately dumb: positioned block IO, a size, an exclusive lock. Everything a store
+ * promises across a crash is built above it, so that a simulated file with lost, torn and reordered
+ * writes can stand under the production code.
  *
  * Promises (every block file; the contract suite has a test for each):
  * - **B1** Geometry is aligned, constant while open but for `grow`, and equal after reopening.
- * - **B2** A read that is submitted after a write completed sees it, and no write touches other bytes.
- * - **B3** A misaligned or out-of-range operation completes with `invalid-range` and changes nothing.
- * - **B4** Overlapping writes in flight together leave every atomic unit whole: one of them, never a
- *   mixture.
+ * - **B2** A read that is submitted after a write completed sees it, and no write touches other
+ *   bytes.
+ * - **B3** A misaligned or out-of-range operation completes with `invalid-range` and changes
+ *   nothing.
+ * - **B4** Overlapping writes in flight together leave every atomic unit whole: one of them, never
+ *   a mixture.
  * - **B5** What a flush covered survives a power cut; so does a FUA write where
  *   `supports.forcedUnitAccess`, and elsewhere FUA is refused with `unsupported`.
- * - **B6** After a power cut each atomic unit holds what was flushed last, or something that was
- *   written there since, never a mixture. A dying process loses nothing that completed.
- * - **B7** `zero` reads back zero; with BLOCK_UNMAP it gives space back where `supports.unmap` says so.
+ * - **B6** After a power cut, or a flush that failed, each atomic unit holds what was durable last,
+ *   or something that was written there since, never a mixture. A dying process loses nothing that
+ *   completed.
+ * - **B7** `zero` reads back zero; with BLOCK_UNMAP it gives space back where `supports.unmap` says
+ *   so.
  * - **B8** Reopening finds the same bytes.
- * - **B9** A second open is refused with `busy` and disturbs nothing; the lock dies with its holder.
- * - **B10** `close` waits for pending work and is idempotent; later operations complete with `closed`.
+ * - **B9** A second open is refused with `busy` and disturbs nothing; the lock dies with its
+ *   holder.
+ * - **B10** `close` waits for pending work and is idempotent; later operations complete with
+ *   `closed`.
  * - **B11** A failed operation says its status, a media error its range, and the file stays open.
  * - **B12** `grow` makes room, durably; where there is none it fails with `no-space` and changes
  *   nothing. A size that is there already is no change.
@@ -62,6 +68,9 @@ export interface BlockFileSource {
   /** For messages: the path. */
   readonly name: string
   open(options: BlockFileOpen): Promise<BlockFile>
-  /** Names the boot of the machine whose caches are under this file; another one means they were lost. */
+  /**
+   * Names the boot of the machine whose caches are under this file; another one means they were
+   * lost.
+   */
   bootId(): Promise<string>
 }

@@ -1,24 +1,24 @@
 /**
  * Block IO: the four operations that files, block devices and stores have in common.
  *
- * Submissions leave together at the end of the turn; what is done comes back as one batch, in a turn
- * of its own and never inside a call of the submitter. An operation completes exactly once. Operations
- * in flight at the same time may be carried out in any order, also when they overlap: who needs an
- * order waits.
+ * Submissions leave together at the end of the turn; what is done comes back as one batch, in a
+ * turn of its own and never inside a call of the submitter. An operation completes exactly once.
+ * Operations in flight at the same time may be carried out in any order, also when they overlap:
+ * who needs an order waits.
  *
  * A lease is held from submit to completion (ports/memory.ts). Offsets and lengths are multiples of
- * `blockBytes`, lengths 1 block…`ioBytesMax`, ranges inside `sizeBytes`; anything else completes with
- * `invalid-range` and changes nothing. What only a mistake of ours can ask is refused by assertion:
- * `at` that is no multiple of `blockBytes` (direct IO needs aligned memory), bytes outside the lease,
- * a flag that does not exist, an operation more than `inFlightMax`.
+ * `blockBytes`, lengths 1 block…`ioBytesMax`, ranges inside `sizeBytes`; anything else completes
+ * with `invalid-range` and changes nothing. What only a mistake of ours can ask is refused by
+ * assertion: `at` that is no multiple of `blockBytes` (direct IO needs aligned memory), bytes
+ * outside the lease, a flag that does not exist, an operation more than `inFlightMax`.
  */
 import type { Lease } from "../brand.js"
 
 /** Columns of a completion descriptor. */
 export const BLOCK_TOKEN = 0
 /**
- * 0, or a status of errors.ts: `invalid-range`, `media-error`, `io-error`, `no-space`, `unsupported`,
- * `closed`.
+ * 0, or a status of errors.ts: `invalid-range`, `media-error`, `io-error`, `no-space`,
+ * `unsupported`, `closed`.
  */
 export const BLOCK_STATUS = 1
 /** With `media-error`: the first bad range, relative to the operation's offset, in bytes. */

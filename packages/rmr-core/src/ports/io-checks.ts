@@ -1,8 +1,8 @@
 /**
  * What every block file and store checks before it does anything, in one place.
  *
- * A range comes from a wire or a person: a bad one is refused with a status. Leases, flags, cells and
- * extents come from our own code: a bad one is an assertion. Implementations that share these
+ * A range comes from a wire or a person: a bad one is refused with a status. Leases, flags, cells
+ * and extents come from our own code: a bad one is an assertion. Implementations that share these
  * checks cannot disagree about which is which.
  */
 import { assert } from "../assert.js"

@@ -3,39 +3,46 @@
  *
  * A store keeps three things and gives meaning to none. *Data* is block IO over the volume. *Cells*
  * are small records that change together: view record, state, map pages, last io are bytes here and
- * have one codec, in core. *The hot set* is the intent log: the extents that may hold mutations which
- * are not stable everywhere. Data is written nowhere else, so that after a crash everybody knows where
- * to look (I1, R3). See docs/adr/0003.
+ * have one codec, in core. *The hot set* is the intent log: the extents that may hold mutations
+ * which are not stable everywhere. Data is written nowhere else, so that after a crash everybody
+ * knows where to look (I1, R3). See docs/adr/0003.
  *
  * Promises (every store; the contract suite has a test for each):
  * - **S1** Geometry is aligned, constant while open but for `grow`, and equal after reopening.
  * - **S2** Bytes that were never written read zero, those that `grow` added too.
- * - **S3** A read that is submitted after a write completed sees it, and no write touches other bytes.
- * - **S4** A misaligned or out-of-range operation completes with `invalid-range` and changes nothing.
- * - **S5** Overlapping writes in flight together leave every atomic unit whole: one of them, never a
- *   mixture.
- * - **S6** What a flush covered, and every FUA write, survives a power cut.
- * - **S7** After a power cut each atomic unit holds what was durable last, or something that was
- *   written there since, never a mixture. A dying process loses nothing that completed.
- * - **S8** `zero` reads back zero; with BLOCK_UNMAP it gives space back where `supports.unmap` says so.
- * - **S9** `commit` is atomic and durable at completion, whatever power does at any step. Commits take
- *   effect in order, and cannot reach data. One that fails has changed nothing yet; after reopening it
- *   is found whole or not at all.
+ * - **S3** A read that is submitted after a write completed sees it, and no write touches other
+ *   bytes.
+ * - **S4** A misaligned or out-of-range operation completes with `invalid-range` and changes
+ *   nothing.
+ * - **S5** Overlapping writes in flight together leave every atomic unit whole: one of them, never
+ *   a mixture.
+ * - **S6** What a flush or `close` covered, and every FUA write, survives a power cut.
+ * - **S7** After a power cut, or a flush that failed, each atomic unit holds what was durable last,
+ *   or something that was written there since, never a mixture. A dying process loses nothing that
+ *   completed.
+ * - **S8** `zero` reads back zero; with BLOCK_UNMAP it gives space back where `supports.unmap` says
+ *   so.
+ * - **S9** `commit` is atomic and durable at completion, whatever power does at any step. Commits
+ *   take effect in order, and cannot reach data. One that fails has changed nothing yet; after
+ *   reopening it is found whole or not at all.
  * - **S10** Reopening finds the same data and cells.
- * - **S11** A second open is refused with `busy` and disturbs nothing; the lock dies with its holder.
- * - **S12** `close` waits for pending work and is idempotent; later operations complete with `closed`.
+ * - **S11** A second open is refused with `busy` and disturbs nothing; the lock dies with its
+ *   holder.
+ * - **S12** `close` waits for pending work and is idempotent; later operations complete with
+ *   `closed`.
  * - **S13** A failed operation says its status, a media error its range, and the store stays open.
  * - **S14** Random operations match a plain-memory oracle (the seed is printed).
- * - **S15** A lease is held from submit to completion. After close nothing is left: no timer, lease,
- *   lock or pending operation.
- * - **S16** An extent is in the hot set found at open if its `heat` completed and no `cool` of it was
- *   asked since, by whichever process; one that was cooled may still be found hot. A write or `zero`
- *   outside the hot set is refused by assertion.
- * - **S17** `restart` tells the worst that happened since `settleRestart`: `process` after the process
- *   died, `cache-lost` after the machine did or a flush failed, `none` where there was only `close`.
+ * - **S15** A lease is held from submit to completion. After close nothing is left: no timer,
+ *   lease, lock or pending operation.
+ * - **S16** An extent is in the hot set found at open if its `heat` completed and no `cool` of it
+ *   was asked since, by whichever process; one that was cooled may still be found hot. A write or
+ *   `zero` outside the hot set is refused by assertion.
+ * - **S17** `restart` tells the worst that happened since `settleRestart`: `process` after the
+ *   process died, `cache-lost` after the machine did or a flush failed, `none` where there was only
+ *   `close`.
  * - **S18** Every operation completes exactly once, never inside the call that submitted it.
- * - **S19** A damaged cell fails to be read with `corrupt`, and the others are read; a damaged intent
- *   log shows as `unreadable`. Neither is ever taken for absent or empty (Q24).
+ * - **S19** A damaged cell fails to be read with `corrupt`, and the others are read; a damaged
+ *   intent log shows as `unreadable`. Neither is ever taken for absent or empty (Q24).
  */
 
 import { assert } from "../assert.js"
@@ -105,20 +112,23 @@ export interface StoreGeometry {
 }
 
 /**
- * An open store. What only a mistake of ours can ask of it is refused by assertion, as in block-io.ts:
- * a cell index or size that does not exist, a cell twice in one commit, an extent outside the volume.
+ * An open store. What only a mistake of ours can ask of it is refused by assertion, as in
+ * block-io.ts: a cell index or size that does not exist, a cell twice in one commit, an extent
+ * outside the volume.
  */
 export interface Store extends BlockIo {
   readonly geometry: StoreGeometry
   readonly supports: StoreCapabilities
   readonly restart: RestartClass
   /**
-   * The hot set as this open found it, ascending. It stays hot. `unreadable`: any extent may have been,
-   * and so says every open until `settleRestart`; the set then begins empty.
+   * The hot set as this open found it, ascending. It stays hot. `unreadable`: any extent may have
+   * been, and so says every open until `settleRestart`; the set then begins empty.
    */
   readonly hotAtOpen: readonly number[] | "unreadable"
 
-  /** The cell's bytes as last committed, the caller's own copy; fails with `corrupt` or `closed`. */
+  /**
+   * The cell's bytes as last committed, the caller's own copy; fails with `corrupt` or `closed`.
+   */
   readCell(kind: CellKind, index: number): Promise<Uint8Array | undefined>
   /** Indexes of this kind that have a cell, damaged ones too. Ascending. */
   cellIndexes(kind: CellKind): readonly number[]
@@ -126,8 +136,8 @@ export interface Store extends BlockIo {
   commit(token: number, cells: readonly CellWrite[]): void
 
   /**
-   * The extents are durably hot at completion, with one write for all calls of a turn. Hot ones cost
-   * nothing. More than `hotExtentsMax` ends with `no-space`, and none of them is hot.
+   * The extents are durably hot at completion, with one write for all calls of a turn. Hot ones
+   * cost nothing. More than `hotExtentsMax` ends with `no-space`, and none of them is hot.
    */
   heat(token: number, extents: readonly number[]): void
   /** No mutation that is not stable is left in these. Lazy, without completion. */

@@ -2,8 +2,9 @@
  * Bytes under a volatile cache: what is read, what is on the medium, and what differs between them.
  *
  * Everything is counted in atomic units. A unit that was written since it was last durable is
- * *unflushed*; a power cut decides for each unflushed unit, by chance, whether the cache had written it
- * back in time. This is the whole difference between a dying process and a dying machine.
+ * *unflushed*; a power cut decides for each unflushed unit, by chance, whether the cache had
+ * written it back in time. This is the whole difference between a dying process and a dying
+ * machine.
  */
 import type { Random } from "@rmr/core"
 import { SparseBytes } from "../world/sparse-bytes.js"

@@ -2,9 +2,10 @@
  * What outlives a process: data under a cache, durable cells, the durable hot set, and the marks
  * from which the next open learns what happened (rule R2).
  *
- * Every method is one atomic step. Whatever dies, dies between two of them; chance decides only where
- * the cache is concerned. So the medium itself can say in a few lines what a real format needs journals,
- * sequence numbers and checksums for, and a store above it is as right as these lines are.
+ * Every method is one atomic step. Whatever dies, dies between two of them; chance decides only
+ * where the cache is concerned. So the medium itself can say in a few lines what a real format
+ * needs journals, sequence numbers and checksums for, and a store above it is as right as these
+ * lines are.
  */
 import type { CellKind, CellWrite, Random, RestartClass } from "@rmr/core"
 import { RESTART_CLASSES, RmrError } from "@rmr/core"
@@ -82,7 +83,9 @@ export class MemoryMedium {
     if (this.isOpen) this.suffer("cache-lost")
   }
 
-  /** False when it failed: the cache is then left to chance, as by a kernel that drops its pages. */
+  /**
+   * False when it failed: the cache is then left to chance, as by a kernel that drops its pages.
+   */
   flush(): boolean {
     if (this.flushFailuresLeft === 0) {
       this.data.flush()

@@ -1,10 +1,10 @@
 /**
  * memoryStore: the reference store. Read it to learn what a store is.
  *
- * The medium (memory-medium.ts) is what outlives a process, an open store (open-memory-store.ts) is one
- * life over it. Data has a volatile cache, so that processes and machines die differently; commits and
- * the hot set are durable at completion. Latency and all that a crash leaves open come from the chance
- * that was handed in: one seed, one outcome.
+ * The medium (memory-medium.ts) is what outlives a process, an open store (open-memory-store.ts) is
+ * one life over it. Data has a volatile cache, so that processes and machines die differently;
+ * commits and the hot set are durable at completion. Latency and all that a crash leaves open come
+ * from the chance that was handed in: one seed, one outcome.
  *
  * Beside `open`, the source has the powers that a test or a simulation needs over a store.
  */

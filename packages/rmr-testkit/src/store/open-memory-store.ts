@@ -1,9 +1,9 @@
 /**
  * A memory store while it is open: what each operation means, in the order of the port.
  *
- * It checks, hands over to the queue, and carries out against the medium what the queue brings back.
- * `die` is how a process ends. What had begun by then may have happened for some atomic units and not
- * for others, and for metadata from the first on; what had not begun never happens.
+ * It checks, hands over to the queue, and carries out against the medium what the queue brings
+ * back. `die` is how a process ends. What had begun by then may have happened for some atomic units
+ * and not for others, and for metadata from the first on; what had not begun never happens.
  */
 import type {
   CellKind,

@@ -3,8 +3,8 @@
  * home in a batch with all others that are due.
  *
  * Data operations are carried out in any order, overlapping ones too, because no caller may lean on
- * one; metadata operations keep theirs, because commits promise it. One timer serves all of them, and
- * in steady state nothing is allocated.
+ * one; metadata operations keep theirs, because commits promise it. One timer serves all of them,
+ * and in steady state nothing is allocated.
  */
 import type { Random, StoreOpen, Timer } from "@rmr/core"
 import { NO_LEASE, STATUS_OK } from "@rmr/core"

@@ -26,6 +26,11 @@ export interface RigClause<Rig> {
   run(rig: Rig): Promise<void>
 }
 
+/** Which promise of a port the clauses prove; each port has a number of its own for it. */
+export interface Numbered {
+  readonly promise: string
+}
+
 /** A clause that holds for block files and stores alike. */
 export type BlockClause = RigClause<BlockRig<BlockSubject>>
 

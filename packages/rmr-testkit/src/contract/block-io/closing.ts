@@ -1,11 +1,12 @@
 /**
- * The two ends of a life: opening is exclusive, closing waits, and nothing is lost between two lives.
+ * The two ends of a life: opening is exclusive, closing waits, and nothing is lost between two
+ * lives.
  */
 import { check, checkBytes, checkEqual, checkFails } from "../check.js"
-import type { BlockClause } from "./clause.js"
+import type { BlockClause, Numbered } from "./clause.js"
 import { stamped } from "./content.js"
 
-export function reopenClauses(promise: string): BlockClause[] {
+export function reopenClauses({ promise }: Numbered): BlockClause[] {
   return [
     {
       promise,
@@ -24,7 +25,7 @@ export function reopenClauses(promise: string): BlockClause[] {
   ]
 }
 
-export function exclusiveClauses(promise: string): BlockClause[] {
+export function exclusiveClauses({ promise }: Numbered): BlockClause[] {
   return [
     {
       promise,
@@ -76,7 +77,7 @@ export function exclusiveClauses(promise: string): BlockClause[] {
   ]
 }
 
-export function closeClauses(promise: string): BlockClause[] {
+export function closeClauses({ promise }: Numbered): BlockClause[] {
   return [
     {
       promise,

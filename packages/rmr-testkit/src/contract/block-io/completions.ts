@@ -3,7 +3,7 @@
  */
 import { STATUS_OK } from "@rmr/core"
 import { check, checkEqual } from "../check.js"
-import type { BlockClause } from "./clause.js"
+import type { BlockClause, Numbered } from "./clause.js"
 import { stamped } from "./content.js"
 import type { BlockSubject } from "./harness.js"
 import type { BlockRig } from "./rig.js"
@@ -12,7 +12,7 @@ import { Started } from "./started.js"
 /** Longer than any operation of a subject under a contract takes. */
 const QUIET_MS = 1000
 
-export function completionClauses(promise: string): BlockClause[] {
+export function completionClauses({ promise }: Numbered): BlockClause[] {
   return [
     {
       promise,

@@ -1,12 +1,12 @@
 /**
- * What survives: flushed and FUA writes a power cut, completed ones the death of a process; of the rest,
- * each atomic unit is a version it had since it was last durable, never a mixture.
+ * What survives: flushed and FUA writes a power cut, completed ones the death of a process; of the
+ * rest, each atomic unit is a version it had since it was last durable, never a mixture.
  *
  * Chance decides what a cache loses, so every clause goes several rounds.
  */
 import { BLOCK_FUA } from "@rmr/core"
 import { checkBytes } from "../check.js"
-import type { BlockClause } from "./clause.js"
+import type { BlockClause, Numbered } from "./clause.js"
 import { stamped, zeroes } from "./content.js"
 import type { BlockSubject } from "./harness.js"
 import type { BlockRig } from "./rig.js"
@@ -16,7 +16,7 @@ const ROUNDS = 6
 /** Blocks of one write: enough units that chance keeps or loses all of them in no round. */
 const WRITE_BLOCKS = 8
 
-export function flushClauses(promise: string): BlockClause[] {
+export function flushClauses({ promise }: Numbered): BlockClause[] {
   return [
     {
       promise,
@@ -89,7 +89,7 @@ async function checkRefusesForcedUnitAccess(rig: BlockRig<BlockSubject>): Promis
   checkBytes(await rig.read(0, blockBytes), stamped(0, blockBytes, 1), "the block")
 }
 
-export function crashClauses(promise: string): BlockClause[] {
+export function crashClauses({ promise }: Numbered): BlockClause[] {
   return [
     {
       promise,

@@ -3,13 +3,13 @@
  */
 import { STATUS_OK } from "@rmr/core"
 import { check, checkBytes, checkEqual } from "../check.js"
-import type { BlockClause } from "./clause.js"
+import type { BlockClause, Numbered } from "./clause.js"
 import { stamped } from "./content.js"
 import type { BlockSubject } from "./harness.js"
 import type { BlockRig } from "./rig.js"
 import type { Outcome } from "./started.js"
 
-export function errorClauses(promise: string): BlockClause[] {
+export function errorClauses({ promise }: Numbered): BlockClause[] {
   return [
     {
       promise,

@@ -3,11 +3,11 @@
  */
 import { BLOCK_BYTES_MIN, VOLUME_BLOCK_BYTES } from "@rmr/core"
 import { check, checkBytes, checkEqual, checkFails } from "../check.js"
-import type { BlockClause } from "./clause.js"
+import type { BlockClause, Numbered } from "./clause.js"
 import { stamped } from "./content.js"
 import type { BlockSubject } from "./harness.js"
 
-export function geometryClauses(promise: string): BlockClause[] {
+export function geometryClauses({ promise }: Numbered): BlockClause[] {
   return [
     {
       promise,
@@ -43,7 +43,7 @@ export function geometryClauses(promise: string): BlockClause[] {
   ]
 }
 
-export function growClauses(promise: string): BlockClause[] {
+export function growClauses({ promise }: Numbered): BlockClause[] {
   return [
     {
       promise,

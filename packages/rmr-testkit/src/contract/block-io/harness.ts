@@ -1,10 +1,10 @@
 /**
  * What the suites for block files and stores ask of an implementation.
  *
- * A *place* is where a subject can be opened, with *powers* over it: ways to hurt it, and to look at it
- * from outside. Not everybody can cut the power of a disk. A power that an implementation lacks is
- * declared with the reason, before any clause runs; then what needs it is replaced by a clause that
- * says so and holds the place to the declaration, so that nothing is left out silently.
+ * A *place* is where a subject can be opened, with *powers* over it: ways to hurt it, and to look
+ * at it from outside. Not everybody can cut the power of a disk. A power that an implementation
+ * lacks is declared with the reason, before any clause runs; then what needs it is replaced by a
+ * clause that says so and holds the place to the declaration, so that nothing is left out silently.
  */
 import type { BlockEvents, BlockIo, CellKind, Env, Memory } from "@rmr/core"
 import type { SeededRandom } from "../../world/seeded-random.js"

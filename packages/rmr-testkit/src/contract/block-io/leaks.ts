@@ -3,13 +3,13 @@
  */
 import { leaseBytes } from "@rmr/core"
 import { check, checkBytes, checkEqual } from "../check.js"
-import type { BlockClause } from "./clause.js"
+import type { BlockClause, Numbered } from "./clause.js"
 import { stamped } from "./content.js"
 import type { BlockSubject } from "./harness.js"
 import type { BlockRig } from "./rig.js"
 import type { Started } from "./started.js"
 
-export function leaseClauses(promise: string): BlockClause[] {
+export function leaseClauses({ promise }: Numbered): BlockClause[] {
   return [
     {
       promise,
@@ -71,7 +71,7 @@ async function checkHeld(
   check(!rig.isLive(lease), "the lease to be free after its completion")
 }
 
-export function leakClauses(promise: string): BlockClause[] {
+export function leakClauses({ promise }: Numbered): BlockClause[] {
   return [
     {
       promise,

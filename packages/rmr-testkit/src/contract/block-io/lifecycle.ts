@@ -3,7 +3,7 @@
  */
 import { STATUS_OK } from "@rmr/core"
 import type { Lifecycle, Trait } from "../traits.js"
-import { CLAUSE_SHAPE, type MakeRig } from "./clause.js"
+import { CLAUSE_SHAPE, type MakeRig, type Numbered } from "./clause.js"
 import { stamped } from "./content.js"
 import type { BlockHarness, BlockSubject } from "./harness.js"
 import type { BlockRig } from "./rig.js"
@@ -53,9 +53,9 @@ export function blockLifecycle<Subject extends BlockSubject, Rig extends BlockRi
   }
 }
 
-export function blockTraits<Subject extends BlockSubject, Rig extends BlockRig<Subject>>(
-  promise: string,
-): BlockTrait<Subject, Rig>[] {
+export function blockTraits<Subject extends BlockSubject, Rig extends BlockRig<Subject>>({
+  promise,
+}: Numbered): BlockTrait<Subject, Rig>[] {
   const results = UNTIL_CLOSED
   return [
     { promise, results, operation: "reading", run: (rig) => endRead(rig) },

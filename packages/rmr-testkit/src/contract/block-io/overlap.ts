@@ -1,15 +1,16 @@
 /**
- * Overlapping operations in flight: any order, but every atomic unit is one of them, never a mixture.
+ * Overlapping operations in flight: any order, but every atomic unit is one of them, never a
+ * mixture.
  */
 import { check } from "../check.js"
-import type { BlockClause } from "./clause.js"
+import type { BlockClause, Numbered } from "./clause.js"
 import { isSame, stamped } from "./content.js"
 import type { BlockSubject } from "./harness.js"
 import type { BlockRig } from "./rig.js"
 
 const ROUNDS = 16
 
-export function overlapClauses(promise: string): BlockClause[] {
+export function overlapClauses({ promise }: Numbered): BlockClause[] {
   return [
     {
       promise,

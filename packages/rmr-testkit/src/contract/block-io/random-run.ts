@@ -1,16 +1,17 @@
 /**
- * A random run: lives of random operations, each ended by chance in another way, judged by an oracle.
+ * A random run: lives of random operations, each ended by chance in another way, judged by an
+ * oracle.
  *
- * Each batch is submitted in one turn. Its operations do not overlap, so that the outcome is defined;
- * what overlapping ones owe is the business of its own clause. Batches at the end of a life are
- * abandoned in flight. A failure names the seed.
+ * Each batch is submitted in one turn. Its operations do not overlap, so that the outcome is
+ * defined; what overlapping ones owe is the business of its own clause. Batches at the end of a
+ * life are abandoned in flight. A failure names the seed.
  */
 import { AssertionError, BLOCK_FUA, BLOCK_UNMAP } from "@rmr/core"
 import type { SeededRandom } from "../../world/seeded-random.js"
 import { checkBytes } from "../check.js"
-import type { BlockClause } from "./clause.js"
+import type { BlockClause, Numbered } from "./clause.js"
 import { stamped, zeroes } from "./content.js"
-import type { BlockSubject } from "./harness.js"
+import type { BlockSubject, PowerName } from "./harness.js"
 import type { BlockRig } from "./rig.js"
 import type { Started } from "./started.js"
 import { type OracleChange, VolumeOracle } from "./volume-oracle.js"
@@ -162,11 +163,16 @@ export class RandomRun<Rig extends BlockRig<BlockSubject>> {
 const RUNS = 3
 
 /** Random runs over the lives that the available powers allow. */
-export function randomRunClauses(promise: string): BlockClause[] {
-  const clause = (title: string, ends: LifeEnd[], needs: BlockClause["needs"]): BlockClause => ({
+export function randomRunClauses(quiet: Numbered, crashing: Numbered): BlockClause[] {
+  const clause = (
+    { promise }: Numbered,
+    title: string,
+    ends: readonly LifeEnd[],
+    needs: readonly PowerName[],
+  ): BlockClause => ({
     promise,
     title: `random operations match plain memory, ${title}`,
-    ...(needs === undefined ? {} : { needs }),
+    needs,
     run: async (rig) => {
       for (let nth = 1; nth <= RUNS; nth++) {
         const random = rig.harness.random.fork(`run-${nth}`)
@@ -176,8 +182,8 @@ export function randomRunClauses(promise: string): BlockClause[] {
     },
   })
   return [
-    clause("from one opening to the next", ["close"], undefined),
-    clause("also where processes die", ["close", "kill"], ["kill"]),
-    clause("also where machines die", ["close", "kill", "powerCut"], ["kill", "powerCut"]),
+    clause(quiet, "from one opening to the next", ["close"], []),
+    clause(crashing, "also where processes die", ["close", "kill"], ["kill"]),
+    clause(crashing, "also where machines die", ["close", "powerCut"], ["powerCut"]),
   ]
 }

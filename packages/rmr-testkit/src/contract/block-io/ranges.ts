@@ -4,7 +4,7 @@
  */
 import { BLOCK_FUA, BLOCK_UNMAP, leaseBytes } from "@rmr/core"
 import { checkAsserts, checkBytes } from "../check.js"
-import type { BlockClause } from "./clause.js"
+import type { BlockClause, Numbered } from "./clause.js"
 import { stamped } from "./content.js"
 import type { BlockSubject } from "./harness.js"
 import type { BlockRig } from "./rig.js"
@@ -56,7 +56,7 @@ const OPERATIONS: Readonly<Record<string, StartRange>> = {
   zero: (rig, { offset, bytes }) => rig.startZero(offset, bytes, BLOCK_UNMAP),
 }
 
-export function rangeClauses(promise: string): BlockClause[] {
+export function rangeClauses({ promise }: Numbered): BlockClause[] {
   const refusals = Object.keys(OPERATIONS).map((operation): BlockClause => {
     return {
       promise,
@@ -77,7 +77,7 @@ export function rangeClauses(promise: string): BlockClause[] {
       },
     }
   })
-  return [...refusals, ...assertionClauses(promise)]
+  return [...refusals, ...assertionClauses({ promise })]
 }
 
 /** A refused read has not touched its memory. */
@@ -90,7 +90,7 @@ function checkLease(rig: BlockRig<BlockSubject>, started: Started, tag: number |
   memory.release(started.lease)
 }
 
-function assertionClauses(promise: string): BlockClause[] {
+function assertionClauses({ promise }: Numbered): BlockClause[] {
   return [
     {
       promise,

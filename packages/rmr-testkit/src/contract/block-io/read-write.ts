@@ -3,12 +3,12 @@
  */
 import { leaseBytes } from "@rmr/core"
 import { checkBytes } from "../check.js"
-import type { BlockClause } from "./clause.js"
+import type { BlockClause, Numbered } from "./clause.js"
 import { stamped } from "./content.js"
 
 const GUARD_BYTE = 0x5a
 
-export function readWriteClauses(promise: string): BlockClause[] {
+export function readWriteClauses({ promise }: Numbered): BlockClause[] {
   return [
     {
       promise,

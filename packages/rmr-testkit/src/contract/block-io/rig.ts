@@ -1,8 +1,9 @@
 /**
  * A rig: one place under test, with verbs, so that a clause reads as a story.
  *
- * `start…` submits and returns at once; the verbs without it wait, and fail with the RmrError that the
- * status stands for. Every life of the subject has a process of its own: env, memory, completions.
+ * `start…` submits and returns at once; the verbs without it wait, and fail with the RmrError that
+ * the status stands for. Every life of the subject has a process of its own: env, memory,
+ * completions.
  */
 import type { Lease, Memory, RmrError } from "@rmr/core"
 import { assert, BLOCK_FUA, leaseBytes, NO_LEASE, RmrError as Refused, STATUS_OK } from "@rmr/core"

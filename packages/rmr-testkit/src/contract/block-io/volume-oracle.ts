@@ -1,11 +1,12 @@
 /**
  * What a volume may hold, in plain memory: the judge over random operations and crashes.
  *
- * For each atomic unit it keeps the versions since the last durable one, oldest first. A read must see
- * the latest; a power cut may leave any of them; a dying process only decides whether what was in
- * flight happened. After each crash what is found is checked and becomes the truth.
+ * For each atomic unit it keeps the versions since the last durable one, oldest first. A read must
+ * see the latest; a power cut may leave any of them; a dying process only decides whether what was
+ * in flight happened. After each crash what is found is checked and becomes the truth.
  *
- * Changes that are in flight together must not overlap: which one is last would be nobody's promise.
+ * Changes that are in flight together must not overlap: which one is last would be nobody's
+ * promise.
  */
 import { AssertionError, assert } from "@rmr/core"
 import { isSame } from "./content.js"
@@ -149,9 +150,8 @@ export class VolumeOracle {
     const versions = this.versionsByUnit.get(unit)
     const known = versions?.map((version) => head(version.bytes)).join(", ") ?? "its last version"
     const at = unit * this.unitBytes
-    throw new AssertionError(
-      `expected the unit at ${at}, after ${cause}, to begin as one of: ${known}; not ${head(bytes)}`,
-    )
+    const story = `the unit at ${at}, after ${cause}, to begin as one of: ${known}`
+    throw new AssertionError(`expected ${story}; not ${head(bytes)}`)
   }
 }
 

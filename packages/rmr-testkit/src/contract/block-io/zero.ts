@@ -3,10 +3,10 @@
  */
 import { BLOCK_FUA, BLOCK_UNMAP } from "@rmr/core"
 import { check, checkBytes, checkEqual } from "../check.js"
-import type { BlockClause } from "./clause.js"
+import type { BlockClause, Numbered } from "./clause.js"
 import { stamped, zeroes } from "./content.js"
 
-export function zeroClauses(promise: string): BlockClause[] {
+export function zeroClauses({ promise }: Numbered): BlockClause[] {
   return [
     {
       promise,

@@ -1,6 +1,6 @@
 /**
- * S9 under crashes: a commit is there as a whole or not at all, what completed is there, and nothing
- * overtakes.
+ * S9 under crashes: a commit is there as a whole or not at all, what completed is there, and
+ * nothing overtakes.
  */
 import type { CellWrite } from "@rmr/core"
 import type { RigClause } from "../block-io/clause.js"

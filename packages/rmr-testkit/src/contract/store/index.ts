@@ -6,8 +6,8 @@
  * storeContract("mine", { open: () => myStoreHarness() })   // in a test file: one test per clause
  * ```
  *
- * A harness makes fresh places and processes (block-io/harness.ts). What it cannot do to its stores,
- * such as cutting their power, is declared as absent, with the reason.
+ * A harness makes fresh places and processes (block-io/harness.ts). What it cannot do to its
+ * stores, such as cutting their power, is declared as absent, with the reason.
  */
 import type { Store } from "@rmr/core"
 import { harnessClauses, type RigClause } from "../block-io/clause.js"
@@ -48,28 +48,28 @@ export type StorePlace = BlockPlace<Store>
 export type StoreClause = Clause<StoreHarness>
 
 const STORE_RIG_CLAUSES: readonly RigClause<StoreRig>[] = [
-  ...geometryClauses("S1"),
-  ...growClauses("S1"),
+  ...geometryClauses({ promise: "S1" }),
+  ...growClauses({ promise: "S1" }),
   ...storeGeometryClauses,
   ...unwrittenClauses,
-  ...readWriteClauses("S3"),
-  ...rangeClauses("S4"),
-  ...overlapClauses("S5"),
-  ...flushClauses("S6"),
-  ...crashClauses("S7"),
-  ...zeroClauses("S8"),
+  ...readWriteClauses({ promise: "S3" }),
+  ...rangeClauses({ promise: "S4" }),
+  ...overlapClauses({ promise: "S5" }),
+  ...flushClauses({ promise: "S6" }),
+  ...crashClauses({ promise: "S7" }),
+  ...zeroClauses({ promise: "S8" }),
   ...cellClauses,
   ...cellCrashClauses,
-  ...reopenClauses("S10"),
-  ...exclusiveClauses("S11"),
-  ...closeClauses("S12"),
-  ...errorClauses("S13"),
+  ...reopenClauses({ promise: "S10" }),
+  ...exclusiveClauses({ promise: "S11" }),
+  ...closeClauses({ promise: "S12" }),
+  ...errorClauses({ promise: "S13" }),
   ...oracleClauses,
-  ...leaseClauses("S15"),
-  ...leakClauses("S15"),
+  ...leaseClauses({ promise: "S15" }),
+  ...leakClauses({ promise: "S15" }),
   ...hotExtentClauses,
   ...restartClauses,
-  ...completionClauses("S18"),
+  ...completionClauses({ promise: "S18" }),
   ...damageClauses,
 ]
 

@@ -9,24 +9,22 @@ import { traitClauses } from "../traits.js"
 import { cellWrite } from "./cells.js"
 import { storeRig } from "./rig.js"
 
-const promise = "S12"
-const results = UNTIL_CLOSED
+/** What every operation of a store owes in each state. */
+const OWED = { promise: "S12", results: UNTIL_CLOSED }
 
 export const storeLifecycleClauses: readonly Clause<BlockHarness<Store>>[] = traitClauses(
   blockLifecycle(storeRig),
   [
-    ...blockTraits<Store, ReturnType<typeof storeRig>>(promise),
+    ...blockTraits<Store, ReturnType<typeof storeRig>>(OWED),
     {
-      promise,
-      results,
+      ...OWED,
       operation: "committing",
       run: (rig) => end(rig, rig.startCommit([cellWrite("state", 0, 1)])),
     },
-    { promise, results, operation: "heating", run: (rig) => end(rig, rig.startHeat([3])) },
-    { promise, results, operation: "settling", run: (rig) => end(rig, rig.startSettle()) },
+    { ...OWED, operation: "heating", run: (rig) => end(rig, rig.startHeat([3])) },
+    { ...OWED, operation: "settling", run: (rig) => end(rig, rig.startSettle()) },
     {
-      promise,
-      results,
+      ...OWED,
       operation: "reading a cell",
       run: async (rig) => void (await rig.cell("state")),
     },

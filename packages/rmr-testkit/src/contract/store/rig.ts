@@ -1,6 +1,6 @@
 /**
- * The rig of the store suite: a block rig that heats what it is about to write, with verbs for cells,
- * the hot set and restarts.
+ * The rig of the store suite: a block rig that heats what it is about to write, with verbs for
+ * cells, the hot set and restarts.
  */
 import type { CellKind, CellWrite, Store } from "@rmr/core"
 import type { BlockHarness, BlockPlace, BlockShape } from "../block-io/harness.js"
