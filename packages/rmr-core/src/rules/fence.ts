@@ -54,9 +54,7 @@ export function decideHeld(
 }
 
 /** What a member's process knows when a request arrives. */
-export interface Admission {
-  /** The epoch on its disk. */
-  readonly epoch: number
+export interface Admission extends Holder {
   /** This process has answered an OPEN or REJOIN of that epoch. */
   readonly isOpen: boolean
   /** The server pool's state is normal: the member is in the view on its disk, and has joined it. */
@@ -71,9 +69,8 @@ export interface Admission {
   readonly sessionGeneration: number
 }
 
-/** What every request of every kind carries (F3). */
-export interface RequestStamp {
-  readonly epoch: number
+/** What every request of every kind carries (F3); the nonce is that of the session it came on. */
+export interface RequestStamp extends Holder {
   readonly view: ViewNumber
   readonly sessionGeneration: number
 }
@@ -93,7 +90,7 @@ export type Verdict = (typeof VERDICTS)[number]
  *
  * | row | when | verdict |
  * |---|---|---|
- * | F3-lower | epoch below the store's | fenced |
+ * | F3-lower | epoch below the store's, or the same epoch of another process | fenced |
  * | F3-higher | epoch above the store's, or not opened by this process | not-open |
  * | W5-drain | draining | draining |
  * | W5-state | not normal | not-normal |
@@ -102,7 +99,7 @@ export type Verdict = (typeof VERDICTS)[number]
  * | W5-ahead | view above the one on disk: it cannot be effective | not-open |
  */
 export function judgeRequest(member: Admission, request: RequestStamp): Verdict {
-  if (request.epoch < member.epoch) return "fenced"
+  if (isFenced(member, request)) return "fenced"
   if (request.epoch > member.epoch || !member.isOpen) return "not-open"
   if (member.isDraining) return "draining"
   if (!member.isNormal) return "not-normal"
@@ -112,12 +109,28 @@ export function judgeRequest(member: Admission, request: RequestStamp): Verdict 
   return "admit"
 }
 
-/** F3 for a view change: it is persisted iff it is newer than the record and of the opened epoch. */
+function isFenced(stored: Holder, asked: Holder): boolean {
+  if (asked.epoch !== stored.epoch) return asked.epoch < stored.epoch
+  return asked.nonce !== stored.nonce
+}
+
+/** What a member's process knows when a view change arrives. */
+export interface ProposalAdmission extends Holder {
+  readonly isOpen: boolean
+  /** The highest view it has persisted or was told of (V4). */
+  readonly seen: ViewNumber
+}
+
+/**
+ * F3, V4 for a view change: it is persisted iff it is of the opened epoch and newer than every view the member
+ * has seen. REJOIN tells the joiner the view in force, so that an older proposal, still on its
+ * way, cannot make the joiner normal beside members that were expelled since (RT-37).
+ */
 export function judgeProposal(
-  member: Pick<Admission, "epoch" | "isOpen" | "currentView">,
-  proposal: ViewNumber,
+  member: ProposalAdmission,
+  proposal: ViewNumber & Holder,
 ): "persist" | "have" | "fenced" | "not-open" {
-  if (proposal.epoch < member.epoch) return "fenced"
+  if (isFenced(member, proposal)) return "fenced"
   if (proposal.epoch > member.epoch || !member.isOpen) return "not-open"
-  return compareViews(proposal, member.currentView) > 0 ? "persist" : "have"
+  return compareViews(proposal, member.seen) > 0 ? "persist" : "have"
 }

@@ -41,24 +41,45 @@ export interface MutationProgress {
   readonly missed: MemberSet
   /** Members put out by an effective view whose ranges contain this mutation (V2). */
   readonly carriedOut: MemberSet
+  /** Members that missed it and have since marked it, really and durably, for everybody absent. */
+  readonly missedMarked: MemberSet
 }
 
 export type MutationDecision =
   | { readonly decide: "acknowledge" }
   /** W4: nobody did it. The caller gets an error; the range stays uncertain (W6). */
   | { readonly decide: "fail-uncertain" }
-  | { readonly decide: "wait"; readonly forAnswers: MemberSet; readonly forViewWithout: MemberSet }
+  | {
+      readonly decide: "wait"
+      readonly forAnswers: MemberSet
+      readonly forViewWithout: MemberSet
+      /** Send these MAP_ADD with the range: they missed what others have done. */
+      readonly forMarks: MemberSet
+    }
 
-/** W3: `effective` is the view in force; no mutation is judged while a proposal is pending (V2). */
-export function decideMutation(progress: MutationProgress, effective: View): MutationDecision {
+/**
+ * W3: `effective` is the view in force; no mutation is judged while a proposal is pending (V2).
+ *
+ * A member that missed the mutation cannot tell whether anybody did it, so its marks for absent members
+ * only suspect. Once it is done elsewhere they must be real, and before the acknowledgement: else the
+ * doer leaves, an absent member returns by the misser's marks, and is elected without the write (RT-38).
+ */
+export function decideMutation(
+  progress: MutationProgress,
+  effective: View,
+  absent: MemberSet,
+): MutationDecision {
   const answered = progress.done | progress.missed
   const forAnswers = without(effective.normal, answered)
   const others = without(progress.sentTo, effective.normal)
   const forViewWithout = without(others, progress.carriedOut)
   if (forAnswers !== 0 || forViewWithout !== 0) {
-    return { decide: "wait", forAnswers, forViewWithout }
+    return { decide: "wait", forAnswers, forViewWithout, forMarks: 0 }
   }
   if ((progress.done & effective.normal) === 0) return { decide: "fail-uncertain" }
+  const missed = without(progress.missed, progress.done) & effective.normal
+  const forMarks = absent === 0 ? 0 : without(missed, progress.missedMarked)
+  if (forMarks !== 0) return { decide: "wait", forAnswers: 0, forViewWithout: 0, forMarks }
   return { decide: "acknowledge" }
 }
 

@@ -61,6 +61,8 @@ export interface UnitDecision {
   readonly newest: UnitRecord | undefined
   /** Members of the opening normal set that suspect its range, rank 1. */
   readonly suspects: MemberSet
+  /** The opening view lists the range: its normal members mark it for every absent member (V2). */
+  readonly isListed: boolean
 }
 
 /**
@@ -68,10 +70,15 @@ export interface UnitDecision {
  * those suspect themselves, and the others' clean copies decide; a mutation that not all recorded was
  * never acknowledged. `records[slot]` is undefined where the member recorded nothing or restarted
  * (then R3 has spoken for it).
+ *
+ * With anybody absent the range is listed also where all agree. A view that put the absent member out
+ * may have reached only some of them, so that one member has the mark and another does not (RT-35);
+ * whoever lets the absent one join later may be the one without.
  */
 export function decideUnit(
   records: readonly (UnitRecord | undefined)[],
   normal: MemberSet,
+  absent: MemberSet,
 ): UnitDecision {
   let newest: UnitRecord | undefined
   for (const slot of slotsOf(normal)) {
@@ -79,21 +86,40 @@ export function decideUnit(
     if (record === undefined) continue
     if (newest === undefined || compareUnitRecords(record, newest) > 0) newest = record
   }
-  if (newest === undefined) return { newest, suspects: 0 }
+  if (newest === undefined) return { newest, suspects: 0, isListed: false }
   let recordedBy = 0
   for (const slot of slotsOf(normal)) {
     const record = records[slot]
     if (record !== undefined && compareUnitRecords(record, newest) === 0) recordedBy |= 1 << slot
   }
-  return { newest, suspects: recordedBy === normal ? 0 : recordedBy }
+  const suspects = recordedBy === normal ? 0 : recordedBy
+  return { newest, suspects, isListed: suspects !== 0 || absent !== 0 }
 }
 
-/** R5: what a joiner's own byte becomes: its last io makes it suspect, a valid mark makes it real. */
-export function ownByteOfJoiner(byte: number, isInLastIo: boolean, isMarked: boolean): number {
-  let result = byte
-  if (isInLastIo) result = strongerByte(result, CHUNK_SUSPECT_IN_FLIGHT)
-  if (isMarked) result = strongerByte(result, CHUNK_REAL)
-  return result
+/**
+ * V2, R4: the byte with which a member marks a listed range for an absent member. Listing says "the
+ * absent one may lack this mutation", and only who has applied it on a clean chunk knows that it exists
+ * to be lacked. A real mark of a marker that never gets the mutation would leave nobody to
+ * elect, although the absent one holds the best copy (RT-29). Applying the mutation makes the mark real,
+ * and nothing is acknowledged before every member of the view has applied it.
+ */
+export function markByteWhenListed(ownByteOfMarker: number, hasApplied: boolean): number {
+  return ownByteOfMarker === CHUNK_CLEAN && hasApplied ? CHUNK_REAL : CHUNK_SUSPECT_IN_FLIGHT
+}
+
+/**
+ * R3(a): the byte with which an unclean open marks a chunk of a hot extent for each absent member: its
+ * last marks may have been in memory only. Not where the own chunk is real: then nothing was applied
+ * there since, and the marks went to disk in the step that made it real.
+ */
+export function markByteAfterRestart(ownByteBefore: number): number {
+  return ownByteBefore === CHUNK_REAL ? CHUNK_CLEAN : CHUNK_REAL
+}
+
+/** R5: what a joiner's own byte becomes: its last io makes it suspect, a valid mark speaks for itself. */
+export function ownByteOfJoiner(byte: number, isInLastIo: boolean, markByte: number): number {
+  const suspected = isInLastIo ? strongerByte(byte, CHUNK_SUSPECT_IN_FLIGHT) : byte
+  return strongerByte(suspected, markByte)
 }
 
 export type ElectionDecision =

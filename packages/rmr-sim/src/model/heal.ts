@@ -1,0 +1,92 @@
+/**
+ * P3 and "a start never waits without need", asked in every state: suppose that all faults stop here, both
+ * clients are gone, and a new one finds every member present. It must be able to start, everybody
+ * must come back, all copies must be clean and equal, and no acknowledged write may be missing.
+ *
+ * The healer takes the same steps as any client, by the same rules, in one fixed order.
+ */
+import * as client from "./client-steps.js"
+import * as member from "./member-steps.js"
+import type { RuleTable } from "./rule-table.js"
+import {
+  ALL,
+  BROKEN,
+  BROKEN_PROMISES,
+  C_BASE,
+  clientAt,
+  FLOOR,
+  get,
+  HEALER,
+  M_CACHE,
+  M_OWN,
+  MEMBERS,
+  memberAt,
+  type State,
+  V_JOINERS,
+  V_NORMAL,
+  VIEW_COUNT,
+  viewAt,
+  writeOrder,
+} from "./state.js"
+
+/** A broken promise in words, or undefined. Changes the state it is given. */
+export function heal(rules: RuleTable, s: State, minNormal: number): string | undefined {
+  client.beginOpening(s, HEALER)
+  for (let m = 0; m < MEMBERS; m++) {
+    if (!rules.adoptsBeforeReading) client.readTooEarly(s, HEALER, m)
+    member.receiveOpen(rules, s, HEALER, m)
+  }
+  if (!client.decideOpening(rules, s, HEALER, minNormal)) {
+    return "P3: a start waits although every member is present"
+  }
+  const opened = settle(rules, s)
+  if (opened !== undefined) return opened
+  for (let joiner = 0; joiner < MEMBERS; joiner++) {
+    const normal = normalOf(s)
+    if ((normal & (1 << joiner)) !== 0) continue
+    const source = [0, 1, 2].find((m) => (normal & (1 << m)) !== 0) as number
+    if (!client.letJoin(rules, s, HEALER, joiner, source)) return "P3: a member cannot join"
+    const joined = settle(rules, s)
+    if (joined !== undefined) return joined
+  }
+  return normalOf(s) === ALL ? judge(s) : "P3: not every member became normal"
+}
+
+const normalOf = (s: State): number => get(s, viewAt(get(s, clientAt(HEALER) + C_BASE)) + V_NORMAL)
+
+/** Makes the last proposal effective, elects, and copies until nobody is dirty. */
+function settle(rules: RuleTable, s: State): string | undefined {
+  const v = get(s, VIEW_COUNT) - 1
+  const joiners = get(s, viewAt(v) + V_JOINERS)
+  for (const round of [joiners, ALL & ~joiners]) {
+    for (let m = 0; m < MEMBERS; m++) {
+      if ((round & (1 << m)) !== 0) member.receiveView(rules, s, v, m)
+    }
+  }
+  if (!client.noticeEffective(rules, s, HEALER)) return "P3: a view does not become effective"
+  for (let m = 0; m < MEMBERS; m++) client.elect(rules, s, HEALER, m)
+  const broken = BROKEN_PROMISES[get(s, BROKEN)]
+  if (broken) return `${broken} (after all came back)`
+  for (let target = 0; target < MEMBERS; target++) {
+    for (let source = 0; source < MEMBERS; source++) {
+      if (source !== target) member.sync(rules, s, target, source)
+    }
+  }
+  return undefined
+}
+
+function judge(s: State): string | undefined {
+  for (let m = 0; m < MEMBERS; m++) {
+    if (get(s, memberAt(m) + M_OWN) !== 0) {
+      return "P3: a chunk stays dirty although every member is normal"
+    }
+  }
+  const value = get(s, memberAt(0) + M_CACHE)
+  for (let m = 1; m < MEMBERS; m++) {
+    if (get(s, memberAt(m) + M_CACHE) !== value) return "P3: members differ after all came back"
+  }
+  if (writeOrder(s, value) < writeOrder(s, get(s, FLOOR))) {
+    return `P1: acknowledged write ${get(s, FLOOR)} is gone after all came back`
+  }
+  return undefined
+}
