@@ -43,7 +43,7 @@ function pnpmCommand() {
   if (existsSync(at(own)) && readJson(at(own, "package.json"))["version"] === pinned) {
     return [process.execPath, at(own, "bin/pnpm.cjs")]
   }
-  return ["npx", "--yes", `pnpm@${pinned}`]
+  return ["npx", "--yes", "--prefer-offline", `pnpm@${pinned}`]
 }
 
 function inputs() {

@@ -60,6 +60,9 @@ export function toolEnv() {
     TURBO_NO_UPDATE_NOTIFIER: "1",
     DO_NOT_TRACK: "1",
     npm_config_update_notifier: "false",
+    // A network that fails is asked again soon, and then given up: ten seconds, not seventy.
+    npm_config_fetch_retry_mintimeout: "1000",
+    npm_config_fetch_retry_maxtimeout: "10000",
   }
   if (isWritable(homedir())) return env
   const caches = at(".cache", "home")

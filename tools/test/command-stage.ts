@@ -34,11 +34,12 @@ export function countingStage(timeoutMs: number, command: Command): Stage {
     run: async ({ say }: StageContext) => {
       const result = await runCommand(command, timeoutMs, say)
       const counts = countsOfLastLine(result.stdout)
-      if (counts === undefined) return broken(`${failureText(result)}\n  it printed no counts`)
+      const ending = `  $ ${result.command}\n  (${result.ending})`
+      if (counts === undefined) return broken(`${ending}\n  it printed no counts`)
       const isMute = !result.ok && counts.failed === 0
-      if (isMute) return broken(`${failureText(result)}\n  it counted no failure, but failed`)
-      if (counts.passed + counts.failed === 0) return broken("  nothing was tested")
-      return { ...counts, skips: [], text: counts.failed === 0 ? "" : failureText(result) }
+      if (isMute) return broken(`${ending}\n  it counted no failure, but failed`)
+      if (counts.passed + counts.failed === 0) return broken(`${ending}\n  it tested nothing`)
+      return { ...counts, skips: [], text: counts.failed === 0 ? "" : ending }
     },
   }
 }
