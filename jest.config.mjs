@@ -50,6 +50,7 @@ export default {
       "packages/*/src/**/*.test.ts",
       "tools/**/*.test.ts",
       "bench/src/**/*.test.ts",
+      "examples/src/**/*.test.ts",
     ]),
     project("contract", ["packages/*/test/**/*.test.ts"]),
     project("packages", ["e2e/packages/**/*.test.ts"]),

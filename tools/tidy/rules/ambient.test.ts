@@ -29,6 +29,9 @@ describe("ambient", () => {
     'const fs = await import("node:fs")',
     'type S = import("node:net").Socket',
     'export { x } from "node:os"',
+    "function f(process: number) {}\nprocess.exit(1)",
+    "{ const process = 1 }\nprocess.exit(1)",
+    "declare const setImmediate: (run: () => void) => void",
     "// biome-ignore lint/style/noRestrictedGlobals: a very good reason\nDate.now()",
   ])("finds %s", (text) => {
     expect(inCore(text)).not.toEqual([])
@@ -42,6 +45,13 @@ describe("ambient", () => {
     "env.clock.schedule(1, x.setTimeout)",
     "const x = Math.max(1, 2)",
     'import { x } from "./process.js"',
+    "function f(process: number) { return process + 1 }",
+    "const f = ({ process }) => process.name",
+    "interface X { reach(process: Process): string }",
+    "for (const process of all) process.kill()",
+    "const process = f()\nprocess.kill()",
+    'import { process } from "./processes.js"\nprocess.kill()',
+    "try { f() } catch (performance) { g(performance) }",
   ])("leaves %s alone", (text) => {
     expect(inCore(text)).toEqual([])
   })

@@ -9,6 +9,7 @@ import { builtinModules } from "node:module"
 import ts from "typescript"
 import { isSource, isTest, type TextFile } from "../repository.js"
 import type { Finding, Rule } from "../rule.js"
+import { isShadowed } from "../scope.js"
 import { moduleNames, walk } from "../walk.js"
 
 /** What must run in a simulated world, and the few files in it that may touch the real one. */
@@ -80,13 +81,20 @@ function findings(file: TextFile): Finding[] {
       const text = node.getText(file.tree)
       const instead = own(INSTEAD_BY_MEMBER, text)
       if (instead !== undefined) add(node, text, instead)
-    } else if (ts.isIdentifier(node) && !isMemberName(node)) {
+    } else if (ts.isIdentifier(node) && meansGlobal(node)) {
+      const isTakenApart = node.text === "Math" && !isRead(node)
+      if (isTakenApart) add(node, "Math as a value", "Math.<function>")
       const instead = own(INSTEAD_BY_GLOBAL, node.text)
       if (instead !== undefined) add(node, node.text, instead)
-      if (node.text === "Math" && !isRead(node)) add(node, "Math as a value", "Math.<function>")
     }
   })
   return found
+}
+
+/** A name of the tables that is neither a member of something nor declared in this file. */
+function meansGlobal(node: ts.Identifier): boolean {
+  const isListed = node.text === "Math" || own(INSTEAD_BY_GLOBAL, node.text) !== undefined
+  return isListed && !isMemberName(node) && !isShadowed(node)
 }
 
 /** `x.process`, `{ process: 1 }`, `process(): void`: a member of something, not the global. */
