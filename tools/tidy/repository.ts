@@ -13,6 +13,12 @@ const GIT_MS_MAX = 20_000
 /** Larger files are data. */
 const TEXT_BYTES_MAX = 2 * 1024 * 1024
 
+/** Rules read comments as text; what is in them need not be parsed. */
+const PARSE_OPTIONS: ts.CreateSourceFileOptions = {
+  languageVersion: ts.ScriptTarget.Latest,
+  jsDocParsingMode: ts.JSDocParsingMode.ParseNone,
+}
+
 export class TextFile {
   readonly path: string
   readonly text: string
@@ -29,7 +35,7 @@ export class TextFile {
 
   /** Parsed once, for all rules, and only where one asks. Nodes know their parents. */
   get tree(): ts.SourceFile {
-    this.#tree ??= ts.createSourceFile(this.path, this.text, ts.ScriptTarget.Latest, true)
+    this.#tree ??= ts.createSourceFile(this.path, this.text, PARSE_OPTIONS, true)
     return this.#tree
   }
 
