@@ -1,5 +1,5 @@
 /**
- * @rmr/testkit: a pretend world for storage code, and the suites that hold the ports to their promises.
+ * @rmr/testkit: a pretend world for storage code, and suites that hold the ports to their promises.
  *
  * ```ts
  * import { memoryContract } from "@rmr/testkit/contract/memory"

@@ -1,9 +1,9 @@
 /**
  * The memory of production and of simulation: leases by a buddy system over large arenas.
  *
- * Three parts, one idea each: buddy-pages.ts knows which pages are free, lease-table.ts which handles
- * are live, room-waiters.ts who waits. Leasing and releasing allocate nothing, take O(log pages), and
- * give the same answers in the same order wherever they run.
+ * Three parts, one idea each: buddy-pages.ts knows which pages are free, lease-table.ts which
+ * handles are live, room-waiters.ts who waits. Leasing and releasing allocate nothing, take O(log
+ * pages), and give the same answers in the same order wherever they run.
  *
  * Arenas are handed in where somebody else must own them (pinned by an engine, registered with a
  * device, received from another process), or made here by size.
@@ -23,8 +23,8 @@ export interface BuddyMemoryOptions {
   /** Live leases at most: 1…2²⁰. */
   readonly leaseCountMax: number
   /**
-   * Fills free memory with a pattern and asserts at the next lease that it is still there, so that a
-   * write into released memory is noticed. Costs a pass over the bytes at each end; default off.
+   * Fills free memory with a pattern and asserts at the next lease that it is still there, so that
+   * a write into released memory is noticed. Costs a pass over the bytes at each end; default off.
    */
   readonly poison?: boolean
 }

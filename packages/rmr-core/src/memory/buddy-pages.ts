@@ -1,10 +1,11 @@
 /**
  * Which pages of the arenas are free: a buddy system over 4 KiB pages.
  *
- * A block is 2^order pages and starts at a multiple of its size inside its arena, so its *buddy*, the
- * other half of the block twice as large, is found by flipping one bit. Taking splits a larger block
- * as often as needed; giving back merges with the buddy for as long as that one is free and whole. Both
- * cost O(log pages), and a run of 4 KiB leases never leaves dust behind once it is given back.
+ * A block is 2^order pages and starts at a multiple of its size inside its arena, so its *buddy*,
+ * the other half of the block twice as large, is found by flipping one bit. Taking splits a larger
+ * block as often as needed; giving back merges with the buddy for as long as that one is free and
+ * whole. Both cost O(log pages), and a run of 4 KiB leases never leaves dust behind once it is
+ * given back.
  *
  * Free blocks are in one doubly linked list per order. The links lie in typed arrays beside the
  * memory, never in it: an arena may belong to a device, and what a late write scribbles into a free

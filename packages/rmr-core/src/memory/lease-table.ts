@@ -1,10 +1,10 @@
 /**
  * Handles of leases: small numbers that notice when they are used after their end.
  *
- * A handle is a slot number in its low bits and a generation above. When a lease ends, its slot moves
- * to the next generation, so the old handle names nothing any more (promise A3). Free slots are
- * reused in the order in which they became free: with most slots free, a handle value returns only
- * after close to 2³¹ other leases.
+ * A handle is a slot number in its low bits and a generation above. When a lease ends, its slot
+ * moves to the next generation, so the old handle names nothing any more (promise A3). Free slots
+ * are reused in the order in which they became free: with most slots free, a handle value returns
+ * only after close to 2³¹ other leases.
  */
 import { assert } from "../assert.js"
 import type { Lease } from "../brand.js"
@@ -66,7 +66,9 @@ export class LeaseTable {
     this.references[slot] = this.references[slot]! + 1
   }
 
-  /** Takes one reference away; true when it was the last one. The block stays readable till `close`. */
+  /**
+   * Takes one reference away; true when it was the last one. The block stays readable till `close`.
+   */
   drop(lease: Lease): boolean {
     const slot = this.slotOf(lease)
     const left = this.references[slot]! - 1

@@ -1,10 +1,10 @@
 /**
  * Who waits for room (promise A5), and when it is worth waking them.
  *
- * A waiter runs when there is more room than when it asked: more bytes free, or a larger free block.
- * With no more room than then, what failed would fail again. The same rule keeps waking finite: a
- * waiter that takes a lease, finds that it needs another one, gives the first back and asks again has
- * made no room for anybody, itself included.
+ * A waiter runs when there is more room than when it asked: more bytes free, or a larger free
+ * block. With no more room than then, what failed would fail again. The same rule keeps waking
+ * finite: a waiter that takes a lease, finds that it needs another one, gives the first back and
+ * asks again has made no room for anybody, itself included.
  *
  * Waiters run in order of asking, inside the release that made room, until the room is gone. One
  * that asks again while it runs keeps its place before those who ask later.

@@ -3,8 +3,8 @@
  *
  * A lease is (arena, offset, capacity) behind one small number. An NBD write is received into a
  * lease, the same lease is sent to every leg, a storage node receives into a lease and writes its
- * file from it. Nothing copies a payload on the way, and nothing creates an object for it: JavaScript
- * passes the number along and touches the bytes only where somebody asks for them.
+ * file from it. Nothing copies a payload on the way, and nothing creates an object for it:
+ * JavaScript passes the number along and touches the bytes only where somebody asks for them.
  *
  * Leases are counted, not owned. Whoever hands a lease to a transport or a store keeps its own
  * reference and may drop it at once: the transport or store holds one until it is done with the
@@ -17,9 +17,11 @@
  * Promises (every implementation; tests cite them):
  * - **A1** Live leases never overlap; each starts on a 4 KiB boundary of its arena.
  * - **A2** A lease is free exactly when as many `release` as `lease` + `retain` were called on it.
- * - **A3** A handle that was freed is refused by assertion, also after its memory serves another lease.
+ * - **A3** A handle that was freed is refused by assertion, also after its memory serves another
+ *   lease.
  * - **A4** Memory is bounded: `lease` answers `NO_LEASE` when there is no room and changes nothing.
- *   What is released can be leased again, up to `leaseBytesMax`; asking for more is refused by assertion.
+ *   What is released can be leased again, up to `leaseBytesMax`; asking for more is refused by
+ *   assertion.
  * - **A5** `whenFree` runs once, inside a later release that left more room than there was at the
  *   asking, in order of asking.
  */

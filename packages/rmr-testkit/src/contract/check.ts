@@ -1,8 +1,9 @@
 /**
  * What clauses assert with: a handful of checks that throw, and name no test framework.
  *
- * Every check takes `what`, a phrase that completes "expected …", because a clause that fails against
- * a stranger's implementation must say which expectation broke, not only which numbers differ.
+ * Every check takes `what`, a phrase that completes "expected …", because a clause that fails
+ * against a stranger's implementation must say which expectation broke, not only which numbers
+ * differ.
  */
 import type { ErrorCode } from "@rmr/core"
 import { AssertionError, RmrError } from "@rmr/core"

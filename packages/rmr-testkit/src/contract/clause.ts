@@ -1,9 +1,9 @@
 /**
  * A contract suite is data: clauses, each of which proves one numbered promise of a port.
  *
- * Data can be run in two ways. The package of an implementation runs a suite under its test framework
- * (runner.ts). The suite's own tests run it against deliberately broken implementations with `runAll`
- * and ask which promises noticed; a suite without such mutants is only hope.
+ * Data can be run in two ways. The package of an implementation runs a suite under its test
+ * framework (runner.ts). The suite's own tests run it against deliberately broken implementations
+ * with `runAll` and ask which promises noticed; a suite without such mutants is only hope.
  *
  * `Harness` is what a suite asks of an implementation: usually functions that make a fresh subject.
  * Every clause gets a fresh harness, and whatever it throws is its failure.

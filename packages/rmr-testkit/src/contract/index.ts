@@ -1,5 +1,6 @@
 /**
- * What every contract suite is made of: clauses, checks, waiting, and the bridge to a test framework.
+ * What every contract suite is made of: clauses, checks, waiting, and the bridge to a test
+ * framework.
  */
 export * from "./check.js"
 export * from "./clause.js"

@@ -1,8 +1,8 @@
 /**
  * The only file of the suites that knows a test framework: it turns clauses into tests.
  *
- * Jest's globals are typed here, by the little that is used, so that the suites need no types of it;
- * any framework with the same two words (vitest, mocha, node:test) can be handed in instead.
+ * Jest's globals are typed here, by the little that is used, so that the suites need no types of
+ * it; any framework with the same two words (vitest, mocha, node:test) can be handed in instead.
  */
 import type { Clause, Fixture } from "./clause.js"
 import { clauseTitle, runClause } from "./clause.js"

@@ -1,10 +1,10 @@
 /**
  * Lifecycle traits: one operation, run in every state that its subject can be in.
  *
- * Defects hide where somebody calls `dial` on a closed endpoint or reads from a store that is closing.
- * A suite names the states of its subject once, with the way into each, and then states per operation
- * what becomes of it in each state. That one row turns into one clause per state, so no combination
- * is forgotten and a new state makes every row incomplete for the compiler.
+ * Defects hide where somebody calls `dial` on a closed endpoint or reads from a store that is
+ * closing. A suite names the states of its subject once, with the way into each, and then states
+ * per operation what becomes of it in each state. That one row turns into one clause per state, so
+ * no combination is forgotten and a new state makes every row incomplete for the compiler.
  */
 import type { ErrorCode } from "@rmr/core"
 import { AssertionError, RmrError } from "@rmr/core"

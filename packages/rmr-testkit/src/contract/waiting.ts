@@ -1,8 +1,8 @@
 /**
  * How a suite waits: on events, with a bound, in whatever time its subject lives in.
  *
- * A suite never sleeps. It says what it waits for; in a world that moves virtual time until it is so,
- * elsewhere it looks again a little later. What does not come in time fails by name.
+ * A suite never sleeps. It says what it waits for; in a world that moves virtual time until it is
+ * so, elsewhere it looks again a little later. What does not come in time fails by name.
  */
 import type { Clock } from "@rmr/core"
 import { AssertionError } from "@rmr/core"

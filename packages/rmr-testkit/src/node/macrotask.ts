@@ -1,8 +1,9 @@
 /**
  * The pump of Node: lets every promise chain come to rest between two steps of a world.
  *
- * Node runs all microtasks before it runs the next immediate, so a step per immediate is enough, and
- * is proof. Immediates are queued many at a time: going round the event loop costs more than a step.
+ * Node runs all microtasks before it runs the next immediate, so a step per immediate is enough,
+ * and is proof. Immediates are queued many at a time: going round the event loop costs more than a
+ * step.
  */
 import type { Pump } from "../world/world.js"
 

@@ -3,9 +3,9 @@
  *
  * A crash point is the disk at a moment: its bytes, and the versions of every unit that is not
  * durable. An image picks one version per unit. If there are few combinations all of them are
- * enumerated; otherwise the telling ones come first (all lost, all kept, every prefix of the writes,
- * every single write missing or alone) and random ones fill up to the bound. `isExhaustive` says
- * which of the two it was, and a test should say which it expects.
+ * enumerated; otherwise the telling ones come first (all lost, all kept, every prefix of the
+ * writes, every single write missing or alone) and random ones fill up to the bound. `isExhaustive`
+ * says which of the two it was, and a test should say which it expects.
  *
  * A test of crash safety records the points of an operation and opens its store on every image of
  * every point.

@@ -3,13 +3,13 @@
  *
  * A unit is what the medium writes whole. For each unit that was written since it was last durable,
  * the versions it had are kept: the durable one first, the one that reads see last. A power cut may
- * leave any of them, in each unit on its own; that single sentence covers writes that are lost, kept,
- * torn between two units and carried out in another order than they were asked.
+ * leave any of them, in each unit on its own; that single sentence covers writes that are lost,
+ * kept, torn between two units and carried out in another order than they were asked.
  *
- * A flush covers the writes that had completed when it was submitted: in each unit, the last covered
- * version becomes the durable one, and later ones stay uncertain. A flush that fails covers nothing,
- * and does so for ever: as with Linux, what it should have written counts as clean afterwards, and no
- * later flush tries it again.
+ * A flush covers the writes that had completed when it was submitted: in each unit, the last
+ * covered version becomes the durable one, and later ones stay uncertain. A flush that fails covers
+ * nothing, and does so for ever: as with Linux, what it should have written counts as clean
+ * afterwards, and no later flush tries it again.
  */
 import { assert } from "@rmr/core"
 

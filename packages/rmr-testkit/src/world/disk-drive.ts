@@ -1,9 +1,9 @@
 /**
  * The drive of a simulated disk: who has it open, what is being carried out, and how long it takes.
  *
- * It lives in true time, not in the time of the process that uses it: a stopped process does not stop
- * its disk. Each operation has its own delay, so operations end in any order. When the user dies, what
- * was being carried out happened, in part or not at all, and nobody is told.
+ * It lives in true time, not in the time of the process that uses it: a stopped process does not
+ * stop its disk. Each operation has its own delay, so operations end in any order. When the user
+ * dies, what was being carried out happened, in part or not at all, and nobody is told.
  */
 import type { BlockFileCapabilities, Clock, Timer } from "@rmr/core"
 import { assert } from "@rmr/core"
@@ -121,7 +121,9 @@ export class DiskDrive {
     this.timing = { ...this.timing, ...timing }
   }
 
-  /** The process dies, the kernel lives: an operation was not begun, is half done, or goes through. */
+  /**
+   * The process dies, the kernel lives: an operation was not begun, is half done, or goes through.
+   */
   kill(): void {
     const { random, parts } = this.options
     for (const { operation } of this.running) {

@@ -3,8 +3,8 @@
  *
  * A simulation draws a `DiskFaults` from its seed; a story sets a rule for the one operation it is
  * about. Each kind of fault has its own stream of chance, so that switching one off leaves the
- * others where they were. What really struck is counted, because a test that provokes a fault must be
- * able to show that the fault happened.
+ * others where they were. What really struck is counted, because a test that provokes a fault must
+ * be able to show that the fault happened.
  */
 import type { ErrorCode } from "@rmr/core"
 import type { SeededRandom } from "./seeded-random.js"
@@ -24,8 +24,9 @@ export const DISK_FAULT_KINDS = [
 ] as const
 
 /**
- * - `readError`, `writeError`, `flushError`: the operation fails with `io-error`. A failed write may
- *   have been carried out in part; what a failed flush should have covered is never flushed again.
+ * - `readError`, `writeError`, `flushError`: the operation fails with `io-error`. A failed write
+ *   may have been carried out in part; what a failed flush should have covered is never flushed
+ *   again.
  * - `badSector`: a read makes one sector of its range unreadable until it is written again.
  * - `bitRot`: a read finds one bit of its range changed, and so does every later one.
  * - `misdirectedRead`, `misdirectedWrite`: it succeeds, at a wrong place.
@@ -47,7 +48,9 @@ export type DiskOperation = "read" | "write" | "zero" | "flush"
 export interface DiskRule {
   /** Absent: all of them. */
   readonly on?: readonly DiskOperation[]
-  /** It strikes operations that touch this range; absent: every place. A flush touches every place. */
+  /**
+   * It strikes operations that touch this range; absent: every place. A flush touches every place.
+   */
   readonly offset?: number
   readonly length?: number
   readonly fails: Extract<ErrorCode, "io-error" | "no-space">

@@ -1,5 +1,6 @@
 /**
- * The medium of a simulated disk: its bytes, its cache, its bad sectors, and what a power cut leaves.
+ * The medium of a simulated disk: its bytes, its cache, its bad sectors, and what a power cut
+ * leaves.
  *
  * No time passes here and nobody waits; disk-operation.ts says what an operation does to it, and
  * sim-block-file.ts when. The unit of everything is the sector: what the medium writes whole.

@@ -1,8 +1,8 @@
 /**
  * A program that uses one block file, by promises: what tests of disks are written with.
  *
- * Each verb is one operation and ends with its completion; a failed one throws the error of its status,
- * with the bad range in `lastBad`. It counts completions, so that one too many is an error.
+ * Each verb is one operation and ends with its completion; a failed one throws the error of its
+ * status, with the bad range in `lastBad`. It counts completions, so that one too many is an error.
  */
 import type { BlockBatch, BlockFile, BlockFileSource, Env, Memory } from "@rmr/core"
 import {

@@ -6,7 +6,9 @@
  */
 import { assert } from "@rmr/core"
 
-/** One thing to happen. The queue owns `place`; `order` makes equal times run in order of insertion. */
+/**
+ * One thing to happen. The queue owns `place`; `order` makes equal times run in order of insertion.
+ */
 export interface QueuedEvent {
   atMs: number
   order: number

@@ -2,9 +2,10 @@
  * A host: one simulated process, with its own opinion about time, and lives that end.
  *
  * The world has one true clock. A host sees it through its own: it may drift, its wall clock may be
- * wrong, the process may be stopped for a while (SIGSTOP, a suspended guest) and it may be killed. Each
- * life has an `Env` of its own. When a life ends, its timers and ends of turn are gone, and whatever its
- * code still does in promise chains reaches nobody: its clock schedules nothing and its log is silent.
+ * wrong, the process may be stopped for a while (SIGSTOP, a suspended guest) and it may be killed.
+ * Each life has an `Env` of its own. When a life ends, its timers and ends of turn are gone, and
+ * whatever its code still does in promise chains reaches nobody: its clock schedules nothing and
+ * its log is silent.
  *
  * Devices that belong to a life (sockets, open files) learn of its end by `onDeath`.
  */

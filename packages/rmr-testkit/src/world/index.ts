@@ -1,8 +1,8 @@
 /**
  * @rmr/testkit/world: the pretend world. Time, chance, logs, disks and a network that obey a seed.
  *
- * Pure: it imports nothing but @rmr/core. To run code that uses promises, hand `createWorld` the pump
- * of `@rmr/testkit/node`.
+ * Pure: it imports nothing but @rmr/core. To run code that uses promises, hand `createWorld` the
+ * pump of `@rmr/testkit/node`.
  */
 export type { CrashImage, CrashPoint } from "./crash-images.js"
 export type { DelayRange, DiskTiming } from "./disk-drive.js"

@@ -1,10 +1,11 @@
 /**
  * Chance from a seed: the same seed and name give the same numbers, everywhere and for ever.
  *
- * Streams are forked *by name*. A fork depends on the root seed and on the path of names alone, never
- * on how many numbers were drawn before it, so that a new consumer of chance leaves all others as
- * they were and an old seed still replays its failure. Forking one name twice gives the same stream
- * twice: whoever needs another one, such as the second life of a process, takes another name.
+ * Streams are forked *by name*. A fork depends on the root seed and on the path of names alone,
+ * never on how many numbers were drawn before it, so that a new consumer of chance leaves all
+ * others as they were and an old seed still replays its failure. Forking one name twice gives the
+ * same stream twice: whoever needs another one, such as the second life of a process, takes another
+ * name.
  *
  * The generator is sfc32 (small, fast, 128 bits of state, passes PractRand); its state is filled by
  * a string hash of seed and path. It is not for secrets.

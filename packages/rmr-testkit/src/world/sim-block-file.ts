@@ -2,8 +2,9 @@
  * SimBlockFile: the block-file port over a simulated disk, one life of one process long.
  *
  * This is the port's manners and nothing else: submissions take effect at the end of the turn,
- * completions come in batches in the process's own time, leases are held meanwhile, a bad range is a
- * status and not an exception. What happens to the bytes is the drive's and the medium's business.
+ * completions come in batches in the process's own time, leases are held meanwhile, a bad range is
+ * a status and not an exception. What happens to the bytes is the drive's and the medium's
+ * business.
  */
 import type {
   BlockBatch,

@@ -1,14 +1,14 @@
 /**
  * SimDisk: a disk that outlives its users, with every power that a real one has over them.
  *
- * A process opens it through `source` and sees a `BlockFile` (ports/block-file.ts). Around that stand
- * the powers: the process dies (the kernel's cache stays), the machine dies (what was not flushed
- * is lost, kept, torn or reordered), the disk fails, lies, rots, slows down or hangs. Faults come by
- * probability from the seed (`DiskFaults`) or by a rule at one place (`DiskRule`).
+ * A process opens it through `source` and sees a `BlockFile` (ports/block-file.ts). Around that
+ * stand the powers: the process dies (the kernel's cache stays), the machine dies (what was not
+ * flushed is lost, kept, torn or reordered), the disk fails, lies, rots, slows down or hangs.
+ * Faults come by probability from the seed (`DiskFaults`) or by a rule at one place (`DiskRule`).
  *
  * The disk is as weak as the port allows: operations are carried out in any order, long ones in two
- * steps, and what it has grown by holds rubbish. It costs memory only for what is written, so a disk
- * of 64 TiB is fine.
+ * steps, and what it has grown by holds rubbish. It costs memory only for what is written, so a
+ * disk of 64 TiB is fine.
  */
 import type { BlockFileCapabilities, BlockFileSource } from "@rmr/core"
 import { assert } from "@rmr/core"
@@ -76,7 +76,10 @@ export interface SimDisk {
   addRule(rule: DiskRule): () => void
   /** How often each fault has struck. */
   readonly struckCounts: Readonly<Record<DiskFaultKind, number>>
-  /** Makes operations on these sectors fail with `media-error`. Default `reads`: until written again. */
+  /**
+   * Makes operations on these sectors fail with `media-error`. Default `reads`: until written
+   * again.
+   */
   damage(offset: number, length: number, damage?: Damage): void
   /** From now on nothing ends, until `release`. */
   stick(): void

@@ -1,9 +1,9 @@
 /**
  * Bytes of a disk that may be far larger than the machine: pages exist once something is written.
  *
- * What was never written reads zero. A copy costs one table and shares all pages; whoever writes to a
- * shared page first gets its own. This makes it cheap to keep the disk as it was at every moment of a
- * run, which is what crash tests do.
+ * What was never written reads zero. A copy costs one table and shares all pages; whoever writes to
+ * a shared page first gets its own. This makes it cheap to keep the disk as it was at every moment
+ * of a run, which is what crash tests do.
  */
 import { assert } from "@rmr/core"
 

@@ -1,9 +1,9 @@
 /**
  * A running digest of everything that happened, so that two runs are compared by sixteen digits.
  *
- * It tells apart, it does not protect: two 32-bit lanes with different multipliers, fed one word at a
- * time without allocation. A number is fed as the eight bytes of its double, so that -0, fractions
- * and large offsets all count.
+ * It tells apart, it does not protect: two 32-bit lanes with different multipliers, fed one word at
+ * a time without allocation. A number is fed as the eight bytes of its double, so that -0,
+ * fractions and large offsets all count.
  */
 
 export interface TraceDigest {

@@ -1,11 +1,12 @@
 /**
- * Time that moves only when something happens: turns of one event loop shared by everything simulated.
+ * Time that moves only when something happens: turns of one event loop shared by everything
+ * simulated.
  *
- * Events run in order of (time, insertion). A *turn* is what a real loop would find waiting: all events
- * of one instant that were scheduled before the turn began. Each runs on its own, so that whoever
- * drives the clock can drain promise chains between two of them; then the turn's end runs; then the
- * next turn begins, at the same instant if something was scheduled meanwhile. A callback that schedules
- * itself with no delay therefore never starves the end of a turn.
+ * Events run in order of (time, insertion). A *turn* is what a real loop would find waiting: all
+ * events of one instant that were scheduled before the turn began. Each runs on its own, so that
+ * whoever drives the clock can drain promise chains between two of them; then the turn's end runs;
+ * then the next turn begins, at the same instant if something was scheduled meanwhile. A callback
+ * that schedules itself with no delay therefore never starves the end of a turn.
  *
  * This file knows no host and no promise. What an event means is the business of whoever queued it.
  */
@@ -32,7 +33,9 @@ export interface VirtualClock {
   removeWhere(isGone: (event: ClockEvent) => boolean): void
   /** Runs `run` when everything of the current turn has happened. */
   atEndOfTurn(run: () => void): void
-  /** Makes one thing happen: an event, or the end of a turn. False when nothing is left to happen. */
+  /**
+   * Makes one thing happen: an event, or the end of a turn. False when nothing is left to happen.
+   */
   step(): boolean
   /** Lets time pass in which nothing happens. */
   passTo(atMs: number): void

@@ -30,7 +30,7 @@ describe("World", () => {
     expect(ranAtMs).toBe(3)
   })
 
-  it("runs the end of a turn after the promises of the turn, and before what they scheduled", async () => {
+  it("ends a turn after its promises, and before what they scheduled", async () => {
     const world = nodeWorld({ seed: 1 })
     const { clock } = world.env
     const order: string[] = []

@@ -6,9 +6,9 @@
  * unchanged, each process on a `host` whose `Env` it is given.
  *
  * Between two steps every promise chain must have come to rest, or code would run in an order that
- * depends on the engine. Only a macrotask proves that, and a world is pure and knows none: the `Pump`
- * that the caller hands in does (`@rmr/testkit/node` has one for Node). Code that uses no promise
- * can be run without, by `runSync`.
+ * depends on the engine. Only a macrotask proves that, and a world is pure and knows none: the
+ * `Pump` that the caller hands in does (`@rmr/testkit/node` has one for Node). Code that uses no
+ * promise can be run without, by `runSync`.
  */
 import type { Env } from "@rmr/core"
 import { AssertionError, assert } from "@rmr/core"
@@ -46,7 +46,10 @@ export interface RunOptions {
   readonly stepsMax?: number
 }
 
-/** Why a run ended: `until` held, nothing is left to happen, `forMs` has passed, `stepsMax` was reached. */
+/**
+ * Why a run ended: `until` held, nothing is left to happen, `forMs` has passed, `stepsMax` was
+ * reached.
+ */
 export type RunEnd = "met" | "idle" | "time" | "steps"
 
 export interface World {

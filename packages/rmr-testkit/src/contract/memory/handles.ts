@@ -1,5 +1,6 @@
 /**
- * - **A3** A handle that was freed is refused by assertion, also after its memory serves another lease.
+ * - **A3** A handle that was freed is refused by assertion, also after its memory serves another
+ *   lease.
  */
 import type { Lease, Memory } from "@rmr/core"
 import { NO_LEASE } from "@rmr/core"

@@ -1,3 +1,4 @@
+/** The memory of production keeps its promises, with and without poison. */
 import { buddyMemory } from "@rmr/core"
 import { memoryContract } from "./index.js"
 

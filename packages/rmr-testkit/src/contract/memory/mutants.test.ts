@@ -1,6 +1,6 @@
 /**
- * The memory suite is tested by memories with one defect each, and by a second honest implementation
- * that works quite differently from the one of production.
+ * The memory suite is tested by memories with one defect each, and by a second honest
+ * implementation that works quite differently from the one of production.
  */
 import type { Arena, Lease, Memory, MemoryStats } from "@rmr/core"
 import { assert, NO_LEASE } from "@rmr/core"

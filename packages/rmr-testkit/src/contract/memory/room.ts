@@ -1,6 +1,7 @@
 /**
  * - **A4** Memory is bounded: `lease` answers `NO_LEASE` when there is no room and changes nothing.
- *   What is released can be leased again, up to `leaseBytesMax`; asking for more is refused by assertion.
+ *   What is released can be leased again, up to `leaseBytesMax`; asking for more is refused by
+ *   assertion.
  */
 import type { Lease } from "@rmr/core"
 import { NO_LEASE } from "@rmr/core"
