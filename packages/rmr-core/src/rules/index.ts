@@ -6,6 +6,7 @@
  * numbers the rules; the exhaustive model in @rmr/sim runs these very functions.
  */
 export * from "./fence.js"
+export * from "./lineage.js"
 export * from "./marks.js"
 export * from "./member-set.js"
 export * from "./mutation.js"
@@ -13,4 +14,5 @@ export * from "./pool-metadata.js"
 export * from "./rank.js"
 export * from "./recovery.js"
 export * from "./start.js"
+export * from "./try-enable.js"
 export * from "./view-change.js"

@@ -42,9 +42,9 @@ import {
 } from "./state.js"
 
 /** `order[new] = old`: who stands at each place afterwards. */
-type Order = readonly [number, number, number]
+export type Order = readonly [number, number, number]
 
-const ORDERS: readonly Order[] = [
+export const ORDERS: readonly Order[] = [
   [0, 1, 2],
   [0, 2, 1],
   [1, 0, 2],
@@ -81,6 +81,13 @@ export function canonicalize(s: State): void {
     isFound = true
   }
   s.set(best)
+}
+
+/** The same state with the members renamed. */
+export function renamed(s: State, order: Order): State {
+  const into: State = new Uint8Array(STATE_BYTES)
+  rename(s, order, MASKS[ORDERS.indexOf(order)] as Uint8Array, into)
+  return into
 }
 
 /** Orders members by what needs no renaming. */

@@ -1,0 +1,73 @@
+/** Rules W3, W4, I5 and F4. */
+import { setOf } from "./member-set.js"
+import {
+  decideMutation,
+  isFlushed,
+  type MutationProgress,
+  meaningOfAnswer,
+  unanswered,
+} from "./mutation.js"
+
+const A = setOf(0)
+const B = setOf(1)
+const C = setOf(2)
+const view = (normal: number) => ({ epoch: 1, version: 6, normal })
+const sent: MutationProgress = { sentTo: A | B, done: 0, missed: 0, carriedOut: 0, missedMarked: 0 }
+
+describe("a mutation", () => {
+  it("W3 one success is not enough while another member of the view has not answered", () => {
+    expect(decideMutation({ ...sent, done: A }, view(A | B), 0)).toMatchObject({
+      decide: "wait",
+      forAnswers: B,
+    })
+    expect(decideMutation({ ...sent, done: A | B }, view(A | B), 0)).toEqual({
+      decide: "acknowledge",
+    })
+  })
+
+  it("W3 a member that was put out counts only if its view remembers the range (RT-5)", () => {
+    expect(decideMutation({ ...sent, done: A }, view(A), B)).toMatchObject({ forViewWithout: B })
+    const carried = { ...sent, done: A, carriedOut: B }
+    expect(decideMutation(carried, view(A), B)).toEqual({ decide: "acknowledge" })
+  })
+
+  it("W3 success on a member that is out of the view is no success", () => {
+    const outside = { ...sent, done: B, missed: A, carriedOut: B }
+    expect(decideMutation(outside, view(A), B)).toEqual({ decide: "fail-uncertain" })
+  })
+
+  it("W4 missed by all fails, and the range stays uncertain", () => {
+    const progress = { ...sent, missed: A | B }
+    expect(decideMutation(progress, view(A | B), 0)).toEqual({ decide: "fail-uncertain" })
+  })
+
+  it("W3 who missed it must mark the absent for real before the acknowledgement (RT-38)", () => {
+    const half = { ...sent, done: A, missed: B }
+    expect(decideMutation(half, view(A | B), 0)).toEqual({ decide: "acknowledge" })
+    expect(decideMutation(half, view(A | B), C)).toMatchObject({ decide: "wait", forMarks: B })
+    const marked = { ...half, missedMarked: B }
+    expect(decideMutation(marked, view(A | B), C)).toEqual({ decide: "acknowledge" })
+  })
+
+  it("names who has not answered", () => {
+    expect(unanswered({ ...sent, missed: A })).toEqual([1])
+  })
+})
+
+describe("an answer", () => {
+  it("F4 fenced ends the client; it is never taken for a leg that failed (RT-4)", () => {
+    expect(meaningOfAnswer("fenced")).toBe("ends-client")
+  })
+
+  it("W2 a media error is an answer, a lost link is none", () => {
+    expect(meaningOfAnswer("ok")).toBe("done")
+    expect(meaningOfAnswer("media-error")).toBe("missed")
+    expect(meaningOfAnswer("link-lost")).toBe("unanswered")
+    expect(meaningOfAnswer("stale-view")).toBe("unanswered")
+  })
+})
+
+it("I5 a flush needs every normal member of the view in force at its end", () => {
+  expect(isFlushed(A, view(A | B))).toBe(false)
+  expect(isFlushed(A | C, view(A))).toBe(true)
+})
