@@ -111,9 +111,14 @@ function isMemberName(node: ts.Identifier): boolean {
   return isMember && parent.name === node
 }
 
-/** `Math.max`, and not a Math that is taken apart or handed on, where chance could hide. */
-function isRead(node: ts.Identifier): boolean {
-  return ts.isPropertyAccessExpression(node.parent) && node.parent.expression === node
+/** `Math.max`, `const { imul } = Math`: not a Math that is handed on, where chance could hide. */
+function isRead({ parent }: ts.Identifier): boolean {
+  if (ts.isPropertyAccessExpression(parent)) return true
+  if (!ts.isVariableDeclaration(parent) || !ts.isObjectBindingPattern(parent.name)) return false
+  return parent.name.elements.every((element) => {
+    const taken = element.propertyName ?? element.name
+    return element.dotDotDotToken === undefined && ts.isIdentifier(taken) && taken.text !== "random"
+  })
 }
 
 function own(table: Readonly<Record<string, string>>, key: string): string | undefined {
