@@ -30,6 +30,7 @@ import {
   C_LIMIT,
   C_PHASE,
   clientAt,
+  dropCopy,
   F_HOT,
   F_NORMAL,
   F_OPEN,
@@ -429,6 +430,7 @@ export function letJoin(
   s[to + M_NONCE] = c
   setFlag(s, joiner, F_OPEN, true)
   setFlag(s, joiner, F_NORMAL, false)
+  if (rules.copyEndsWithView) dropCopy(s, joiner)
   if (rules.rejoinTellsView) s[to + M_SEEN] = laterView(s, base, get(s, to + M_SEEN))
   const from = memberAt(source)
   const stampIndex = get(s, from + M_STAMPS + joiner)

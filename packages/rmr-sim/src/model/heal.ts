@@ -69,7 +69,9 @@ function settle(rules: RuleTable, s: State): string | undefined {
   if (broken) return `${broken} (after all came back)`
   for (let target = 0; target < MEMBERS; target++) {
     for (let source = 0; source < MEMBERS; source++) {
-      if (source !== target) member.sync(rules, s, target, source)
+      if (source === target) continue
+      member.readCopy(rules, s, target, source)
+      member.writeCopy(rules, s, target)
     }
   }
   return undefined

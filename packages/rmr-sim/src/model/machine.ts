@@ -63,7 +63,8 @@ const STEPS = [
   "acknowledge",
   "elect",
   "join",
-  "sync",
+  "read-copy",
+  "write-copy",
   "flush",
   "resume",
   "restart",
@@ -140,8 +141,11 @@ export class PoolMachine implements Machine {
     for (let target = 0; target < MEMBERS; target++) {
       for (let source = 0; source < MEMBERS; source++) {
         if (source === target) continue
-        attempt(label("sync", target, source), (s) => member.sync(this.#rules, s, target, source))
+        attempt(label("read-copy", target, source), (s) =>
+          member.readCopy(this.#rules, s, target, source),
+        )
       }
+      attempt(label("write-copy", target), (s) => member.writeCopy(this.#rules, s, target))
     }
     this.#faults(state, attempt)
   }
@@ -307,8 +311,10 @@ export class PoolMachine implements Machine {
         return `C${a} has ${NAMES[b]} elected, among the least suspect`
       case "join":
         return `C${a} lets ${NAMES[b]} join with the marks of ${NAMES[d]}`
-      case "sync":
-        return `${NAMES[a]} copies the chunk from ${NAMES[b]}`
+      case "read-copy":
+        return `${NAMES[a]} reads the chunk from ${NAMES[b]}`
+      case "write-copy":
+        return `${NAMES[a]} writes its copy and is clean`
       case "flush":
         return `C${a} flushes all`
       case "resume":

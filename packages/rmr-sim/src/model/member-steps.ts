@@ -24,6 +24,7 @@ import {
   C_EPOCH,
   C_PHASE,
   clientAt,
+  dropCopy,
   F_HOT,
   F_NORMAL,
   F_OPEN,
@@ -33,6 +34,9 @@ import {
   hasFlag,
   laterView,
   M_CACHE,
+  M_COPY,
+  M_COPY_LAST_IO,
+  M_COPY_VIEW,
   M_DISK,
   M_EPOCH,
   M_JOINED,
@@ -100,6 +104,7 @@ export function receiveOpen(rules: RuleTable, s: State, c: number, m: number): b
   setFlag(s, m, F_NORMAL, false)
   setFlag(s, m, F_RESUMED, false)
   s[at + M_JOINED] = NONE
+  if (rules.copyEndsWithView) dropCopy(s, m)
   const client = clientAt(c)
   s[client + C_ANSWERED] = get(s, client + C_ANSWERED) | (1 << (m + 4))
   if (rules.adoptsBeforeReading) readForOpen(s, c, m)
@@ -280,6 +285,7 @@ export function restart(
   s[at + M_MARKS] = durable * 0x11
   s[at + M_LAST_IO] = 0
   s[at + M_JOINED] = NONE
+  dropCopy(s, m)
   setFlag(s, m, F_OPEN, false)
   setFlag(s, m, F_NORMAL, false)
   setFlag(s, m, F_RESUMED, false)
@@ -294,25 +300,43 @@ export function restart(
   }
 }
 
-/** A member copies the chunk from a clean member of the same view, durably, and clears its own bit (S1, S2). */
-export function sync(rules: RuleTable, s: State, target: number, source: number): boolean {
+/** A dirty member reads the chunk from a clean member of the same view (S1, S2). */
+export function readCopy(rules: RuleTable, s: State, target: number, source: number): boolean {
   const to = memberAt(target)
   const from = memberAt(source)
-  if (get(s, to + M_OWN) === 0 || get(s, from + M_OWN) !== 0) return false
-  if (get(s, to + M_RECORD) !== get(s, from + M_RECORD)) return false
+  if (get(s, to + M_OWN) === CHUNK_CLEAN || get(s, from + M_OWN) !== CHUNK_CLEAN) return false
+  if (get(s, to + M_RECORD) !== get(s, from + M_RECORD) || get(s, to + M_COPY) !== 0) return false
   if (!hasFlag(s, target, F_NORMAL) || !hasFlag(s, source, F_NORMAL)) return false
-  // What the target recorded and missed must be in the copy (S10).
-  const copied = get(s, from + M_LAST_IO)
-  const isNewer = writeOrder(s, copied) > writeOrder(s, get(s, to + M_LAST_IO))
-  const isSame = copied === get(s, to + M_LAST_IO)
-  if (rules.copyHoldsWhatWasMissed && !isNewer && !isSame) return false
-  s[to + M_CACHE] = get(s, from + M_CACHE)
-  s[to + M_DISK] = get(s, from + M_CACHE)
-  s[to + M_OWN] = 0
+  s[to + M_COPY] = get(s, from + M_CACHE) + 1
+  s[to + M_COPY_LAST_IO] = get(s, from + M_LAST_IO)
+  s[to + M_COPY_VIEW] = get(s, to + M_RECORD)
+  if (rules.copyHoldsWhatWasMissed && !holdsWhatWasMissed(s, target)) return false
+  return true
+}
+
+/** It writes the copy and clears its own bit, both durably in one step (S4). */
+export function writeCopy(rules: RuleTable, s: State, target: number): boolean {
+  const to = memberAt(target)
+  if (get(s, to + M_COPY) === 0) return false
+  if (get(s, to + M_OWN) === CHUNK_CLEAN || !hasFlag(s, target, F_NORMAL)) return false
+  if (rules.copyEndsWithView && get(s, to + M_COPY_VIEW) !== get(s, to + M_RECORD)) return false
+  if (rules.copyHoldsWhatWasMissed && !holdsWhatWasMissed(s, target)) return false
+  const content = get(s, to + M_COPY) - 1
+  s[to + M_CACHE] = content
+  s[to + M_DISK] = content
+  s[to + M_OWN] = CHUNK_CLEAN
   // The copy may hold a mutation in flight: the target records it as the source did (S9).
-  if (rules.copyCarriesLastIo && isNewer) {
+  const copied = get(s, to + M_COPY_LAST_IO)
+  if (rules.copyCarriesLastIo && writeOrder(s, copied) > writeOrder(s, get(s, to + M_LAST_IO))) {
     s[to + M_LAST_IO] = copied
     setFlag(s, target, F_HOT, true)
   }
+  dropCopy(s, target)
   return true
+}
+
+/** What the target recorded and missed itself must be in the copy (S10). */
+function holdsWhatWasMissed(s: State, target: number): boolean {
+  const at = memberAt(target)
+  return writeOrder(s, get(s, at + M_COPY_LAST_IO)) >= writeOrder(s, get(s, at + M_LAST_IO))
 }

@@ -178,6 +178,11 @@ export const MUTANTS: readonly Mutant[] = [
     bound: boundOf({ name: "RT-29", furtherViews: 2, misses: 1, initial: fresh }),
   },
   {
+    name: "S2: a copy survives OPEN, REJOIN and view changes",
+    rules: { ...RULES, copyEndsWithView: false },
+    bound: boundOf({ name: "S2", furtherViews: 3, initial: fresh }),
+  },
+  {
     name: "S9: a copy does not bring the last io of its source",
     rules: { ...RULES, copyCarriesLastIo: false },
     bound: boundOf({ name: "S9", furtherViews: 2, writes: 2, initial: fresh }),

@@ -55,6 +55,8 @@ export interface RuleTable {
   readonly resumeEndsOldSessions: boolean
   /** S9: a copy brings the source's last io of the chunk, and heats the extent. */
   readonly copyCarriesLastIo: boolean
+  /** S2: OPEN and REJOIN drop running copies; one is written only in the view it was read in. */
+  readonly copyEndsWithView: boolean
   /** S10: a member copies only from who has what it missed itself. */
   readonly copyHoldsWhatWasMissed: boolean
   /** R6: an election marks the chunk for everybody absent before it clears. */
@@ -92,6 +94,7 @@ export const RULES: RuleTable = {
   suspectsItself: true,
   resumeEndsOldSessions: true,
   copyCarriesLastIo: true,
+  copyEndsWithView: true,
   copyHoldsWhatWasMissed: true,
   electionMarksAbsent: true,
   rejoinTellsView: true,

@@ -85,7 +85,11 @@ export const M_MARKS = 10
 export const M_STAMPS = 11
 /** Marks that only suspect (rank 1): always on disk. */
 export const M_WEAK = 14
-export const MEMBER_BYTES = 15
+/** A copy that was read and not yet written: its content plus 1, the source's last io, the view. */
+export const M_COPY = 15
+export const M_COPY_LAST_IO = 16
+export const M_COPY_VIEW = 17
+export const MEMBER_BYTES = 18
 
 export const F_OPEN = 1
 export const F_NORMAL = 2
@@ -152,6 +156,10 @@ export function laterView(s: State, a: number, b: number): number {
 /** Order of writes: by epoch, then by issue. Write 0 is the initial content. */
 export function writeOrder(s: State, w: number): number {
   return w === 0 ? 0 : get(s, writeAt(w) + W_EPOCH) * 16 + w
+}
+
+export function dropCopy(s: State, m: number): void {
+  s.fill(0, memberAt(m) + M_COPY, memberAt(m) + M_COPY_VIEW + 1)
 }
 
 export function setFlag(s: State, m: number, flag: number, on: boolean): void {
