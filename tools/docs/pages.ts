@@ -7,6 +7,7 @@
  */
 import { renderErrors } from "./errors.js"
 import { renderLimits } from "./limits.js"
+import { renderProtocol } from "./protocol.js"
 import { renderStates } from "./states.js"
 
 export interface Page {
@@ -23,6 +24,7 @@ export const PAGES: readonly Page[] = [
     render: (read) => renderLimits(read("packages/rmr-core/src/limits.ts")),
   },
   { path: "docs/ERRORS.md", render: () => renderErrors() },
+  { path: "docs/PROTOCOL.md", render: (read) => renderProtocol(read("docs/PROTOCOL.md")) },
 ]
 
 /** Paths of pages that are missing or differ from what the code says. */
