@@ -1,5 +1,5 @@
 /**
- * A seed is all there is: the same one gives the same run again, in this process and in others, with
+ * A seed is all there is: the same one gives the same run again, in this process and others, with
  * and without optimised code, whatever the time and the time zone.
  */
 import { spawnSync } from "node:child_process"

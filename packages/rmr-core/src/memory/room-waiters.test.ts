@@ -60,6 +60,21 @@ describe("RoomWaiters", () => {
     expect(order).toEqual(["generous", "patient"])
   })
 
+  it("never runs one inside another", () => {
+    const waiters = new RoomWaiters()
+    const now = room(8, 3)
+    const order: string[] = []
+    const waiter = (name: string) => (): void => {
+      order.push(`${name} begins`)
+      waiters.wake(now) // it releases something
+      order.push(`${name} ends`)
+    }
+    waiters.add(room(0, -1), waiter("a"))
+    waiters.add(room(0, -1), waiter("b"))
+    waiters.wake(now)
+    expect(order).toEqual(["a begins", "a ends", "b begins", "b ends"])
+  })
+
   it("keeps the others when one of them throws", () => {
     const waiters = new RoomWaiters()
     let ran = false

@@ -119,6 +119,7 @@ describe("a paused host", () => {
     await world.runFor(5)
     timer.cancel()
     host.resume()
+    expect(world.pendingCount).toBe(0)
     await world.settle()
     expect(ran).toBe(false)
   })

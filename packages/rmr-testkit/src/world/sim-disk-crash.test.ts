@@ -184,6 +184,28 @@ describe("a killed process", () => {
     expect(values(disk)).toEqual([2, 2, 3, 3])
   })
 
+  it("leaves writes to the next process's flush of whose completion it never learned", async () => {
+    const { disk, world, user } = await begin(15)
+    void user.write(0, filled(1, 1))
+    await world.run({ stepsMax: 1 }) // the end of the turn, in which it leaves
+    world.host("h").pause()
+    await world.settle()
+    world.host("h").kill()
+    const next = await openOn(world, disk)
+    await world.settled(next.flush(), "flush")
+    disk.powerCut("lost")
+    expect(values(disk)[0]).toBe(1)
+  })
+
+  it("is not called any more, not even with nothing", async () => {
+    const { disk, world, user } = await begin(16, { timing: { write: [1, 1] } })
+    void user.write(0, filled(1, 1))
+    await world.run({ until: () => disk.peek(0, 1)[0] === 1 }) // done, but not yet delivered
+    disk.kill()
+    await world.settle()
+    expect(user.batches).toEqual([])
+  })
+
   it("may have carried out a write in flight in full, in part or not at all", async () => {
     const seen = new Set<string>()
     for (let seed = 0; seed < 60; seed++) {
@@ -213,16 +235,20 @@ describe("a killed process", () => {
 })
 
 describe("a failed flush", () => {
-  it("is not made good by a later one: what it should have written may be gone", async () => {
+  it.each([
+    ["closed", (scene: Scene) => scene.world.settled(scene.user.file.close(), "close")],
+    ["killed", async (scene: Scene) => scene.disk.kill()],
+  ])("is not made good by a later one: once %s, what it covered may be gone", async (_, end) => {
     const seen = new Set<string>()
     for (let seed = 0; seed < 20; seed++) {
-      const { disk, world, user } = await begin(seed)
+      const scene = await begin(seed)
+      const { disk, world, user } = scene
       await world.settled(user.write(0, filled(1, 1)), "write")
       disk.addRule({ on: ["flush"], fails: "io-error", times: 1 })
       await expect(world.settled(user.flush(), "flush")).rejects.toThrow("io-error")
       await world.settled(user.flush(), "second flush, which succeeds")
       expect(values(disk)[0]).toBe(1)
-      await world.settled(user.file.close(), "close")
+      await end(scene)
       seen.add(values(disk)[0] === 1 ? "kept" : "gone")
     }
     expect(seen).toEqual(new Set(["kept", "gone"]))

@@ -270,6 +270,15 @@ describe("faults of a simulated disk", () => {
     expect(await result(world, user.zero(5 * BLOCK, BLOCK))).toBe("media-error")
   })
 
+  it("a sector that dies under a write in flight stays dead", async () => {
+    const { world, disk, user } = await begin(37, { timing: { write: [1, 1] } })
+    const write = user.write(0, filled(1, 1))
+    await world.runFor(0.5)
+    disk.damage(0, BLOCK, "both")
+    await world.settled(write, "write")
+    expect(await result(world, user.read(0, BLOCK))).toBe("media-error")
+  })
+
   it("a grown bad sector is found by the read that grew it", async () => {
     const { world, disk, user } = await begin(25, { faults: { badSector: 1 } })
     expect(await result(world, user.read(0, 4 * BLOCK))).toBe("media-error")
@@ -300,6 +309,11 @@ describe("faults of a simulated disk", () => {
     const places = Array.from({ length: BLOCKS }, (_, at) => disk.peek(at * BLOCK, 1)[0])
     expect(places.filter((value) => value === 9).length).toBe(1)
     expect(places[8]).toBe(0)
+    for (let seed = 0; seed < 10; seed++) {
+      const two = await begin(seed, { sizeBytes: 2 * BLOCK, faults: { misdirectedWrite: 1 } })
+      await two.world.settled(two.user.write(0, filled(1, 9)), "write")
+      expect([two.disk.peek(0, 1)[0], two.disk.peek(BLOCK, 1)[0]]).toEqual([0, 9])
+    }
   })
 
   it("a misdirected read succeeds with the bytes of another place", async () => {

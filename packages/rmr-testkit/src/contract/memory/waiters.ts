@@ -93,6 +93,20 @@ export const waiterClauses: readonly Clause<MemoryHarness>[] = [
   },
   {
     promise: "A5",
+    title: "a lease that comes back is room, where leases had run out and not bytes",
+    run: ({ create }) => {
+      const memory = create({ arenaBytes: [8 * PAGE_BYTES], leaseCountMax: 1 })
+      const [first] = fill(memory, PAGE_BYTES)
+      let served: Lease = NO_LEASE
+      wish(memory, PAGE_BYTES, (lease) => {
+        served = lease
+      })
+      memory.release(first!)
+      check(served !== NO_LEASE, "a lease for the one who waited")
+    },
+  },
+  {
+    promise: "A5",
     title: "one that found too little and asked again is served once there is enough",
     run: ({ create }) => {
       const memory = create(PAIR)
