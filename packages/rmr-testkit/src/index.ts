@@ -15,4 +15,6 @@
  * - `@rmr/testkit/node`: what a world needs of Node
  */
 export * from "./contract/index.js"
+export * from "./store/index.js"
 export * from "./world/index.js"
+export * from "./wrap/index.js"

@@ -4,6 +4,8 @@
 import { blockFileContract } from "../src/contract/block-file/index.js"
 import { simFileHarness } from "./block-file-harness.js"
 
+jest.setTimeout(30_000)
+
 blockFileContract("on a simulated disk", { open: () => simFileHarness() })
 
 blockFileContract("with sectors of 512 bytes under blocks of 4 KiB", {

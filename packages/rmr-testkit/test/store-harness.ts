@@ -4,7 +4,12 @@
  */
 import type { Random, StoreSource } from "@rmr/core"
 import { buddyMemory } from "@rmr/core"
-import type { AbsentPowers, StoreHarness, StorePlace } from "../src/contract/store/index.js"
+import type {
+  AbsentPowers,
+  PowerName,
+  StoreHarness,
+  StorePlace,
+} from "../src/contract/store/index.js"
 import { worldWaiting } from "../src/contract/waiting.js"
 import { nodeWorld } from "../src/node/index.js"
 import type { MemoryStoreOptions, MemoryStoreSource } from "../src/store/memory-store.js"
@@ -17,6 +22,8 @@ export interface MemoryHarnessOptions {
   /** A broken store, in tests of the suite. */
   readonly make?: (options: MemoryStoreOptions) => MemoryStoreSource
   readonly store?: Partial<MemoryStoreOptions>
+  /** Other ways to use a power than the store's own. */
+  readonly powers?: (source: StoreSource) => StorePlace["powers"]
   readonly absent?: AbsentPowers
 }
 
@@ -40,9 +47,11 @@ export function memoryHarness(options: MemoryHarnessOptions = {}): StoreHarness 
     fresh: async (shape) => {
       const random = world.random.fork(`place-${++placeCount}`)
       const source = make({ random, ioBytesMax: 256 * 1024, ...shape, ...options.store })
-      const powers = powersOf(source, () => host().kill())
-      for (const absent of Object.keys(options.absent ?? {})) delete powers[absent as never]
-      return { source: wrap(source, random.fork("wrapper")), powers }
+      const outer = wrap(source, random.fork("wrapper"))
+      const own = powersOf(source, () => host().kill())
+      const powers = { ...own, ...options.powers?.(outer) }
+      for (const absent of Object.keys(options.absent ?? {})) delete powers[absent as PowerName]
+      return { source: outer, powers }
     },
   }
 }

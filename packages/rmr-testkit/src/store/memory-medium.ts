@@ -51,15 +51,19 @@ export class MemoryMedium {
   private hidden: readonly CellWrite[] = []
   /** The worst that happened since it was last settled. */
   private unsettled: RestartClass = "none"
-  private isOpen = false
+  protected isOpen = false
 
   constructor(options: MediumOptions) {
     this.random = options.random
     this.sizeBytes = options.sizeBytes
     this.mediumBytes = options.mediumBytes
-    this.data = new CachedBytes(options.atomicBytes)
+    this.data = this.cacheOf(options.atomicBytes)
     this.badReads = new BadSpots(options.atomicBytes)
     this.badWrites = new BadSpots(options.atomicBytes)
+  }
+
+  protected cacheOf(unitBytes: number): CachedBytes {
+    return new CachedBytes(unitBytes)
   }
 
   /** Begins a new life, and says how the one before it ended. */

@@ -213,7 +213,7 @@ export class OpenMemoryStore implements Store {
     this.queue.add(operation)
   }
 
-  private assertHot(offset: number, bytes: number): void {
+  protected assertHot(offset: number, bytes: number): void {
     const { extentBytes } = this.geometry
     const last = Math.floor((offset + bytes - 1) / extentBytes)
     for (let extent = Math.floor(offset / extentBytes); extent <= last; extent++) {

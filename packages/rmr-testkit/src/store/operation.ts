@@ -76,6 +76,9 @@ export class OperationTable {
   give(operation: Operation): void {
     assert(operation.isInFlight, "an operation ends once")
     operation.isInFlight = false
+    operation.offset = 0
+    operation.bytes = 0
+    operation.flags = 0
     operation.lease = NO_LEASE
     operation.cells = NO_CELLS
     operation.extents.length = 0

@@ -3,21 +3,17 @@
  */
 
 const WORD_BYTES = 4
+// Looked up once: in a test framework's sandbox every look at a global costs more than the product.
+const { imul } = Math
 
 /** Bytes for the range at `offset`: every word depends on the tag and on its own position. */
 export function stamped(offset: number, bytes: number, tag: number): Uint8Array {
-  const content = new Uint8Array(bytes)
-  const words = new DataView(content.buffer)
-  for (let at = 0; at < bytes; at += WORD_BYTES) {
-    words.setUint32(at, stampAt(offset + at, tag), true)
-  }
-  return content
-}
-
-/** Never 0, so that stamped bytes are not taken for unwritten ones. */
-function stampAt(position: number, tag: number): number {
-  const word = Math.imul((position / WORD_BYTES) ^ Math.imul(tag + 1, 0x9e37_79b1), 0x85eb_ca6b)
-  return (word | 1) >>> 0
+  const words = new Uint32Array(bytes / WORD_BYTES)
+  const seed = imul(tag + 1, 0x9e37_79b1)
+  const first = offset / WORD_BYTES
+  // Never 0, so that stamped bytes are not taken for unwritten ones.
+  for (let at = 0; at < words.length; at++) words[at] = imul((first + at) ^ seed, 0x85eb_ca6b) | 1
+  return new Uint8Array(words.buffer)
 }
 
 export function zeroes(bytes: number): Uint8Array {

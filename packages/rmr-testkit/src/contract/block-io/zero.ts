@@ -50,7 +50,7 @@ export function zeroClauses({ promise }: Numbered): BlockClause[] {
         await rig.zero(0, bytes, BLOCK_UNMAP)
         const left = await rig.power("allocatedBytes")()
         if (rig.io.supports.unmap)
-          check(left <= full - bytes / 2, "most of the space is given back")
+          check(left <= full - bytes / 2, "most of the space to be given back")
         else checkEqual(left, full, "space that cannot be given back")
         checkBytes(await rig.read(bytes, bytes), stamped(bytes, bytes, 1), "the range beside it")
       },

@@ -3,6 +3,7 @@
  * nothing overtakes.
  */
 import type { CellWrite } from "@rmr/core"
+import { AssertionError } from "@rmr/core"
 import type { RigClause } from "../block-io/clause.js"
 import type { LifeEnd } from "../block-io/random-run.js"
 import { check, checkBytes, checkEqual, checkList } from "../check.js"
@@ -42,7 +43,7 @@ async function commonVersion(rig: StoreRig, candidates: readonly number[]): Prom
     }
     return version
   }
-  throw new Error(`the state cell is of none of the versions ${candidates.join(", ")}`)
+  throw new AssertionError(`expected the state cell to be of a version in ${candidates.join(", ")}`)
 }
 
 async function crashAmongCommits(rig: StoreRig, end: Exclude<LifeEnd, "close">): Promise<void> {
@@ -61,7 +62,7 @@ async function crashAmongCommits(rig: StoreRig, end: Exclude<LifeEnd, "close">):
     check(found >= last + completed, `version ${last + completed} to have survived, not ${found}`)
     last = found
   }
-  checkEqual(last > NO_VERSION, true, "that something was ever committed")
+  check(last > NO_VERSION, "some commit of all those rounds to be there")
 }
 
 export const cellCrashClauses: readonly RigClause<StoreRig>[] = [

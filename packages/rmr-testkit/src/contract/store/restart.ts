@@ -77,9 +77,21 @@ export const restartClauses: readonly RigClause<StoreRig>[] = [
       await rig.powerCut()
       await rig.open()
       checkRestart(rig, "none", "a power cut while closed")
-      const { blockBytes } = rig.io
-      const content = await rig.read(0, 4 * blockBytes)
-      checkBytes(content, stamped(0, 4 * blockBytes, 1), "what was written before close")
+    },
+  },
+  {
+    promise: "S6",
+    title: "what was written before a clean close survives a power cut after it",
+    needs: ["powerCut"],
+    run: async (rig) => {
+      const bytes = 16 * rig.io.blockBytes
+      for (let round = 1; round <= 4; round++) {
+        await rig.write(0, stamped(0, bytes, round))
+        await rig.close()
+        await rig.powerCut()
+        await rig.open()
+        checkBytes(await rig.read(0, bytes), stamped(0, bytes, round), "what close covered")
+      }
     },
   },
   {
