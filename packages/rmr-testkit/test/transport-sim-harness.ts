@@ -1,6 +1,7 @@
 /**
  * The simulated transport as a subject of the transport suite: each clause in a world of its own.
  */
+import type { Transport } from "@rmr/core"
 import { buddyMemory } from "@rmr/core"
 import { worldWaiting } from "../src/contract/index.js"
 import type { TransportHarness, TransportProcess } from "../src/contract/transport/index.js"
@@ -13,11 +14,14 @@ import type {
   SimTransportOptions,
 } from "../src/world/index.js"
 import { severSession, silenceSession, simNetwork, simTransport } from "../src/world/index.js"
+import { unwrap } from "./transport-wrap.js"
 
 export interface SimHarnessOptions {
   readonly seed: Seed
   readonly links?: Partial<LinkOptions>
   readonly transport?: Partial<SimTransportOptions>
+  /** Puts something around each transport; sessions are unwrapped before they are hurt. */
+  readonly wrap?: (inner: Transport, network: SimNetwork) => Transport
 }
 
 const ARENA_BYTES = 4 * 1024 * 1024
@@ -36,9 +40,10 @@ export function simTransportHarness(options: SimHarnessOptions): SimTransportHar
   const process = (name: string): TransportProcess => {
     const host = world.host(`${name}-${hostsByProcess.size}`)
     const limits = { payloadBytesMax: PAYLOAD_BYTES_MAX, silenceMsMax: SILENCE_MS_MAX }
+    const transport = simTransport({ network, host, ...limits, ...options.transport })
     const made: TransportProcess = {
       name,
-      transport: simTransport({ network, host, ...limits, ...options.transport }),
+      transport: options.wrap?.(transport, network) ?? transport,
       env: host.env,
       memory: buddyMemory({ arenas: [ARENA_BYTES], leaseCountMax: 1024, poison: true }),
     }
@@ -51,8 +56,8 @@ export function simTransportHarness(options: SimHarnessOptions): SimTransportHar
     waiting: worldWaiting(world),
     random: world.random.fork("clause"),
     powers: {
-      sever: severSession,
-      silence: silenceSession,
+      sever: (session) => severSession(unwrap(session)),
+      silence: (session) => silenceSession(unwrap(session)),
       changeNext: () => network.tune({ corruptChance: 1 }),
       callAsStranger: (listener, bytes) => network.callAs("stranger", listener.address, bytes),
     },

@@ -69,9 +69,11 @@ export const batchClauses: readonly RigClause[] = [
       server.echo()
       for (let round = 0; round < 10; round++) {
         for (const lane of LANES) while (client.write(dialed, { lane }) !== undefined);
-        client.inside(() => client.endpoint.flush())
-        server.inside(() => server.endpoint.flush())
-        await rig.allDone(client)
+        // Calls at every moment, also when something has just arrived and nobody was told yet.
+        while (client.unfinishedCount > 0) {
+          for (const party of [client, server]) party.inside(() => party.endpoint.flush())
+          await rig.pass(0.2)
+        }
       }
       client.write(dialed)
       await rig.settled(

@@ -38,21 +38,20 @@ async function exchangeOf(
   checkEqual(read.completion.payloadBytes, bytes, `${what}: bytes that came back`)
 }
 
-/** Tries to submit, with everything as it should be but for these. */
-function submitOdd(
+/** A request with everything as it should be but for these is refused, and its slot stays usable. */
+function checkRefused(
   client: Party,
   session: Session,
   odd: { headerBytes?: number; bytes?: number; at?: number; direction?: PayloadDirection },
+  what: string,
 ): void {
   const slot = session.reserve(LANE_IO)
   const lease = client.leased(patterned(1, 4096))
   const { headerBytes = HEADER_BYTES, bytes = 64, at = 0, direction = PAYLOAD_OUT } = odd
-  try {
-    client.inside(() => session.submit(slot, headerBytes, 1, direction, lease, at, bytes))
-  } finally {
-    client.memory.release(lease)
-    session.unreserve(slot)
-  }
+  const submit = (): void => session.submit(slot, headerBytes, 1, direction, lease, at, bytes)
+  checkAsserts(() => client.inside(submit), what)
+  client.memory.release(lease)
+  session.unreserve(slot)
 }
 
 async function nothingLeft(rig: TransportRig, { client, server, dialed }: Pair): Promise<void> {
@@ -96,7 +95,7 @@ export const sizeClauses: readonly RigClause[] = [
       const pair = await rig.pair()
       const { client, dialed } = pair
       for (const headerBytes of [0, -1, 1.5, dialed.limits.headerBytesMax + 1]) {
-        checkAsserts(() => submitOdd(client, dialed, { headerBytes }), `a header of ${headerBytes}`)
+        checkRefused(client, dialed, { headerBytes }, `a header of ${headerBytes}`)
       }
       await nothingLeft(rig, pair)
     },
@@ -133,7 +132,7 @@ export const sizeClauses: readonly RigClause[] = [
         { bytes: 0.5 },
       ]
       for (const odd of odds) {
-        checkAsserts(() => submitOdd(client, dialed, odd), `a payload of ${JSON.stringify(odd)}`)
+        checkRefused(client, dialed, odd, `a payload of ${JSON.stringify(odd)}`)
       }
       const slot = dialed.reserve(LANE_IO)
       const bare = (): void => dialed.submit(slot, 1, 1, PAYLOAD_OUT, NO_LEASE, 0, 1)
