@@ -1,5 +1,6 @@
 /**
- * What broken stores are made of: a sound memory store with one part replaced, or one answer altered.
+ * What broken stores are made of: a sound memory store with one part replaced, or one answer
+ * altered.
  */
 import type { BlockEvents, Store, StoreOpen, StoreSource } from "@rmr/core"
 import { MemoryMedium } from "../src/store/memory-medium.js"

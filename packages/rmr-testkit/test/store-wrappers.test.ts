@@ -1,6 +1,6 @@
 /**
- * What wrappers add to a store: late news, failures by rule, and a trace. That they stay stores is the
- * business of the contract.
+ * What wrappers add to a store: late news, failures by rule, and a trace. That they stay stores is
+ * the business of the contract.
  */
 import type { StoreSource } from "@rmr/core"
 import { CLAUSE_SHAPE } from "../src/contract/block-io/clause.js"
@@ -29,7 +29,7 @@ async function openRig<Outer extends StoreSource>(
 }
 
 describe("delayStore", () => {
-  it("keeps completions back for at least the least delay, and no longer than the most", async () => {
+  it("keeps completions back between the least delay and the most", async () => {
     const random = seededRandom("delay")
     const { rig } = await openRig((source) => delayStore(source, { random, delayMs: [10, 20] }))
     const { clock } = rig.current
@@ -75,7 +75,7 @@ describe("delayStore", () => {
 describe("failStore", () => {
   const open = () => openRig<FailStoreSource>(failStore)
 
-  it("fails what touches its range, names the part that does, and leaves the bytes alone", async () => {
+  it("fails what touches its range, names the part, and leaves the bytes alone", async () => {
     const { rig, outer } = await open()
     await rig.write(0, stamped(0, 65_536, 1))
     const takeBack = outer.addRule({ offset: 10_000, bytes: 100, fails: "media-error" })

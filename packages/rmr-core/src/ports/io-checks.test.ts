@@ -10,7 +10,7 @@ import {
   isBlockRange,
 } from "./io-checks.js"
 import type { CellWrite, StoreGeometry } from "./store.js"
-import { CELL_BYTES_MAX } from "./store.js"
+import { CELL_BYTES_MAX, COMMIT_BYTES_MAX } from "./store.js"
 
 const geometry: StoreGeometry = { extentBytes: 65_536, hotExtentsMax: 4, mapPagesMax: 3 }
 
@@ -79,7 +79,8 @@ describe("assertCells", () => {
 
   it("refuses a commit that is larger than a store's journal", () => {
     const wide: StoreGeometry = { ...geometry, mapPagesMax: 1000 }
-    const pages = Array.from({ length: 261 }, (_, index) => cell("map-page", index, 4032))
+    const tooMany = Math.floor(COMMIT_BYTES_MAX / 4032) + 1
+    const pages = Array.from({ length: tooMany }, (_, index) => cell("map-page", index, 4032))
     expect(() => assertCells(pages, wide)).toThrow("a commit has")
     expect(() => assertCells(pages.slice(1), wide)).not.toThrow()
   })

@@ -83,7 +83,7 @@ export const CELL_BYTES_MAX: Readonly<Record<CellKind, number>> = {
 }
 
 /** The cells of one commit together. A store may keep a journal of this size, twice. */
-export const COMMIT_BYTES_MAX: number = 1024 * 1024
+export const COMMIT_BYTES_MAX: number = 4 * 1024 * 1024
 
 assert(CELL_BYTES_MAX["pool-metadata"] >= QUEUE_DEPTH_MAX * 24, "a record has room for all ranges")
 assert(CELL_BYTES_MAX["last-io"] >= QUEUE_DEPTH_MAX * 48, "last io has room for all units")

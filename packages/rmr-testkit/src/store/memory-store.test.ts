@@ -1,6 +1,6 @@
 /**
- * What the contract does not ask of a memory store: that chance is all there is to it, that it is as
- * weak as it may be, and what its options must be.
+ * What the contract does not ask of a memory store: that chance is all there is to it, that it is
+ * as weak as it may be, and what its options must be.
  */
 import type { Store, StoreOpen } from "@rmr/core"
 import { BLOCK_STATUS, BLOCK_STRIDE, BLOCK_TOKEN, buddyMemory, leaseBytes } from "@rmr/core"
@@ -86,7 +86,7 @@ describe("memoryStore", () => {
     expect(await runLife("a")).not.toEqual(await runLife("b"))
   })
 
-  it("completes in another order than it was asked, and cuts the power between any two units", async () => {
+  it("completes in another order than asked, and cuts the power between any two units", async () => {
     const { tokens, units } = await runLife("a")
     const asked = Array.from({ length: BLOCKS }, (_, block) => block)
     expect(tokens.slice(1, 1 + BLOCKS)).not.toEqual(asked)

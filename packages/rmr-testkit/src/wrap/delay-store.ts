@@ -1,8 +1,8 @@
 /**
  * delayStore: every completion comes later by a time that chance draws.
  *
- * Operations happen when the inner store lets them happen; only the news is late, and comes in another
- * order. This is how a slow disk looks to whoever waits for it.
+ * Operations happen when the inner store lets them happen; only the news is late, and comes in
+ * another order. This is how a slow disk looks to whoever waits for it.
  */
 import type { Random, StoreSource } from "@rmr/core"
 import type { OperationKind } from "../store/operation.js"

@@ -1,9 +1,10 @@
 /**
  * A store inside a store: every operation passes a filter on its way down and on its way back.
  *
- * Faults, delays and traces are put around any store in this way instead of being flags inside one, and
- * what comes out is a store again: it passes the same contract. The wrapper holds leases as long as it
- * holds completions, refuses nothing that the inner store takes, and waits at close for what it keeps.
+ * Faults, delays and traces are put around any store in this way instead of being flags inside one,
+ * and what comes out is a store again: it passes the same contract. The wrapper holds leases as
+ * long as it holds completions, refuses nothing that the inner store takes, and waits at close for
+ * what it keeps.
  */
 import type {
   BlockBatch,
@@ -34,7 +35,9 @@ import { Completions, OperationTable } from "../store/operation.js"
 export type FilteredOperation = Operation
 
 export interface StoreFilter {
-  /** On the way down. If it leaves a status that is not 0, the inner store never sees the operation. */
+  /**
+   * On the way down. If it leaves a status that is not 0, the inner store never sees the operation.
+   */
   before?(operation: FilteredOperation): void
   /** On the way back, with what became of it. */
   after?(operation: FilteredOperation): void

@@ -1,8 +1,8 @@
 /**
  * traceStore: tells of every operation that goes into a store and comes out of it.
  *
- * For stories and for people: a failed run is told apart by what its store was asked, in which order.
- * Records are plain data; who gets them decides how many to keep.
+ * For stories and for people: a failed run is told apart by what its store was asked, in which
+ * order. Records are plain data; who gets them decides how many to keep.
  */
 import type { StoreSource } from "@rmr/core"
 import type { OperationKind } from "../store/operation.js"
