@@ -6,7 +6,9 @@
  * means. Numbers are never reused; a new code takes the next one.
  */
 
-/** `status` is the u16 that stands for the code in messages and completion batches; 0 is success. */
+/**
+ * `status` is the u16 that stands for the code in messages and completion batches; 0 is success.
+ */
 export const ERROR_CODES = {
   "bad-message": { status: 1, meaning: "the bytes of a message do not form a valid one" },
   "bad-version": { status: 2, meaning: "no protocol or format version in common" },

@@ -1,6 +1,6 @@
 /**
- * `pnpm model`: explores the pool model to the last state of every bound, then takes out one rule after another and
- * demands that each absence is caught. The last line is `N passed, N failed`.
+ * `pnpm model`: explores the pool model to the last state of every bound, then takes out one rule
+ * after another and demands that each absence is caught. The last line is `N passed, N failed`.
  */
 import {
   type Bound,

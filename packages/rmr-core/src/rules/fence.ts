@@ -1,9 +1,9 @@
 /**
  * Fencing: one writer, by epochs that stores keep durably (rules F1–F5, W5).
  *
- * A client opens a pool by raising the epoch on the stores. A store that has taken an epoch refuses every
- * lower one, including requests that were delayed in a network or a queue. So the old client is
- * stopped by the stores themselves, whatever it believes, and the clock plays no part in it.
+ * A client opens a pool by raising the epoch on the stores. A store that has taken an epoch refuses
+ * every lower one, including requests that were delayed in a network or a queue. So the old client
+ * is stopped by the stores themselves, whatever it believes, and the clock plays no part in it.
  */
 import { compareViews, type ViewNumber } from "./pool-metadata.js"
 
@@ -14,7 +14,9 @@ export interface Holder {
 }
 
 export type OpenDecision =
-  /** Make (epoch, nonce) durable, stop admitting older epochs, drain, *then* read and answer (F1). */
+  /**
+   * Make (epoch, nonce) durable, stop admitting older epochs, drain, *then* read and answer (F1).
+   */
   | "adopt"
   /** The same process asks again: answer afresh, nothing to persist. */
   | "again"
@@ -57,7 +59,9 @@ export function decideHeld(
 export interface Admission extends Holder {
   /** This process has answered an OPEN or REJOIN of that epoch. */
   readonly isOpen: boolean
-  /** The server pool's state is normal: the member is in the view on its disk, and has joined it. */
+  /**
+   * The server pool's state is normal: the member is in the view on its disk, and has joined it.
+   */
   readonly isNormal: boolean
   /** It is emptying itself for an OPEN or REJOIN. */
   readonly isDraining: boolean
@@ -122,9 +126,9 @@ export interface ProposalAdmission extends Holder {
 }
 
 /**
- * F3, V4 for a view change: it is persisted iff it is of the opened epoch and newer than every view the member
- * has seen. REJOIN tells the joiner the view in force, so that an older proposal, still on its
- * way, cannot make the joiner normal beside members that were expelled since (RT-37).
+ * F3, V4 for a view change: it is persisted iff it is of the opened epoch and newer than every view
+ * the member has seen. REJOIN tells the joiner the view in force, so that an older proposal, still
+ * on its way, cannot make the joiner normal beside members that were expelled since (RT-37).
  */
 export function judgeProposal(
   member: ProposalAdmission,

@@ -1,10 +1,10 @@
 /**
  * Lineages: what a forced start leaves behind, and how it is found out (rules F6, R7).
  *
- * A start without provable knowledge opens a new history of the pool. It remembers where it came from and the view
- * after which it went its own way. Whoever comes back later and never went beyond that view has lost
- * nothing and rejoins. Whoever did go on has acknowledged writes that this history knows nothing of: that is a split
- * brain, and only a person may say which side to keep.
+ * A start without provable knowledge opens a new history of the pool. It remembers where it came
+ * from and the view after which it went its own way. Whoever comes back later and never went beyond
+ * that view has lost nothing and rejoins. Whoever did go on has acknowledged writes that this
+ * history knows nothing of: that is a split brain, and only a person may say which side to keep.
  */
 import { LINEAGE_HISTORY_MAX } from "../limits.js"
 import { compareViews, type LineageEntry, type Uuid, type ViewNumber } from "./pool-metadata.js"
@@ -46,8 +46,9 @@ export function decideReturner(pool: LineageClaim, returner: LineageClaim): Retu
 }
 
 /**
- * Which history to start when stores of several are present: the one that all others are ancestors of. None where two
- * have gone on apart; then each side's history is shown, and `resolve --keep` decides.
+ * Which history to start when stores of several are present: the one that all others are ancestors
+ * of. None where two have gone on apart; then each side's history is shown, and `resolve --keep`
+ * decides.
  */
 export function decideLineage(claims: readonly LineageClaim[]): Uuid | "split-brain" | undefined {
   let newest: LineageClaim | undefined

@@ -1,21 +1,26 @@
 /**
- * Marks about absent members: which are valid, and what a view change does to them (rules M1, M2, M4, V2, V4b).
+ * Marks about absent members: which are valid, and what a view change does to them (rules M1, M2,
+ * M4, V2, V4b).
  *
- * A member that is out of the view is described by marks that the view's members hold, stamped with the
- * view that expelled it. Marks of an earlier absence are not wrong, they are over: the member came back,
- * took them into its own map, and has been its own authority since. The record of the highest view
- * says until when a member was normal; nothing else may decide it, least of all the member's own claim.
+ * A member that is out of the view is described by marks that the view's members hold, stamped with
+ * the view that expelled it. Marks of an earlier absence are not wrong, they are over: the member
+ * came back, took them into its own map, and has been its own authority since. The record of the
+ * highest view says until when a member was normal; nothing else may decide it, least of all the
+ * member's own claim.
  */
 import { compareViews, type ViewNumber } from "./pool-metadata.js"
 
 /**
- * M2: marks stamped at or before the view through which the record of V* shows the member normal are void.
+ * M2: marks stamped at or before the view through which the record of V* shows the member normal
+ * are void.
  */
 export function isMarkValid(stamp: ViewNumber, normalThroughInStar: ViewNumber): boolean {
   return compareViews(stamp, normalThroughInStar) > 0
 }
 
-/** What becomes of a member's map about an absent one when it persists a view without it (M1, V2). */
+/**
+ * What becomes of a member's map about an absent one when it persists a view without it (M1, V2).
+ */
 export type MarksAtViewChange =
   /** This absence is the one the marks are about already: they stay, with their stamp. */
   | "keep"
@@ -36,9 +41,9 @@ export interface Claim {
 }
 
 /**
- * V4b: a joiner whose own claim is older than what the record says it had reached was rolled back: a
- * restored snapshot, a lost metadata write. Marks cover only what came after the record; everything
- * between is unknown, so all of its chunks are dirty.
+ * V4b: a joiner whose own claim is older than what the record says it had reached was rolled back:
+ * a restored snapshot, a lost metadata write. Marks cover only what came after the record;
+ * everything between is unknown, so all of its chunks are dirty.
  */
 export function isRolledBack(claim: Claim, recorded: Claim): boolean {
   const order = compareViews(claim.normalThrough, recorded.normalThrough)

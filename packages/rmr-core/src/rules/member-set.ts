@@ -2,9 +2,9 @@
  * Sets of members as bit masks over *member slots*.
  *
  * A slot is a member's place in the member table of the view record, 0…MEMBERS_MAX-1; it stays the
- * same as long as the member is in the pool. Rules speak of sets all the time (who is normal, who is
- * present, whose answer is missing), and a mask makes union, intersection and "nobody missing" one
- * operation each, without allocation.
+ * same as long as the member is in the pool. Rules speak of sets all the time (who is normal, who
+ * is present, whose answer is missing), and a mask makes union, intersection and "nobody missing"
+ * one operation each, without allocation.
  */
 import { MEMBERS_MAX } from "../limits.js"
 

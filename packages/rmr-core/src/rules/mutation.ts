@@ -1,9 +1,9 @@
 /**
  * Mutations: when a write may be acknowledged (rules W3, W4, F4).
  *
- * A write is good when every member that counts has answered it, one of them has done it, and whoever
- * missed it is out of a view that remembers the range. Not before: an acknowledgement is a promise that
- * survives everything that can happen next.
+ * A write is good when every member that counts has answered it, one of them has done it, and
+ * whoever missed it is out of a view that remembers the range. Not before: an acknowledgement is a
+ * promise that survives everything that can happen next.
  */
 import type { ErrorCode } from "../errors.js"
 import { has, isSubset, type MemberSet, slotsOf, without } from "./member-set.js"
@@ -60,9 +60,10 @@ export type MutationDecision =
 /**
  * W3: `effective` is the view in force; no mutation is judged while a proposal is pending (V2).
  *
- * A member that missed the mutation cannot tell whether anybody did it, so its marks for absent members
- * only suspect. Once it is done elsewhere they must be real, and before the acknowledgement: else the
- * doer leaves, an absent member returns by the misser's marks, and is elected without the write (RT-38).
+ * A member that missed the mutation cannot tell whether anybody did it, so its marks for absent
+ * members only suspect. Once it is done elsewhere they must be real, and before the
+ * acknowledgement: else the doer leaves, an absent member returns by the misser's marks, and is
+ * elected without the write (RT-38).
  */
 export function decideMutation(
   progress: MutationProgress,
@@ -83,7 +84,9 @@ export function decideMutation(
   return { decide: "acknowledge" }
 }
 
-/** I5, Q15: a flush is good when it succeeded on all normal members of the view in force at its end. */
+/**
+ * I5, Q15: a flush is good when it succeeded on all normal members of the view in force at its end.
+ */
 export function isFlushed(succeededOn: MemberSet, effective: View): boolean {
   return isSubset(effective.normal, succeededOn)
 }

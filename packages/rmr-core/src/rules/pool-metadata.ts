@@ -1,8 +1,8 @@
 /**
  * PoolMetadata: the view record, the one durable and totally ordered truth about a pool (rule V1).
  *
- * Upstream's `rmr_pool_md`. Only the epoch holder makes a new one; a member persists it as a whole; a
- * view counts once it is durable on all members of its normal set. Everything here is plain data;
+ * Upstream's `rmr_pool_md`. Only the epoch holder makes a new one; a member persists it as a whole;
+ * a view counts once it is durable on all members of its normal set. Everything here is plain data;
  * the codec is wire/pool-metadata-codec.ts, the two copies on a disk are the store's business.
  */
 import type { GroupId, MemberId } from "../brand.js"

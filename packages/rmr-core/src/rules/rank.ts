@@ -6,9 +6,9 @@
  *         0          rank     dirty
  * ```
  *
- * A member's own chunk is clean, or dirty with a rank. *Real*: it certainly lacks something. *Suspect*: it may
- * differ, because something was in flight (1) or because its cache was lost (2). Facts only get
- * stronger until the chunk is clean again: real > suspect 2 > suspect 1.
+ * A member's own chunk is clean, or dirty with a rank. *Real*: it certainly lacks something.
+ * *Suspect*: it may differ, because something was in flight (1) or because its cache was lost (2).
+ * Facts only get stronger until the chunk is clean again: real > suspect 2 > suspect 1.
  */
 
 export const RANK_REAL = 0

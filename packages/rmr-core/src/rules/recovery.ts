@@ -1,11 +1,11 @@
 /**
  * Recovery: who suspects itself, and whose copy is right (rules R2–R6).
  *
- * Nobody ever accuses another member. A member that may differ marks *its own* chunks, with a rank that says
- * why; that is a fact it knows, it is durable, and it survives whoever asked for it. Then the question
- * "whose copy?" has an answer that any client derives at any time, again and again, from the marks
- * alone: clean beats suspect; where nobody is clean, the least suspect is elected and clears its own
- * mark. Nothing is consumed, so an interrupted recovery is simply done again.
+ * Nobody ever accuses another member. A member that may differ marks *its own* chunks, with a rank
+ * that says why; that is a fact it knows, it is durable, and it survives whoever asked for it. Then
+ * the question "whose copy?" has an answer that any client derives at any time, again and again,
+ * from the marks alone: clean beats suspect; where nobody is clean, the least suspect is elected
+ * and clears its own mark. Nothing is consumed, so an interrupted recovery is simply done again.
  */
 import { assert } from "../assert.js"
 import type { RestartClass } from "../ports/store.js"
@@ -29,7 +29,9 @@ export interface LastLife {
   readonly flushFailed: boolean
 }
 
-/** R2 (Q5): a clean close says everything is on the medium; the same boot, that the cache was kept. */
+/**
+ * R2 (Q5): a clean close says everything is on the medium; the same boot, that the cache was kept.
+ */
 export function restartClassOf(life: LastLife): RestartClass {
   if (life.flushFailed) return "cache-lost"
   if (life.closedCleanly) return "none"
@@ -37,8 +39,9 @@ export function restartClassOf(life: LastLife): RestartClass {
 }
 
 /**
- * R3(b): what an unclean open makes of the member's own byte for a chunk of a hot extent. (R3(a) marks the
- * chunk for every absent member too: the marks of the last moments may have been in memory only.)
+ * R3(b): what an unclean open makes of the member's own byte for a chunk of a hot extent. (R3(a)
+ * marks the chunk for every absent member too: the marks of the last moments may have been in
+ * memory only.)
  */
 export function ownByteAfterRestart(byte: number, restart: RestartClass): number {
   if (restart === "none") return byte
@@ -67,13 +70,13 @@ export interface UnitDecision {
 
 /**
  * R4: what the last client left behind in one io unit. Recorded by all: everybody has it. By some:
- * those suspect themselves, and the others' clean copies decide; a mutation that not all recorded was
- * never acknowledged. `records[slot]` is undefined where the member recorded nothing or restarted
- * (then R3 has spoken for it).
+ * those suspect themselves, and the others' clean copies decide; a mutation that not all recorded
+ * was never acknowledged. `records[slot]` is undefined where the member recorded nothing or
+ * restarted (then R3 has spoken for it).
  *
- * With anybody absent the range is listed also where all agree. A view that put the absent member out
- * may have reached only some of them, so that one member has the mark and another does not (RT-35);
- * whoever lets the absent one join later may be the one without.
+ * With anybody absent the range is listed also where all agree. A view that put the absent member
+ * out may have reached only some of them, so that one member has the mark and another does not
+ * (RT-35); whoever lets the absent one join later may be the one without.
  */
 export function decideUnit(
   records: readonly (UnitRecord | undefined)[],
@@ -98,25 +101,28 @@ export function decideUnit(
 
 /**
  * V2, R4: the byte with which a member marks a listed range for an absent member. Listing says "the
- * absent one may lack this mutation", and only who has applied it on a clean chunk knows that it exists
- * to be lacked. A real mark of a marker that never gets the mutation would leave nobody to
- * elect, although the absent one holds the best copy (RT-29). Applying the mutation makes the mark real,
- * and nothing is acknowledged before every member of the view has applied it.
+ * absent one may lack this mutation", and only who has applied it on a clean chunk knows that it
+ * exists to be lacked. A real mark of a marker that never gets the mutation would leave nobody to
+ * elect, although the absent one holds the best copy (RT-29). Applying the mutation makes the mark
+ * real, and nothing is acknowledged before every member of the view has applied it.
  */
 export function markByteWhenListed(ownByteOfMarker: number, hasApplied: boolean): number {
   return ownByteOfMarker === CHUNK_CLEAN && hasApplied ? CHUNK_REAL : CHUNK_SUSPECT_IN_FLIGHT
 }
 
 /**
- * R3(a): the byte with which an unclean open marks a chunk of a hot extent for each absent member: its
- * last marks may have been in memory only. Not where the own chunk is real: then nothing was applied
- * there since, and the marks went to disk in the step that made it real.
+ * R3(a): the byte with which an unclean open marks a chunk of a hot extent for each absent member:
+ * its last marks may have been in memory only. Not where the own chunk is real: then nothing was
+ * applied there since, and the marks went to disk in the step that made it real.
  */
 export function markByteAfterRestart(ownByteBefore: number): number {
   return ownByteBefore === CHUNK_REAL ? CHUNK_CLEAN : CHUNK_REAL
 }
 
-/** R5: what a joiner's own byte becomes: its last io makes it suspect, a valid mark speaks for itself. */
+/**
+ * R5: what a joiner's own byte becomes: its last io makes it suspect, a valid mark speaks for
+ * itself.
+ */
 export function ownByteOfJoiner(byte: number, isInLastIo: boolean, markByte: number): number {
   const suspected = isInLastIo ? strongerByte(byte, CHUNK_SUSPECT_IN_FLIGHT) : byte
   return strongerByte(suspected, markByte)
@@ -131,8 +137,8 @@ export type ElectionDecision =
   | { readonly decide: "wait" }
 
 /**
- * R6: whose copy of a chunk is right inside the normal set. `bytes[slot]` is the member's own byte, durable,
- * after R3 and R4. Lowest rank, then lowest member id (slots are handed in in that order).
+ * R6: whose copy of a chunk is right inside the normal set. `bytes[slot]` is the member's own byte,
+ * durable, after R3 and R4. Lowest rank, then lowest member id (slots are handed in in that order).
  * A rank 2 election is carried out only after waiting for missing members of the base view.
  */
 export function decideElection(bytes: readonly number[], normal: MemberSet): ElectionDecision {

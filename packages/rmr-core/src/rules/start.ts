@@ -1,10 +1,10 @@
 /**
  * Starting a pool: may these members go on without the missing ones? (rule V5)
  *
- * Somebody who is missing could hold a later view, and with it acknowledged writes that nobody here has.
- * Views only shrink inside what was asked before (V3) and never below `minNormal` members, so the
- * missing ones alone could have formed a later view only if at least `minNormal` of the highest known
- * normal set are missing. Fewer, and nobody can know more than those who are here.
+ * Somebody who is missing could hold a later view, and with it acknowledged writes that nobody here
+ * has. Views only shrink inside what was asked before (V3) and never below `minNormal` members, so
+ * the missing ones alone could have formed a later view only if at least `minNormal` of the highest
+ * known normal set are missing. Fewer, and nobody can know more than those who are here.
  */
 import { assert } from "../assert.js"
 import { has, type MemberSet, NO_MEMBERS, sizeOf, without } from "./member-set.js"
@@ -85,9 +85,9 @@ export function openingLimit(star: View, answers: readonly OpenAnswer[]): Member
 }
 
 /**
- * The `normalThrough` that the opening record writes for a slot (V1, M2). Inside the limit it is V*.
- * Outside, V* may never have been effective: the members that did not name it normal know how far
- * it really came, and the lowest of their records is the one that voids no valid mark.
+ * The `normalThrough` that the opening record writes for a slot (V1, M2). Inside the limit it is
+ * V*. Outside, V* may never have been effective: the members that did not name it normal know how
+ * far it really came, and the lowest of their records is the one that voids no valid mark.
  */
 export function openingNormalThrough(
   slot: number,

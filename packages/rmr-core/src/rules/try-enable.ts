@@ -1,19 +1,20 @@
 /**
  * tryEnable: the one procedure that brings legs back, as a decision (rule R8).
  *
- * Upstream has four cases and a flag for the last leg that was authoritative. Here the flag is derived (V3, V6),
- * and the cases are rows of one table, first match wins. Whoever carries it out takes one lock, does
- * the one bounded step that is named, and asks again; so it can be interrupted anywhere and repeated.
+ * Upstream has four cases and a flag for the last leg that was authoritative. Here the flag is
+ * derived (V3, V6), and the cases are rows of one table, first match wins. Whoever carries it out
+ * takes one lock, does the one bounded step that is named, and asks again; so it can be interrupted
+ * anywhere and repeated.
  *
  * | row | when | next step |
  * |---|---|---|
  * | fenced | a member has answered `fenced` | end the client pool (F4) |
  * | pending | a proposal is not effective yet and its members answer | wait for it |
- * | restarted | a leg is normal; a member of the view lost its process | expel it: it comes back by a rejoin |
+ * | restarted | a leg is normal; a member of the view lost its process | expel it, to rejoin |
  * | blinked | a leg is normal; a member of the view is back, its process unchanged | resume it |
  * | absent | a leg is normal; an absent member is reachable | rejoin it (M3) |
  * | settled | a leg is normal | nothing |
- * | regroup | no leg is normal; enough are back unchanged, more may come within `regroupMs` | wait a little |
+ * | regroup | no leg is normal; more may come back within `regroupMs` | wait a little |
  * | resume | no leg is normal; enough are back unchanged | resume all of them (V6) |
  * | start | no leg is normal; somebody is reachable | start anew: OPEN, then V5 |
  * | alone | nobody is reachable | wait |
@@ -22,7 +23,9 @@ import { type MemberSet, sizeOf, without } from "./member-set.js"
 
 export interface EnableInputs {
   readonly isFenced: boolean
-  /** This process holds the pool: it has a view chain of its own. Else it is a client that opens. */
+  /**
+   * This process holds the pool: it has a view chain of its own. Else it is a client that opens.
+   */
   readonly isHolder: boolean
   readonly members: MemberSet
   /** N of the last view. */

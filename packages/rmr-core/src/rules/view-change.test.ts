@@ -40,7 +40,7 @@ describe("shrinking", () => {
     expect(decideShrink(asked, B, 1)).toEqual({ decide: "propose", normal: B })
   })
 
-  it("V3 every proposal since the last effective view narrows the next, until one is effective", () => {
+  it("V3 every proposal since the last effective view narrows the next one", () => {
     const narrowed = propose(propose(chain(ABC), view(6, AB)), view(7, B | C))
     expect(allowedNormal(narrowed)).toBe(B)
     expect(allowedNormal(advance(narrowed))).toBe(B | C)

@@ -2,10 +2,10 @@
  * View changes: which view may be proposed, and when it counts (rules V1, V2, V3, V6, V7).
  *
  * The holder of the epoch proposes; members persist; a view is effective once every member of its
- * normal set has it on disk. Between proposal and effect anything may die, so what protects the pool
- * is the *intersection rule* (V3): whoever is asked next must be inside every set that was asked since
- * the last effective view. Then two failures at once can never leave two views whose members do not
- * know of each other.
+ * normal set has it on disk. Between proposal and effect anything may die, so what protects the
+ * pool is the *intersection rule* (V3): whoever is asked next must be inside every set that was
+ * asked since the last effective view. Then two failures at once can never leave two views whose
+ * members do not know of each other.
  *
  * ```
  *   base v5{A,B}   proposed v6{A}   next may be   {A}      never {B}: A may hold v6 already
@@ -22,8 +22,8 @@ export interface View extends ViewNumber {
 }
 
 /**
- * What the epoch holder knows: where it stands, and what it has asked for since.
- * `limit` narrows an opening that is not effective yet (V5); it is the base's own normal set otherwise.
+ * What the epoch holder knows: where it stands, and what it has asked for since. `limit` narrows an
+ * opening that is not effective yet (V5); it is the base's own normal set otherwise.
  */
 export interface ViewChain {
   readonly base: View
@@ -98,7 +98,9 @@ export function isEffective(view: View, durableOn: MemberSet): boolean {
   return isSubset(view.normal, durableOn)
 }
 
-/** The chain after its last proposal became effective. Earlier proposals are superseded for good. */
+/**
+ * The chain after its last proposal became effective. Earlier proposals are superseded for good.
+ */
 export function advance(chain: ViewChain): ViewChain {
   const base = lastView(chain)
   return { base, limit: base.normal, proposals: [] }

@@ -1,8 +1,8 @@
 /**
  * How far each exploration goes, and where it begins.
  *
- * One bound with everything in it would not end; several that each push in one direction do, and together
- * they reach what one could not. Every one of them is explored to the last state.
+ * One bound with everything in it would not end; several that each push in one direction do, and
+ * together they reach what one could not. Every one of them is explored to the last state.
  */
 import {
   ALL,
@@ -81,8 +81,8 @@ export function freshPool(normal: number): State {
 }
 
 /**
- * B had been away once: A and C still hold marks about it, stamped with that absence, and void since B
- * came back, took them over and copied what it lacked.
+ * B had been away once: A and C still hold marks about it, stamped with that absence, and void
+ * since B came back, took them over and copied what it lacked.
  */
 export function returnedPool(): State {
   const s = freshPool(ALL)

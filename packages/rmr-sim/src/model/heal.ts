@@ -1,12 +1,14 @@
 /**
- * P3 and "a start never waits without need", asked in every state: suppose that all faults stop here, both
- * clients are gone, and a new one finds every member present. It must be able to start, everybody
- * must come back, all copies must be clean and equal, and no acknowledged write may be missing.
+ * P3 and "a start never waits without need", asked in every state: suppose that all faults stop
+ * here, both clients are gone, and a new one finds every member present. It must be able to start,
+ * everybody must come back, all copies must be clean and equal, and no acknowledged write may be
+ * missing.
  *
  * The healer takes the same steps as any client, by the same rules, in one fixed order.
  */
-import * as client from "./client-steps.js"
+
 import * as member from "./member-steps.js"
+import * as opening from "./opening-steps.js"
 import type { RuleTable } from "./rule-table.js"
 import {
   ALL,
@@ -28,15 +30,16 @@ import {
   viewAt,
   writeOrder,
 } from "./state.js"
+import * as view from "./view-steps.js"
 
 /** A broken promise in words, or undefined. Changes the state it is given. */
 export function heal(rules: RuleTable, s: State, minNormal: number): string | undefined {
-  client.beginOpening(s, HEALER)
+  opening.beginOpening(s, HEALER)
   for (let m = 0; m < MEMBERS; m++) {
-    if (!rules.adoptsBeforeReading) client.readTooEarly(s, HEALER, m)
+    if (!rules.adoptsBeforeReading) opening.readTooEarly(s, HEALER, m)
     member.receiveOpen(rules, s, HEALER, m)
   }
-  if (!client.decideOpening(rules, s, HEALER, minNormal)) {
+  if (!opening.decideOpening(rules, s, HEALER, minNormal)) {
     return "P3: a start waits although every member is present"
   }
   const opened = settle(rules, s)
@@ -45,7 +48,7 @@ export function heal(rules: RuleTable, s: State, minNormal: number): string | un
     const normal = normalOf(s)
     if ((normal & (1 << joiner)) !== 0) continue
     const source = [0, 1, 2].find((m) => (normal & (1 << m)) !== 0) as number
-    if (!client.letJoin(rules, s, HEALER, joiner, source)) return "P3: a member cannot join"
+    if (!view.letJoin(rules, s, HEALER, joiner, source)) return "P3: a member cannot join"
     const joined = settle(rules, s)
     if (joined !== undefined) return joined
   }
@@ -63,8 +66,8 @@ function settle(rules: RuleTable, s: State): string | undefined {
       if ((round & (1 << m)) !== 0) member.receiveView(rules, s, v, m)
     }
   }
-  if (!client.noticeEffective(rules, s, HEALER)) return "P3: a view does not become effective"
-  for (let m = 0; m < MEMBERS; m++) client.elect(rules, s, HEALER, m)
+  if (!view.noticeEffective(rules, s, HEALER)) return "P3: a view does not become effective"
+  for (let m = 0; m < MEMBERS; m++) view.elect(rules, s, HEALER, m)
   const broken = BROKEN_PROMISES[get(s, BROKEN)]
   if (broken) return `${broken} (after all came back)`
   for (let target = 0; target < MEMBERS; target++) {

@@ -1,7 +1,7 @@
 /**
- * The exhaustive model of views, fencing, starts and recovery. Reading order: state.ts (what is modelled
- * and what is not), member-steps.ts and client-steps.ts (what can happen), invariants.ts and heal.ts
- * (what must hold), mutants.ts (what each rule is for).
+ * The exhaustive model of views, fencing, starts and recovery. Reading order: state.ts (what is
+ * modelled and what is not), member-steps.ts, then opening-, view- and write-steps.ts (what can
+ * happen), invariants.ts and heal.ts (what must hold), mutants.ts (what each rule is for).
  */
 export {
   type Bound,

@@ -1,11 +1,12 @@
 /**
- * What must hold in every state: P1 and P2 as what a reader would get, P4 as agreement of clean copies.
+ * What must hold in every state: P1 and P2 as what a reader would get, P4 as agreement of clean
+ * copies.
  *
- * Reads need no messages here. A read is served in one state by one member; so it is enough to ask, in every
- * state, what each member would answer to each client that may still believe that it holds the pool.
+ * Reads need no messages here. A read is served in one state by one member; so it is enough to ask,
+ * in every state, what each member would answer to each client that may still believe that it holds
+ * the pool.
  */
 import { allowedNormal } from "@rmr/core"
-import { chainOf, isSettled } from "./client-steps.js"
 import { admissionOf } from "./member-steps.js"
 import type { RuleTable } from "./rule-table.js"
 import {
@@ -32,6 +33,7 @@ import {
   viewAt,
   writeOrder,
 } from "./state.js"
+import { chainOf, isSettled } from "./view-steps.js"
 
 export function checkState(rules: RuleTable, s: State, minNormal: number): string | undefined {
   const broken = BROKEN_PROMISES[get(s, BROKEN)]
@@ -78,7 +80,8 @@ function checkReads(rules: RuleTable, s: State, c: number, minNormal: number): s
   const floor = writeOrder(s, get(s, FLOOR))
   for (const m of readable) {
     if (writeOrder(s, get(s, memberAt(m) + M_CACHE)) < floor) {
-      return `P2: ${"ABC"[m]} would serve C${c} bytes older than acknowledged write ${get(s, FLOOR)}`
+      const write = get(s, FLOOR)
+      return `P2: ${"ABC"[m]} would serve C${c} bytes older than acknowledged write ${write}`
     }
   }
   if (!isSettled(s, c) || unresolvedOf(s, c) !== 0) return undefined

@@ -1,16 +1,17 @@
 /**
  * The modelled pool as a machine: from a state, every step that anybody could take next.
  *
- * A step is one of the functions of client-steps.ts and member-steps.ts, tried on a copy of the state.
- * Bounds limit how often the world may be unkind; inside them every order of everything is tried.
+ * A step is one of the functions of opening-steps.ts, view-steps.ts, write-steps.ts and
+ * member-steps.ts, tried on a copy of the state. Bounds limit how often the world may be unkind;
+ * inside them every order of everything is tried.
  */
 
 import type { Bound } from "./bounds.js"
-import * as client from "./client-steps.js"
 import { FingerprintTable, type Machine } from "./explorer.js"
 import { heal } from "./heal.js"
 import { checkState } from "./invariants.js"
 import * as member from "./member-steps.js"
+import * as opening from "./opening-steps.js"
 import type { RuleTable } from "./rule-table.js"
 import {
   BLIPS_USED,
@@ -47,6 +48,8 @@ import {
   writeAt,
 } from "./state.js"
 import { canonicalize } from "./symmetry.js"
+import * as view from "./view-steps.js"
+import * as write from "./write-steps.js"
 
 const STEPS = [
   "begin-opening",
@@ -156,32 +159,32 @@ export class PoolMachine implements Machine {
     const phase = get(state, clientAt(c) + C_PHASE)
     const mayAddView = get(state, VIEW_COUNT) < this.#viewsMax
     if (phase === PHASE_IDLE) {
-      attempt(label("begin-opening", c), (s) => client.beginOpening(s, c))
+      attempt(label("begin-opening", c), (s) => opening.beginOpening(s, c))
       return
     }
     if (phase === PHASE_OPENING) {
       if (mayAddView) {
-        attempt(label("opening-view", c), (s) => client.decideOpening(rules, s, c, minNormal))
+        attempt(label("opening-view", c), (s) => opening.decideOpening(rules, s, c, minNormal))
       }
       return
     }
     if (mayAddView) {
       for (let wanted = 1; wanted < 1 << MEMBERS; wanted++) {
         attempt(label("shrink", c, wanted), (s) =>
-          client.proposeShrink(rules, s, c, wanted, minNormal),
+          view.proposeShrink(rules, s, c, wanted, minNormal),
         )
       }
     }
-    attempt(label("effective", c), (s) => client.noticeEffective(rules, s, c))
-    if (!client.isSettled(state, c)) return
+    attempt(label("effective", c), (s) => view.noticeEffective(rules, s, c))
+    if (!view.isSettled(state, c)) return
     if (get(state, WRITE_COUNT) < this.#bound.writes) {
-      attempt(label("issue", c), (s) => client.issueWrite(s, c))
+      attempt(label("issue", c), (s) => write.issueWrite(s, c))
     }
-    attempt(label("acknowledge", c), (s) => client.acknowledge(rules, s, c))
+    attempt(label("acknowledge", c), (s) => write.acknowledge(rules, s, c))
     for (let m = 0; m < MEMBERS; m++) {
-      attempt(label("elect", c, m), (s) => client.elect(rules, s, c, m))
+      attempt(label("elect", c, m), (s) => view.elect(rules, s, c, m))
     }
-    if (this.#bound.flushes) attempt(label("flush", c), (s) => client.flush(s, c))
+    if (this.#bound.flushes) attempt(label("flush", c), (s) => write.flush(s, c))
     if (mayAddView) this.#joins(state, c, attempt)
   }
 
@@ -193,7 +196,7 @@ export class PoolMachine implements Machine {
       for (let source = 0; source < MEMBERS; source++) {
         if ((normal & (1 << source)) === 0) continue
         attempt(label("join", c, joiner, source), (s) =>
-          client.letJoin(this.#rules, s, c, joiner, source),
+          view.letJoin(this.#rules, s, c, joiner, source),
         )
       }
     }
@@ -206,7 +209,7 @@ export class PoolMachine implements Machine {
       if (phase !== PHASE_OPENING && !(phase === PHASE_HOLDER && c > 0)) continue
       for (let m = 0; m < MEMBERS; m++) {
         if (!rules.adoptsBeforeReading && phase === PHASE_OPENING) {
-          attempt(label("read-early", c, m), (s) => client.readTooEarly(s, c, m))
+          attempt(label("read-early", c, m), (s) => opening.readTooEarly(s, c, m))
         }
         attempt(label("open", c, m), (s) => member.receiveOpen(rules, s, c, m))
       }
@@ -238,7 +241,7 @@ export class PoolMachine implements Machine {
       attempt(label("write", w, m, 1), (s) => member.receiveWrite(rules, s, w, m, 1, false))
     }
     if (get(state, MISSES_USED) > 0) {
-      attempt(label("map-add", w, m), (s) => client.sendMapAdd(rules, s, c, m))
+      attempt(label("map-add", w, m), (s) => write.sendMapAdd(rules, s, c, m))
     }
     if (get(state, MISSES_USED) < this.#bound.misses) {
       attempt(label("write-fails", w, m), (s) => {
@@ -250,7 +253,7 @@ export class PoolMachine implements Machine {
       for (const lost of [false, true]) {
         attempt(label("resume", c, m, lost ? 1 : 0), (s) => {
           s[BLIPS_USED] = get(s, BLIPS_USED) + 1
-          return client.resume(s, c, m, lost)
+          return write.resume(s, c, m, lost)
         })
       }
     }
@@ -318,7 +321,7 @@ export class PoolMachine implements Machine {
       case "flush":
         return `C${a} flushes all`
       case "resume":
-        return `the link from C${a} to ${NAMES[b]} blinks${d === 1 ? " and takes a reply with it" : ""}; it resumes`
+        return `the link from C${a} to ${NAMES[b]} blinks${d === 1 ? ", a reply is lost" : ""}`
       case "restart":
         return `the process of ${NAMES[a]} restarts`
       case "power-cut":

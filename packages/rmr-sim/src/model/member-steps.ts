@@ -1,9 +1,9 @@
 /**
  * What a member does when something reaches it, and what a crash does to it.
  *
- * Each function changes a state in place and answers whether anything happened. One step is one atomic
- * durable action of a store: what the rules demand to be one record is one step here, and whatever
- * they allow to be interrupted is several.
+ * Each function changes a state in place and answers whether anything happened. One step is one
+ * atomic durable action of a store: what the rules demand to be one record is one step here, and
+ * whatever they allow to be interrupted is several.
  */
 import {
   type Admission,
@@ -95,8 +95,8 @@ export function receiveOpen(rules: RuleTable, s: State, c: number, m: number): b
   const asked = { epoch: get(s, clientAt(c) + C_EPOCH), nonce: c }
   const decision = rules.decideOpen(stored, asked)
   if (decision === "fenced" || (decision === "again" && hasFlag(s, m, F_OPEN))) return false
-  // A restart ends the sessions: an OPEN that was under way dies with them, and the client, once it has
-  // made its opening view, takes a restarted member back by a join only.
+  // A restart ends the sessions: an OPEN that was under way dies with them, and the client, once it
+  // has made its opening view, takes a restarted member back by a join only.
   if (decision === "again" && get(s, clientAt(c) + C_PHASE) !== PHASE_OPENING) return false
   s[at + M_EPOCH] = asked.epoch
   s[at + M_NONCE] = c
@@ -190,7 +190,9 @@ export function markByteOf(s: State, m: number, absent: number): number {
   return (get(s, at + M_WEAK) & (1 << absent)) !== 0 ? CHUNK_SUSPECT_IN_FLIGHT : CHUNK_CLEAN
 }
 
-/** A write reaches the member on its first or second session. A dirty chunk waits for its copy (S3). */
+/**
+ * A write reaches the member on its first or second session. A dirty chunk waits for its copy (S3).
+ */
 export function receiveWrite(
   rules: RuleTable,
   s: State,
@@ -216,7 +218,8 @@ export function receiveWrite(
   }
   if (verdict !== "admit") return false
   if (get(s, at + M_OWN) !== 0) return false
-  if (fails && isLastCopy(s, m)) return false // a chunk whose every copy is gone is lost: nothing to learn
+  // A chunk whose every copy is gone is lost, and nothing can be learned from it.
+  if (fails && isLastCopy(s, m)) return false
   s[write + W_DELIVERED] = get(s, write + W_DELIVERED) | delivered
   s[at + M_LAST_IO] = w
   setFlag(s, m, F_HOT, true)

@@ -1,4 +1,7 @@
-/** The pool model itself: that renaming is sound, and that small bounds behave. `pnpm model` explores. */
+/**
+ * The pool model itself: that renaming is sound, and that small bounds behave. `pnpm model`
+ * explores.
+ */
 import { boundOf, freshPool, returnedPool } from "./bounds.js"
 import { explore } from "./explorer.js"
 import { PoolMachine } from "./machine.js"

@@ -1,7 +1,7 @@
 /**
- * The model is worth what it catches: each mutant is the table of rules with one rule taken out, and the
- * smallest bound in which its absence shows. A mutant that survives means that the model does not look
- * where the rule protects.
+ * The model is worth what it catches: each mutant is the table of rules with one rule taken out,
+ * and the smallest bound in which its absence shows. A mutant that survives means that the model
+ * does not look where the rule protects.
  */
 import { RANK_CACHE_LOST, type Rank, slotsOf } from "@rmr/core"
 import { type Bound, boundOf, freshPool, returnedPool } from "./bounds.js"

@@ -1,7 +1,7 @@
 /**
- * The rules the model runs: the very functions of @rmr/core, in a table, so that a mutant is the same table
- * with one entry replaced. What is not a decision of its own in core (the order of steps inside an OPEN, say)
- * is a switch here, whose production value is the rule's.
+ * The rules the model runs: the very functions of @rmr/core, in a table, so that a mutant is the
+ * same table with one entry replaced. What is not a decision of its own in core (the order of steps
+ * inside an OPEN, say) is a switch here, whose production value is the rule's.
  */
 import {
   decideElection,

@@ -2,10 +2,11 @@
  * One state of the modelled pool, as bytes: three members, a few client processes, the views ever
  * proposed, the writes ever issued, one chunk in one extent.
  *
- * There is no network in it. A message that was ever sent can be delivered at any later time, or never: that
- * is loss, delay, duplication and reordering at once. A reply is a historical fact (`persistedBy`, `done`)
- * that its client may come to know at any later time, or never. A client that crashed is one that takes
- * no further step; a member that is unreachable is one to which nothing is delivered.
+ * There is no network in it. A message that was ever sent can be delivered at any later time, or
+ * never: that is loss, delay, duplication and reordering at once. A reply is a historical fact
+ * (`persistedBy`, `done`) that its client may come to know at any later time, or never. A client
+ * that crashed is one that takes no further step; a member that is unreachable is one to which
+ * nothing is delivered.
  *
  * Members are slots 0…2 and written A, B, C; views are numbered in order of creation.
  */
@@ -63,7 +64,10 @@ export const W_VIEW = 2
 export const W_DELIVERED = 3
 export const W_DONE = 4
 export const W_MISSED = 5
-/** Bit 0 acknowledged, bit 1 forgiven (see elect); bits 4… members put out by an effective view that lists it. */
+/**
+ * Bit 0 acknowledged, bit 1 forgiven (see elect); bits 4… members put out by an effective view that
+ * lists it.
+ */
 export const W_FLAGS = 6
 /** Low nibble: members that answered `fenced`; high: that missed it and made their marks real. */
 export const W_FENCED = 7

@@ -1,9 +1,9 @@
 /**
- * Members are interchangeable: a state with A and B swapped behaves as the state itself, with A and B
- * swapped. So only one of up to six such states is explored.
+ * Members are interchangeable: a state with A and B swapped behaves as the state itself, with A and
+ * B swapped. So only one of up to six such states is explored.
  *
- * The rules treat members alike except where they break a tie by the lower one (R6); the machine tries every
- * tied member there, so that nothing is lost by renaming.
+ * The rules treat members alike except where they break a tie by the lower one (R6); the machine
+ * tries every tied member there, so that nothing is lost by renaming.
  */
 import {
   C_ANSWER_LAST_IO,
