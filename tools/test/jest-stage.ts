@@ -27,9 +27,9 @@ const MESSAGE_LINES_MAX = 150
 export function jestStage(project: string, timeoutMs: number): Stage {
   return {
     run: async () => {
-      const reportFile = at(".cache", "test", `jest-${project}.json`)
+      // Two runs in one working tree must not read each other's report.
+      const reportFile = at(".cache", "test", `jest-${project}-${process.pid}.json`)
       mkdirSync(dirname(reportFile), { recursive: true })
-      rmSync(reportFile, { force: true })
       const args = [
         ...["--selectProjects", project, "--ci", "--passWithNoTests"],
         ...["--json", "--outputFile", reportFile, `--maxWorkers=${WORKERS_MAX}`],
@@ -40,7 +40,7 @@ export function jestStage(project: string, timeoutMs: number): Stage {
         env: plainEnv(),
         timeoutMs,
       })
-      const report = readReport(reportFile)
+      const report = takeReport(reportFile)
       if (report === undefined) return broken(failureText(result, MESSAGE_LINES_MAX))
       const outcome = outcomeOf(report)
       if (result.ok || outcome.failed > 0) return outcome
@@ -88,10 +88,13 @@ function shortened(message: string): string {
   return [...lines.slice(0, MESSAGE_LINES_MAX), `    … ${left} more lines`].join("\n")
 }
 
-function readReport(file: string): JestReport | undefined {
+/** Takes the report away, if Jest came as far as writing one. */
+function takeReport(file: string): JestReport | undefined {
   try {
     return JSON.parse(readFileSync(file, "utf8")) as JestReport
   } catch {
     return undefined
+  } finally {
+    rmSync(file, { force: true })
   }
 }
