@@ -20,6 +20,7 @@ const OPERATIONS = 5_000_000
 
 const member: Admission = {
   epoch: 3,
+  nonce: 77,
   isOpen: true,
   isNormal: true,
   isDraining: false,
@@ -31,6 +32,7 @@ const member: Admission = {
 /** Requests under two views, so that the compiler cannot decide once for all. */
 const requests: readonly RequestStamp[] = [8, 9].map((version) => ({
   epoch: 3,
+  nonce: 77,
   view: { epoch: 3, version },
   sessionGeneration: 1,
 }))
@@ -43,6 +45,7 @@ const mutations: readonly MutationProgress[] = [setOf(0, 1), setOf(0, 1, 2)].map
   done,
   missed: 0,
   carriedOut: 0,
+  missedMarked: 0,
 }))
 
 function judge(count: number): void {
@@ -56,7 +59,7 @@ function judge(count: number): void {
 function decide(count: number): void {
   let acknowledged = 0
   for (let at = 0; at < count; at++) {
-    const { decide } = decideMutation(mutations[at & 1] as MutationProgress, view)
+    const { decide } = decideMutation(mutations[at & 1] as MutationProgress, view, 0)
     if (decide === "acknowledge") acknowledged++
   }
   keep(acknowledged)
