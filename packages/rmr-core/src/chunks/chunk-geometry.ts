@@ -1,10 +1,10 @@
 /**
  * ChunkGeometry: byte offsets ⇄ chunks ⇄ extents of one pool.
  *
- * Upstream carried offsets in 32 bits, so that a volume above 4 GiB wrapped and two far-apart blocks
- * overwrote each other. Here an offset is a safe integer: everything is checked once, against the
- * volume, before it is used, and no 32-bit operator ever sees an offset or a chunk number. Chunk and
- * extent sizes are powers of two, so every quotient below is exact in a double.
+ * Upstream carried offsets in 32 bits, so that a volume above 4 GiB wrapped and two far-apart
+ * blocks overwrote each other. Here an offset is a safe integer: everything is checked once,
+ * against the volume, before it is used, and no 32-bit operator ever sees an offset or a chunk
+ * number. Chunk and extent sizes are powers of two, so every quotient below is exact in a double.
  *
  * ```
  *              chunk sizes      chunks of a full volume   largest chunk number
@@ -14,7 +14,8 @@
  * ```
  *
  * The volume need not be a whole number of chunks. The last chunk then ends where the volume ends,
- * everywhere: nothing may copy, mark or write past it, because the metadata of a store may lie there.
+ * everywhere: nothing may copy, mark or write past it, because the metadata of a store may lie
+ * there.
  */
 import { assert } from "../assert.js"
 import type { ChunkNumber } from "../brand.js"
@@ -140,7 +141,10 @@ export class ChunkGeometry {
     return extent * this.extentBytes
   }
 
-  /** The extent's bytes, cut by the volume's end. Chunks of an extent: those of this byte range (R3). */
+  /**
+   * The extent's bytes, cut by the volume's end. Chunks of an extent: those of this byte range
+   * (R3).
+   */
   extentSizeOf(extent: number): number {
     this.assertExtent(extent)
     return Math.min(this.extentBytes, this.mappedSizeBytes - extent * this.extentBytes)

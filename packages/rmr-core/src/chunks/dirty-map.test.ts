@@ -27,7 +27,7 @@ describe("DirtyMap: facts about chunks", () => {
     expect([map.rankOf(chunk(7)), map.isEmpty]).toEqual([NO_RANK, true])
   })
 
-  it("P4: marking or clearing a chunk that does not exist is a mistake of ours, and said so", () => {
+  it("P4: marking or clearing a chunk that does not exist is our mistake, and said so", () => {
     const map = own(5000)
     for (const number of [-1, 5000, 2 ** 40, Number.NaN]) {
       expect(() => map.clear(chunk(number))).toThrow("a cleared chunk is inside the volume")
@@ -181,7 +181,7 @@ describe("DirtyMap: digest", () => {
     return map
   }
 
-  it("M3: tells a lost mark, another rank, another place, another stamp and another size apart", () => {
+  it("M3: tells a lost mark and another rank, place, stamp or size from what was meant", () => {
     const other = absent(3 * MAP_PAGE_CHUNKS, 7)
     other.mark(chunk(5), RANK_REAL)
     other.mark(chunk(MAP_PAGE_CHUNKS + 5), RANK_IN_FLIGHT)

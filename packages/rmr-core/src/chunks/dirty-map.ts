@@ -1,15 +1,17 @@
 /**
  * DirtyMap: which chunks a member lacks, and how surely (upstream's `rmr_dirty_id_map`).
  *
- * Two levels: pages of one byte per chunk, and above them a table of pages that exist only where they hold
- * something. A byte has the dirty bit and the rank of the fact (rules/rank.ts, rule R1); facts only get
- * stronger until the chunk is cleared, and chunks are cleared by the member itself, when it has the bytes.
+ * Two levels: pages of one byte per chunk, and above them a table of pages that exist only where
+ * they hold something. A byte has the dirty bit and the rank of the fact (rules/rank.ts, rule R1);
+ * facts only get stronger until the chunk is cleared, and chunks are cleared by the member itself,
+ * when it has the bytes.
  *
  * A storage node holds one map per member, and they are of two kinds (rules M1, M2):
  * - its *own* map, the truth about itself while it is normal. It has no stamp and is never void.
  * - maps about *absent* members, for when they come back. Each is born empty when a view expels the
- *   member, and every page of it has that view as its stamp. Once the record shows that the member was normal in
- *   that view or a later one, these marks are over: void. Nothing void is ever merged.
+ *   member, and every page of it has that view as its stamp. Once the record shows that the member
+ *   was normal in that view or a later one, these marks are over: void. Nothing void is ever
+ *   merged.
  *
  * ```
  *   chunk ──÷ 4096──► page ──÷ 1024──► directory          64 TiB of 128 KiB chunks: 2²⁹ chunks,
@@ -217,7 +219,10 @@ export class DirtyMap {
     return nextClean(this.tree, from, end)
   }
 
-  /** Puts the dirty chunks from `from` on into `into`, ascending, until it is full. Returns how many. */
+  /**
+   * Puts the dirty chunks from `from` on into `into`, ascending, until it is full. Returns how
+   * many.
+   */
   scan(from: number, into: Float64Array): number {
     let found = 0
     let chunk: number = from
@@ -246,7 +251,10 @@ export class DirtyMap {
     }
   }
 
-  /** Drops the pages whose marks are over, because the member was normal in their view or later (M2). */
+  /**
+   * Drops the pages whose marks are over, because the member was normal in their view or later
+   * (M2).
+   */
   dropVoid(normalThrough: ViewNumber): void {
     assert(!this.isOwn, "what a member says of itself is never void")
     let number = this.tree.nextPage(0)
@@ -273,8 +281,8 @@ export class DirtyMap {
   }
 
   /**
-   * Writes the pages that hold something as records, from the cursor on, as many as fit. Returns how
-   * many bytes were written; the cursor then is on the first page that was not.
+   * Writes the pages that hold something as records, from the cursor on, as many as fit. Returns
+   * how many bytes were written; the cursor then is on the first page that was not.
    */
   exportPages(cursor: PageCursor, view: DataView, at: number, bytes: number): number {
     assert(bytes >= MAP_RECORD_BYTES_MAX, "an export has room for one record")
@@ -295,8 +303,8 @@ export class DirtyMap {
   }
 
   /**
-   * Takes in records. An own map only grows and takes only its own pages, from its own store; what it
-   * shall learn from others it merges. Any other map becomes what the records say (Q4).
+   * Takes in records. An own map only grows and takes only its own pages, from its own store; what
+   * it shall learn from others it merges. Any other map becomes what the records say (Q4).
    */
   importPages(view: DataView, at: number, bytes: number): Refusal {
     return readRecords(this.tree, view, at, bytes)
@@ -311,8 +319,8 @@ export class DirtyMap {
   }
 
   /**
-   * Moves the numbers of pages that changed since they were last taken into `into`, ascending, as many as
-   * fit. Returns how many. Who then cannot make one durable gives it back by `noteChanged`.
+   * Moves the numbers of pages that changed since they were last taken into `into`, ascending, as
+   * many as fit. Returns how many. Who then cannot make one durable gives it back by `noteChanged`.
    */
   takeChangedPages(into: Float64Array): number {
     const taken = this.tree.changed.take(into)

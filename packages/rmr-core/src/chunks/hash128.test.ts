@@ -1,6 +1,9 @@
 import { Hash128 } from "./hash128.js"
 
-/** MurmurHash3_x86_128, seed 0, made by a C implementation that passes SMHasher's verification (b3ece62a). */
+/**
+ * MurmurHash3_x86_128, seed 0, made by a C implementation that passes SMHasher's verification
+ * (b3ece62a).
+ */
 const VECTORS: readonly (readonly [bytes: number, digest: string])[] = [
   [0, "00000000000000000000000000000000"],
   [16, "5c2b0380f2fc8fcdf113fe10ce78be4e"],

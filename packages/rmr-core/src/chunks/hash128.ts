@@ -1,10 +1,11 @@
 /**
  * A 128-bit digest of words: MurmurHash3's x86 variant of 128 bits, for whole blocks of 16 bytes.
  *
- * It tells apart what accident makes different: a lost page, a swapped one, a missed delta (rule M3). It does
- * not guard against somebody who chooses the bytes; who may speak at all is decided by the session's
- * authentication. Four 32-bit lanes, so that JavaScript computes it without bigint at about a
- * nanosecond per byte or less, and independent of the machine's byte order, because it eats words.
+ * It tells apart what accident makes different: a lost page, a swapped one, a missed delta (rule
+ * M3). It does not guard against somebody who chooses the bytes; who may speak at all is decided by
+ * the session's authentication. Four 32-bit lanes, so that JavaScript computes it without bigint at
+ * about a nanosecond per byte or less, and independent of the machine's byte order, because it eats
+ * words.
  */
 
 const C1 = 0x239b961b

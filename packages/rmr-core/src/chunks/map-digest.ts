@@ -1,10 +1,12 @@
 /**
- * The digest of a dirty map: whether the receiver of a map update has what its source has (rule M3).
+ * The digest of a dirty map: whether the receiver of a map update has what its source has (rule
+ * M3).
  *
- * It is a tree of digests, along the tree of pages: a page's over its stamp and bytes, a directory's over
- * its pages, the map's over its counts and directories. Each is remembered until something below it
- * changes. So the digest that is taken while IO stands still costs only what the last delta changed,
- * however large the volume is (promise P9), and the shared pages of a fully dirty map cost nothing.
+ * It is a tree of digests, along the tree of pages: a page's over its stamp and bytes, a
+ * directory's over its pages, the map's over its counts and directories. Each is remembered until
+ * something below it changes. So the digest that is taken while IO stands still costs only what the
+ * last delta changed, however large the volume is (promise P9), and the shared pages of a fully
+ * dirty map cost nothing.
  */
 import type { Digest } from "../wire/field-types.js"
 import { Hash128 } from "./hash128.js"

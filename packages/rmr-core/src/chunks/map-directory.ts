@@ -1,9 +1,9 @@
 /**
  * MapDirectory: a run of 1,024 pages of a dirty map, the first level of its two.
  *
- * A volume of 512 TiB in chunks of 4 KiB has 33 million pages; a flat table of them would be 256 MiB for an
- * empty map. So the first level is cut into directories, and like pages they exist only where
- * something is, and one shared directory stands wherever all its pages are dirty alike.
+ * A volume of 512 TiB in chunks of 4 KiB has 33 million pages; a flat table of them would be 256
+ * MiB for an empty map. So the first level is cut into directories, and like pages they exist only
+ * where something is, and one shared directory stands wherever all its pages are dirty alike.
  */
 import { EMPTY_PAGE, lowestBit, type MapPage } from "./map-page.js"
 

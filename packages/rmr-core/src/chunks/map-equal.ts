@@ -1,6 +1,6 @@
 /**
- * Whether two dirty maps say the same: every chunk's byte and every page's stamp, however either map
- * happens to share its pages.
+ * Whether two dirty maps say the same: every chunk's byte and every page's stamp, however either
+ * map happens to share its pages.
  */
 import type { MapDirectory } from "./map-directory.js"
 import { isSamePage, RANK_COUNT } from "./map-page.js"

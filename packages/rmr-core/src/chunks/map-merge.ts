@@ -1,12 +1,14 @@
 /**
  * Merging whole pages into a dirty map: how facts and stamps add up (rules R1, M1).
  *
- * Bytes merge chunk by chunk, the stronger fact wins. Stamps merge page by page, the later view wins: two
- * stamps that are both valid name views of one absence, one of them proposed and superseded before it was
- * effective, so the later one covers both. Where in doubt a mark stays: too many cost a copy, too
- * few cost data. Void marks must therefore be dropped *before* they meet valid ones.
+ * Bytes merge chunk by chunk, the stronger fact wins. Stamps merge page by page, the later view
+ * wins: two stamps that are both valid name views of one absence, one of them proposed and
+ * superseded before it was effective, so the later one covers both. Where in doubt a mark stays:
+ * too many cost a copy, too few cost data. Void marks must therefore be dropped *before* they meet
+ * valid ones.
  *
- * In a member's own map every page has the stamp `NO_VIEW`: what the member says of itself is never void.
+ * In a member's own map every page has the stamp `NO_VIEW`: what the member says of itself is never
+ * void.
  */
 import { NO_VIEW, type ViewNumber } from "../rules/pool-metadata.js"
 import {
@@ -66,7 +68,9 @@ export function mergeUniform(
   }
 }
 
-/** The page that all chunks being merged with this byte makes of another, if it is dirty alike then. */
+/**
+ * The page that all chunks being merged with this byte makes of another, if it is dirty alike then.
+ */
 function uniformResult(
   tree: MapTree,
   old: MapPage,

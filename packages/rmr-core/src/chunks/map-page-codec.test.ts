@@ -155,7 +155,7 @@ describe("map page codec", () => {
     expect(importInto(absent(), bytes)).toBe(REFUSALS.reserved.number)
   })
 
-  it("M1: refuses marks without a stamp in a map about another member, and with one in an own map", () => {
+  it("M1: refuses bare marks in a map about another member, and stamped ones in an own map", () => {
     const stamped = fromHex(record("00000000", "01000000", "01010000"))
     const bare = stamped.slice().fill(0, 8, 16)
     const half = stamped.slice().fill(0, 8, 12)
@@ -167,7 +167,7 @@ describe("map page codec", () => {
     expect(own.count).toBe(MAP_PAGE_CHUNKS)
   })
 
-  it("P8: no bytes make it throw, read past the end, or accept a map that contradicts itself", () => {
+  it("P8: no bytes make it throw, read past the end, or accept what contradicts itself", () => {
     const marks = fc.array(
       fc.tuple(fc.nat(CHUNKS - 1), fc.integer({ min: 1, max: 40 }), fc.constantFrom<Rank>(0, 1, 2)),
       { maxLength: 12 },

@@ -1,9 +1,10 @@
 /**
  * Pages of a dirty map as bytes: for the map update (SEND_MAP_BUF) and for the cells of a store.
  *
- * A record says what one page holds; or a run of pages, where all their chunks are alike. Upstream sent
- * every page of every map raw, clean ones too, 512 MiB for 64 TiB, while IO stood still. Here an
- * empty page is not sent, a fully dirty volume is one record, and the worst page takes half a byte a chunk.
+ * A record says what one page holds; or a run of pages, where all their chunks are alike. Upstream
+ * sent every page of every map raw, clean ones too, 512 MiB for 64 TiB, while IO stood still. Here
+ * an empty page is not sent, a fully dirty volume is one record, and the worst page takes half a
+ * byte a chunk.
  *
  * ```
  *   at   bytes   field         (little-endian)
@@ -14,12 +15,12 @@
  *   17     1     byte          uniform: of every chunk; 0 empties the pages. Else 0
  *   18     2     run count     runs: 1…RUNS_MAX. Else 0
  *   20     4     zero
- *   24     …     runs: u32 each: first chunk in the page (12 bits), length-1 (12), byte (8); ascending
+ *   24     …     runs: ascending, u32 each: first chunk (12 bits), length-1 (12), byte (8)
  *                packed: MAP_PAGE_CHUNKS / 2 bytes, the lower chunk in the lower four bits
  * ```
  *
- * Records have no checksum of their own: messages and cells have one around all of their bytes. But a
- * decoder believes nothing: a batch is checked to its last bit before its first page changes.
+ * Records have no checksum of their own: messages and cells have one around all of their bytes. But
+ * a decoder believes nothing: a batch is checked to its last bit before its first page changes.
  */
 import { MAP_PAGE_CHUNKS } from "../limits.js"
 import type { ViewNumber } from "../rules/pool-metadata.js"
@@ -53,8 +54,9 @@ const ENCODING_RUNS = 2
 const ENCODING_PACKED = 3
 
 /**
- * Writes `pageCount` pages from `first` on as one record; more than one only where they are the same
- * shared page. There must be room for MAP_RECORD_BYTES_MAX. Returns how many bytes were written.
+ * Writes `pageCount` pages from `first` on as one record; more than one only where they are the
+ * same shared page. There must be room for MAP_RECORD_BYTES_MAX. Returns how many bytes were
+ * written.
  */
 export function writeRecord(
   tree: MapTree,
@@ -88,7 +90,9 @@ export function writeRecord(
   return MAP_RECORD_BYTES_MAX
 }
 
-/** Writes the page as runs, as far as they are allowed. Returns how many there are, or RUNS_MAX + 1. */
+/**
+ * Writes the page as runs, as far as they are allowed. Returns how many there are, or RUNS_MAX + 1.
+ */
 function writeRuns(page: MapPage, view: DataView, at: number): number {
   let runCount = 0
   let chunk = 0
@@ -148,7 +152,9 @@ function checkRecord(tree: MapTree, view: DataView, at: number, end: number): Re
   return REFUSALS.type.number
 }
 
-/** A member's own marks have no stamp and marks about others have one: neither passes for the other. */
+/**
+ * A member's own marks have no stamp and marks about others have one: neither passes for the other.
+ */
 function checkStamp(tree: MapTree, view: DataView, at: number, isEmpty: boolean): Refusal {
   const version = view.getUint32(at + 8, true)
   const epoch = view.getUint32(at + 12, true)

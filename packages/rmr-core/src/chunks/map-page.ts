@@ -1,22 +1,23 @@
 /**
  * MapPage: one second-level page of a dirty map, a byte for each of MAP_PAGE_CHUNKS chunks.
  *
- * Beside the bytes a page keeps two summaries, exact at all times: how many chunks are in each state, so
- * that nobody counts, and which groups of 32 chunks hold anything, so that a scan costs what is dirty
- * and not what exists. A page is one array of words and nothing else: a mark must be quick on maps that
- * no cache holds, and each object on the way would be one more miss.
+ * Beside the bytes a page keeps two summaries, exact at all times: how many chunks are in each
+ * state, so that nobody counts, and which groups of 32 chunks hold anything, so that a scan costs
+ * what is dirty and not what exists. A page is one array of words and nothing else: a mark must be
+ * quick on maps that no cache holds, and each object on the way would be one more miss.
  *
  * ```
  *   word   0            flags
- *          1, 2         stamp: epoch and version of the view that expelled the member, u32; 0, 0: none
+ *          1, 2         stamp: epoch, version of the view that expelled the member, u32; 0: none
  *          4 …  6       tally: how many chunks are dirty, by rank
  *          8 … 11       groups: one bit per 32 chunks, set where they hold something
  *         12 … 15       digest of stamp and bytes, where the flag says so
  *         16 … 1039     bytes of the chunks, four to a word, the lowest chunk in the lowest byte
  * ```
  *
- * A shared page stands in several places at once: the one empty page of all maps, and pages whose chunks
- * are all dirty alike. It is never written; who wants to change it takes a copy (map-tree.ts).
+ * A shared page stands in several places at once: the one empty page of all maps, and pages whose
+ * chunks are all dirty alike. It is never written; who wants to change it takes a copy
+ * (map-tree.ts).
  */
 import { MAP_PAGE_CHUNKS } from "../limits.js"
 import type { ViewNumber } from "../rules/pool-metadata.js"
@@ -34,9 +35,14 @@ export const BYTES_AT = 16
 export const BYTE_WORDS: number = MAP_PAGE_CHUNKS / 4
 export const PAGE_WORDS: number = BYTES_AT + BYTE_WORDS
 
-/** No flag set: an own page that is known to have changed and has the map's stamp. A mark just writes it. */
+/**
+ * No flag set: an own page that is known to have changed and has the map's stamp. A mark just
+ * writes it.
+ */
 export const FLAG_SHARED = 1
-/** Its next change has to be noted: it is not in the set of changed pages, or its digest is true. */
+/**
+ * Its next change has to be noted: it is not in the set of changed pages, or its digest is true.
+ */
 export const FLAG_SETTLED = 2
 export const FLAG_DIGESTED = 4
 /** Its stamp is before the map's: a mark that is made now has to raise it. */

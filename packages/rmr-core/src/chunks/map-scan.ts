@@ -1,8 +1,9 @@
 /**
  * Searching a dirty map: the cost is in what is found, not in what exists.
  *
- * A search skips empty directories, empty pages and empty groups of 32 chunks, each by a summary; it never
- * looks beyond `end`, so that asking for the few chunks of one IO costs the same in any volume.
+ * A search skips empty directories, empty pages and empty groups of 32 chunks, each by a summary;
+ * it never looks beyond `end`, so that asking for the few chunks of one IO costs the same in any
+ * volume.
  */
 import type { ChunkNumber } from "../brand.js"
 import { MAP_PAGE_CHUNKS } from "../limits.js"

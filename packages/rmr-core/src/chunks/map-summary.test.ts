@@ -19,7 +19,8 @@ describe("mapSummary", () => {
     expect(mapSummary(members, 4)).toBe(
       [
         "member 1: clean",
-        "member 2: 6 of 4096 chunks dirty, 4 real, 1 suspect in flight, 1 suspect cache lost: 0-2 9 40 4095",
+        "member 2: 6 of 4096 chunks dirty, 4 real, 1 suspect in flight, 1 suspect cache lost: " +
+          "0-2 9 40 4095",
         "member 3: 700 of 4096 chunks dirty, 700 real, absent since view 4.7: 0 2 4 6 and 696 more",
       ].join("\n"),
     )

@@ -2,10 +2,10 @@
  * MapTree: where the pages of a dirty map are, who owns them, and what has changed.
  *
  * Three things stand in every place of the tree, and all are looked up alike, without a test for
- * "nothing there": the one empty page or directory, a shared page or directory whose chunks are all dirty
- * alike, or one of the map's own. Only its own are ever written. A change to a shared one takes a copy;
- * an own one that becomes empty, or dirty alike throughout, gives its place back. So an empty map and
- * a fully dirty one cost nearly nothing, and so does the way between them.
+ * "nothing there": the one empty page or directory, a shared page or directory whose chunks are all
+ * dirty alike, or one of the map's own. Only its own are ever written. A change to a shared one
+ * takes a copy; an own one that becomes empty, or dirty alike throughout, gives its place back. So
+ * an empty map and a fully dirty one cost nearly nothing, and so does the way between them.
  *
  * Whoever changes an own page gets it by `openPage` and keeps `totals` true.
  * What marks mean, which may be merged and what is void is not decided here (dirty-map.ts).
@@ -128,8 +128,8 @@ export class MapTree {
   }
 
   /**
-   * The page in this place, as one of the map's own, to be changed now: from here on it is not durable,
-   * and no digest above it is true.
+   * The page in this place, as one of the map's own, to be changed now: from here on it is not
+   * durable, and no digest above it is true.
    */
   openPage(number: number): MapPage {
     let page = this.pageAt(number)
@@ -186,7 +186,9 @@ export class MapTree {
     this.retireDirectory(old)
   }
 
-  /** After an own page changed: gives its place back where it is empty, or dirty alike throughout. */
+  /**
+   * After an own page changed: gives its place back where it is empty, or dirty alike throughout.
+   */
   normalise(number: number, page: MapPage): void {
     const byte = uniformByteOf(page)
     if (byte !== 0) this.setPage(number, this.uniform(byte, stampOf(page)))
@@ -194,8 +196,8 @@ export class MapTree {
   }
 
   /**
-   * A page of this byte and stamp: a shared one, or, where marks of too many views have met, an own one
-   * that must go to exactly one place.
+   * A page of this byte and stamp: a shared one, or, where marks of too many views have met, an own
+   * one that must go to exactly one place.
    */
   uniform(byte: number, stamp: ViewNumber): MapPage {
     let foreignCount = 0

@@ -2,8 +2,9 @@
  * PageSet: which pages of a map have changed since they were last made durable.
  *
  * A page is in the set or not, however often it changed, and a page that has become empty is in it
- * too: its durable copy must go. The set must be small when nothing changed and when everything did, so it is
- * cut like the map itself: leaves of 1,024 pages, made on demand, one shared leaf for "all of them".
+ * too: its durable copy must go. The set must be small when nothing changed and when everything
+ * did, so it is cut like the map itself: leaves of 1,024 pages, made on demand, one shared leaf for
+ * "all of them".
  */
 import { assert } from "../assert.js"
 import { lowestBit } from "./map-page.js"
@@ -77,7 +78,10 @@ export class PageSet {
     }
   }
 
-  /** Moves pages out of the set into `into`, ascending, until either is at its end. Returns how many. */
+  /**
+   * Moves pages out of the set into `into`, ascending, until either is at its end. Returns how
+   * many.
+   */
   take(into: Float64Array): number {
     let taken = 0
     for (let index = 0; index < this.leaves.length && taken < into.length; index++) {

@@ -2,8 +2,8 @@
  * Whether two numbers are a range that an IO may name: the check of the data path, which must not
  * throw, and its twin for the edges, which does.
  *
- * The numbers come from a wire, a kernel or a person. Nothing is assumed about them, not even that they are
- * integers; the order of the rules makes every later comparison exact.
+ * The numbers come from a wire, a kernel or a person. Nothing is assumed about them, not even that
+ * they are integers; the order of the rules makes every later comparison exact.
  */
 import { RmrError } from "../errors.js"
 import { IO_BYTES_MAX } from "../limits.js"

@@ -1,0 +1,172 @@
+/**
+ * ChunkLocks: the one lock that serialises everything a storage node does to a chunk (rule S1).
+ *
+ * ```
+ *                  source read   mutation   sync write
+ *   source read      together      waits      waits
+ *   mutation           waits     together     waits
+ *   sync write         waits       waits      waits
+ * ```
+ *
+ * A peer's source read must not see half a mutation, and a copy from a peer must not be written
+ * while anything else happens to the chunk. Mutations go together: those that overlap in bytes are
+ * never in flight together (rule W1), and the others do not touch each other, though they share a
+ * chunk; to make them queue would let 32 sequential writes of 4 KiB crawl through a 128 KiB chunk
+ * one by one. Who wants the plain reader-writer lock asks for mutations in the exclusive mode.
+ *
+ * A request for several chunks takes its place before all of them in one step. That is what taking
+ * them in ascending order is for, and more: whoever waits, waits only for requests that came
+ * earlier. So there is no cycle and no deadlock, nobody is overtaken by somebody he conflicts with,
+ * and nobody starves.
+ *
+ * Requests are few (io units and sync slots, not chunks), so they are a dense table that is
+ * searched for overlaps: constant memory, no limit that a request could run into, and nothing per
+ * chunk.
+ */
+import { assert } from "../assert.js"
+import type { ChunkNumber } from "../brand.js"
+import { STATUS_OK } from "../errors.js"
+import { ReadyTokens, type TokenEvents } from "./ready-tokens.js"
+import { NO_TOKEN, TokenLists } from "./token-lists.js"
+
+export const LOCK_SOURCE_READ = 0
+export const LOCK_MUTATION = 1
+export const LOCK_EXCLUSIVE = 2
+export type LockMode = typeof LOCK_SOURCE_READ | typeof LOCK_MUTATION | typeof LOCK_EXCLUSIVE
+
+export interface ChunkLocksOptions {
+  /** Requests at a time; tokens are 0…tokensMax-1. */
+  readonly tokensMax: number
+  /** Requests that had to wait and are granted now. */
+  readonly events: TokenEvents
+}
+
+const WAITING = 0
+const READY = 1
+const LIST_COUNT = 2
+const NOT_PRESENT = -1
+
+export class ChunkLocks {
+  private readonly lists: TokenLists
+  private readonly ready: ReadyTokens
+  /** The dense table: requests that hold or wait, in no order. */
+  private presentCount = 0
+  private readonly firsts: Float64Array
+  private readonly ends: Float64Array
+  private readonly modes: Uint8Array
+  private readonly tokens: Int32Array
+  /**
+   * By token: its place in the table, its place in the order of arrival, and how many it waits for.
+   */
+  private readonly places: Int32Array
+  private readonly arrivals: Float64Array
+  private readonly blockerCounts: Int32Array
+  private nextArrival = 0
+
+  constructor({ tokensMax, events }: ChunkLocksOptions) {
+    this.lists = new TokenLists(tokensMax, LIST_COUNT)
+    this.ready = new ReadyTokens(this.lists, READY, events)
+    this.firsts = new Float64Array(tokensMax)
+    this.ends = new Float64Array(tokensMax)
+    this.modes = new Uint8Array(tokensMax)
+    this.tokens = new Int32Array(tokensMax)
+    this.places = new Int32Array(tokensMax).fill(NOT_PRESENT)
+    this.arrivals = new Float64Array(tokensMax)
+    this.blockerCounts = new Int32Array(tokensMax)
+  }
+
+  /** Requests that hold their chunks, delivered or not. */
+  get heldCount(): number {
+    return this.presentCount - this.waitingCount
+  }
+
+  get waitingCount(): number {
+    return this.lists.countOf(WAITING)
+  }
+
+  /** Whether the token holds all of its chunks. */
+  holds(token: number): boolean {
+    return this.places[token]! !== NOT_PRESENT && this.blockerCounts[token] === 0
+  }
+
+  /** Whether the token has asked for chunks and does not hold all of them. */
+  isWaiting(token: number): boolean {
+    return this.places[token]! !== NOT_PRESENT && this.blockerCounts[token]! > 0
+  }
+
+  /** Asks for chunks. True: they are held from now on. False: `onReady` will say when. */
+  acquire(token: number, mode: LockMode, first: ChunkNumber, count: number): boolean {
+    assert(this.places[token] === NOT_PRESENT, "a token asks for one range of chunks at a time")
+    assert(first >= 0 && count > 0, "a lock is for at least one chunk")
+    const end = first + count
+    const blockers = this.countConflicts(first, end, mode)
+    const place = this.presentCount++
+    this.firsts[place] = first
+    this.ends[place] = end
+    this.modes[place] = mode
+    this.tokens[place] = token
+    this.places[token] = place
+    this.arrivals[token] = this.nextArrival++
+    this.blockerCounts[token] = blockers
+    if (blockers === 0) return true
+    this.lists.append(WAITING, token)
+    return false
+  }
+
+  /** Gives the chunks back; or, where they are not held yet, gives up waiting for them. */
+  release(token: number): void {
+    const place = this.places[token] ?? NOT_PRESENT
+    assert(place !== NOT_PRESENT, "who releases chunks has asked for them")
+    // Waiting, or granted and not told yet: it shall not hear of it any more.
+    if (this.lists.placeOf(token) >= 0) this.lists.remove(token)
+    if (this.waitingCount > 0) this.unblockAfter(token, place)
+    this.places[token] = NOT_PRESENT
+    const last = --this.presentCount
+    if (place === last) return
+    this.firsts[place] = this.firsts[last]!
+    this.ends[place] = this.ends[last]!
+    this.modes[place] = this.modes[last]!
+    this.tokens[place] = this.tokens[last]!
+    this.places[this.tokens[place]!] = place
+  }
+
+  /** Tells the owner of all requests that were granted since the last time. */
+  deliver(): void {
+    this.ready.deliver()
+  }
+
+  private countConflicts(first: number, end: number, mode: number): number {
+    let count = 0
+    for (let place = 0; place < this.presentCount; place++) {
+      const overlaps = this.firsts[place]! < end && this.ends[place]! > first
+      if (overlaps && !goTogether(this.modes[place]!, mode)) count++
+    }
+    return count
+  }
+
+  /** Takes one blocker off all who came after this request and conflict with it. */
+  private unblockAfter(token: number, place: number): void {
+    const first = this.firsts[place]!
+    const end = this.ends[place]!
+    const mode = this.modes[place]!
+    let waiter = this.lists.first(WAITING)
+    while (waiter !== NO_TOKEN) {
+      const next = this.lists.next(waiter)
+      const other = this.places[waiter]!
+      const overlaps = this.firsts[other]! < end && this.ends[other]! > first
+      const isLater = this.arrivals[waiter]! > this.arrivals[token]!
+      if (overlaps && isLater && !goTogether(this.modes[other]!, mode)) this.unblock(waiter)
+      waiter = next
+    }
+  }
+
+  private unblock(waiter: number): void {
+    if (--this.blockerCounts[waiter]! > 0) return
+    this.lists.remove(waiter)
+    this.ready.push(waiter, STATUS_OK)
+  }
+}
+
+function goTogether(a: number, b: number): boolean {
+  return a === b && a !== LOCK_EXCLUSIVE
+}

@@ -1,0 +1,98 @@
+import { type UnitId, unitId } from "../brand.js"
+import { RANK_IN_FLIGHT } from "../rules/rank.js"
+import { OP_DISCARD, OP_READ, OP_WRITE, OP_WRITE_ZEROES } from "../wire/io-record.js"
+import { LAST_IO_ENTRY, type LastIoEntry } from "../wire/last-io-entry.js"
+import { ChunkGeometry } from "./chunk-geometry.js"
+import { DirtyMap } from "./dirty-map.js"
+import { LastIo } from "./last-io.js"
+
+const KiB = 1024
+const DEPTH = 8
+const geometry = new ChunkGeometry({ chunkSizeBytes: 128 * KiB, mappedSizeBytes: 2 ** 40 })
+const unit = (value: number): UnitId => unitId(value, DEPTH)
+
+function someLastIo(): LastIo {
+  const lastIo = new LastIo(DEPTH)
+  lastIo.admit(unit(1), 3, 17, 4096, 512, OP_WRITE)
+  lastIo.admit(unit(7), 3, 18, 2 ** 32 - 128 * KiB, 256 * KiB, OP_DISCARD)
+  lastIo.admit(unit(0), 2, 900, 0, 4096, OP_WRITE_ZEROES)
+  return lastIo
+}
+
+describe("LastIo", () => {
+  it("remembers the newest mutation of each io unit, and says nothing about the others", () => {
+    const lastIo = someLastIo()
+    lastIo.admit(unit(1), 3, 19, 8192, 1024, OP_WRITE)
+    expect(lastIo.entries()).toEqual<LastIoEntry[]>([
+      { unit: 0, operation: "write-zeroes", epoch: 2, sequence: 900, offset: 0, length: 4096 },
+      { unit: 1, operation: "write", epoch: 3, sequence: 19, offset: 8192, length: 1024 },
+      {
+        unit: 7,
+        operation: "discard",
+        epoch: 3,
+        sequence: 18,
+        offset: 2 ** 32 - 128 * KiB,
+        length: 256 * KiB,
+      },
+    ])
+    expect(lastIo.entryOf(unit(2))).toBeUndefined()
+  })
+
+  it("W7: a unit goes forward; an older mutation is refused, a repeated one is taken again", () => {
+    const lastIo = someLastIo()
+    expect(lastIo.admit(unit(1), 3, 17, 4096, 512, OP_WRITE)).toBe(true)
+    expect(lastIo.admit(unit(1), 3, 16, 0, 512, OP_WRITE)).toBe(false)
+    expect(lastIo.admit(unit(1), 2, 99, 0, 512, OP_WRITE)).toBe(false)
+    expect(lastIo.entryOf(unit(1))).toMatchObject({ sequence: 17, offset: 4096 })
+    expect(lastIo.admit(unit(1), 4, 1, 0, 512, OP_WRITE)).toBe(true)
+    expect(lastIo.entryOf(unit(1))).toMatchObject({ epoch: 4, sequence: 1, offset: 0 })
+  })
+
+  it("asserts that what it records is a mutation of one of the pool's units", () => {
+    const lastIo = new LastIo(DEPTH)
+    const admit =
+      (unitNumber: number, epoch: number, sequence: number, op: number) => (): unknown =>
+        lastIo.admit(unitNumber as UnitId, epoch, sequence, 0, 512, op)
+    expect(admit(DEPTH, 1, 1, OP_WRITE)).toThrow("io units")
+    expect(admit(0, 0, 1, OP_WRITE)).toThrow("numbered from 1")
+    expect(admit(0, 1, 0, OP_WRITE)).toThrow("numbered from 1")
+    expect(admit(0, 1, 1, OP_READ)).toThrow("about mutations")
+    expect(lastIo.entries()).toEqual([])
+  })
+
+  it("R5: a joiner suspects every chunk that its last io touches, and no other", () => {
+    const map = new DirtyMap({ chunkCount: geometry.chunkCount })
+    someLastIo().markChunks(map, geometry, RANK_IN_FLIGHT)
+    const found = new Float64Array(10)
+    expect(Array.from(found.subarray(0, map.scan(0, found)))).toEqual([0, 32767, 32768])
+    expect(map.countOf(RANK_IN_FLIGHT)).toBe(3)
+  })
+
+  it("goes to bytes and back, and a clear forgets everything", () => {
+    const lastIo = someLastIo()
+    const bytes = new DataView(new ArrayBuffer(lastIo.exportBytes + 4))
+    expect(lastIo.exportTo(bytes, 4)).toBe(3 * LAST_IO_ENTRY.bytes)
+    const copy = new LastIo(DEPTH)
+    copy.admit(unit(5), 9, 9, 0, 512, OP_WRITE)
+    expect(copy.importFrom(bytes, 4, lastIo.exportBytes, geometry)).toBeUndefined()
+    expect(copy.entries()).toEqual(lastIo.entries())
+    copy.clear()
+    expect([copy.entries(), copy.exportBytes]).toEqual([[], 0])
+  })
+
+  it("P8: refuses entries that this pool cannot have recorded, and stays as it is", () => {
+    const [entry] = someLastIo().entries()
+    const before = someLastIo()
+    const load = (change: Partial<LastIoEntry>): string | undefined =>
+      before.load([{ ...entry!, ...change }], geometry)?.reason
+    expect(load({ unit: DEPTH })).toBe("unit")
+    expect(load({ offset: 2 ** 40 })).toBe("range")
+    expect(load({ offset: 2 ** 40 - 512, length: 1024 })).toBe("range")
+    expect(load({ length: 0 })).toBe("range")
+    expect(load({ offset: 100 })).toBe("range")
+    const bytes = new DataView(new ArrayBuffer(LAST_IO_ENTRY.bytes))
+    expect(before.importFrom(bytes, 0, 5, geometry)?.reason).toBe("count")
+    expect(before.importFrom(bytes, 0, LAST_IO_ENTRY.bytes, geometry)).toBeDefined()
+    expect(before.entries()).toEqual(someLastIo().entries())
+  })
+})

@@ -1,0 +1,160 @@
+/**
+ * LastIo: what each io unit did last (upstream's `last_io`).
+ *
+ * A client that dies may have written to some members and not to others. It cannot say, so the
+ * members remember: a slot per io unit, with the newest mutation that was admitted under that unit.
+ * A unit is used again only when its mutation is resolved (rule W7), so whatever the client left
+ * open is in these slots, and at most queueDepth mutations are ever in doubt (promise P9).
+ *
+ * A slot is written in memory at admission, before anything else happens to the mutation (W2, Q6);
+ * it is on disk only after a clean close. After a crash of the member it is not trusted, and rule
+ * R3 speaks.
+ */
+import { assert } from "../assert.js"
+import type { UnitId } from "../brand.js"
+import type { Rank } from "../rules/rank.js"
+import { isMutation } from "../wire/io-record.js"
+import {
+  LAST_IO_PAYLOAD,
+  type LastIoEntry,
+  MUTATION_NUMBERS,
+  type MutationOperation,
+} from "../wire/last-io-entry.js"
+import { Refused } from "../wire/refusal.js"
+import type { ChunkGeometry } from "./chunk-geometry.js"
+import type { DirtyMap } from "./dirty-map.js"
+import { RANGE_OK } from "./range-check.js"
+
+/** The epoch of a slot that recorded nothing. */
+const NO_EPOCH = 0
+
+const OPERATIONS_BY_NUMBER: ReadonlyMap<number, MutationOperation> = new Map(
+  (Object.keys(MUTATION_NUMBERS) as MutationOperation[]).map((operation) => [
+    MUTATION_NUMBERS[operation],
+    operation,
+  ]),
+)
+
+export class LastIo {
+  readonly queueDepth: number
+  private readonly epochs: Float64Array
+  private readonly sequences: Float64Array
+  private readonly offsets: Float64Array
+  private readonly lengths: Float64Array
+  private readonly operations: Uint8Array
+
+  constructor(queueDepth: number) {
+    this.queueDepth = queueDepth
+    this.epochs = new Float64Array(queueDepth)
+    this.sequences = new Float64Array(queueDepth)
+    this.offsets = new Float64Array(queueDepth)
+    this.lengths = new Float64Array(queueDepth)
+    this.operations = new Uint8Array(queueDepth)
+  }
+
+  /**
+   * Records a mutation that passed all checks. False, and nothing changes, where the slot holds a
+   * later one: then the sender reuses a unit backwards, and the mutation must be refused.
+   */
+  admit(
+    unit: UnitId,
+    epoch: number,
+    sequence: number,
+    offset: number,
+    length: number,
+    operation: number,
+  ): boolean {
+    assert(unit >= 0 && unit < this.queueDepth, "a mutation has one of the pool's io units")
+    assert(epoch > 0 && sequence > 0, "mutations are numbered from 1 in an epoch that exists")
+    assert(isMutation(operation), "last io is about mutations")
+    const order = epoch - this.epochs[unit]! || sequence - this.sequences[unit]!
+    if (order < 0) return false
+    this.epochs[unit] = epoch
+    this.sequences[unit] = sequence
+    this.offsets[unit] = offset
+    this.lengths[unit] = length
+    this.operations[unit] = operation
+    return true
+  }
+
+  /** Forgets everything: after a restart that does not leave it trustworthy (Q6). */
+  clear(): void {
+    this.epochs.fill(NO_EPOCH)
+    this.sequences.fill(0)
+    this.offsets.fill(0)
+    this.lengths.fill(0)
+    this.operations.fill(0)
+  }
+
+  /** What the unit recorded, or undefined. It allocates: for recovery, not for the data path. */
+  entryOf(unit: UnitId): LastIoEntry | undefined {
+    const epoch = this.epochs[unit]
+    if (epoch === undefined || epoch === NO_EPOCH) return undefined
+    const operation = OPERATIONS_BY_NUMBER.get(this.operations[unit]!)
+    assert(operation !== undefined, "a slot holds a mutation")
+    return {
+      unit,
+      operation,
+      epoch,
+      sequence: this.sequences[unit]!,
+      offset: this.offsets[unit]!,
+      length: this.lengths[unit]!,
+    }
+  }
+
+  /**
+   * All units that recorded something, ascending: what OPEN answers, and what a clean close keeps.
+   */
+  entries(): LastIoEntry[] {
+    const entries: LastIoEntry[] = []
+    for (let unit = 0; unit < this.queueDepth; unit++) {
+      const entry = this.entryOf(unit as UnitId)
+      if (entry !== undefined) entries.push(entry)
+    }
+    return entries
+  }
+
+  /** Becomes these entries, or says what is wrong with them and stays as it is. */
+  load(entries: readonly LastIoEntry[], geometry: ChunkGeometry): Refused | undefined {
+    for (const { unit, offset, length } of entries) {
+      if (unit >= this.queueDepth) return new Refused("unit", `${unit}`)
+      if (geometry.check(offset, length) !== RANGE_OK) return new Refused("range", `${unit}`)
+    }
+    this.clear()
+    for (const { unit, epoch, sequence, offset, length, operation } of entries) {
+      this.admit(unit as UnitId, epoch, sequence, offset, length, MUTATION_NUMBERS[operation])
+    }
+    return undefined
+  }
+
+  /** How many bytes `exportTo` writes now. */
+  get exportBytes(): number {
+    return LAST_IO_PAYLOAD.bytesOf(this.entries())
+  }
+
+  /** Writes all entries as the wire has them; whoever keeps the bytes adds a checksum. */
+  exportTo(view: DataView, at: number): number {
+    const entries = this.entries()
+    LAST_IO_PAYLOAD.write(view, at, entries)
+    return LAST_IO_PAYLOAD.bytesOf(entries)
+  }
+
+  importFrom(
+    view: DataView,
+    at: number,
+    bytes: number,
+    geometry: ChunkGeometry,
+  ): Refused | undefined {
+    const entries = LAST_IO_PAYLOAD.read(view, at, bytes)
+    return entries instanceof Refused ? entries : this.load(entries, geometry)
+  }
+
+  /** Marks every chunk that a slot touches: a joiner suspects its own last io (rule R5). */
+  markChunks(map: DirtyMap, geometry: ChunkGeometry, rank: Rank): void {
+    for (let unit = 0; unit < this.queueDepth; unit++) {
+      if (this.epochs[unit] === NO_EPOCH) continue
+      const offset = this.offsets[unit]!
+      map.markRange(geometry.chunkOf(offset), geometry.chunkSpan(offset, this.lengths[unit]!), rank)
+    }
+  }
+}
