@@ -3,7 +3,8 @@
  * code.
  *
  * `pnpm pages` writes them, `pnpm pages --check` and pages.test.ts fail when one of them is not
- * what the code says today. Nobody edits them by hand.
+ * what the code says today. Nobody edits them by hand, but for the words around the tables of
+ * PROTOCOL.md.
  */
 import { renderErrors } from "./errors.js"
 import { renderLimits } from "./limits.js"
