@@ -122,7 +122,7 @@ export interface Store extends BlockIo {
   readonly restart: RestartClass
   /**
    * The hot set as this open found it, ascending. It stays hot. `unreadable`: any extent may have
-   * been, and so says every open until `settleRestart`; the set then begins empty.
+   * been, and so says every open until `settleRestart`; what is heated meanwhile is hot as ever.
    */
   readonly hotAtOpen: readonly number[] | "unreadable"
 

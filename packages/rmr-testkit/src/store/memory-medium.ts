@@ -28,7 +28,10 @@ interface Cell {
 /** What an open finds. */
 export interface OpenFindings {
   readonly restart: RestartClass
-  readonly hot: readonly number[] | "unreadable"
+  /** Ascending. */
+  readonly hot: readonly number[]
+  /** `hot` is only what was heated since the damage. */
+  readonly isHotDamaged: boolean
 }
 
 export class MemoryMedium {
@@ -71,8 +74,8 @@ export class MemoryMedium {
     if (this.isOpen) this.suffer("process")
     this.isOpen = true
     this.put(this.hidden)
-    const hot = this.isHotDamaged ? "unreadable" : [...this.hot].sort((a, b) => a - b)
-    return { restart: this.unsettled, hot }
+    const hot = [...this.hot].sort((a, b) => a - b)
+    return { restart: this.unsettled, hot, isHotDamaged: this.isHotDamaged }
   }
 
   /** A clean end: nothing is left in the cache, so that the mark tells the truth for ever. */
@@ -149,6 +152,7 @@ export class MemoryMedium {
   }
 
   damageHotSet(): void {
+    this.hot.clear()
     this.isHotDamaged = true
   }
 

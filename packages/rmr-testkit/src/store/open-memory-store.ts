@@ -94,8 +94,8 @@ export class OpenMemoryStore implements Store {
     })
     const found = medium.open()
     this.restart = found.restart
-    this.hotAtOpen = found.hot
-    this.hot = new Set(found.hot === "unreadable" ? [] : found.hot)
+    this.hotAtOpen = found.isHotDamaged ? "unreadable" : found.hot
+    this.hot = new Set(found.hot)
   }
 
   get sizeBytes(): number {

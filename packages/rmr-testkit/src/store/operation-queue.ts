@@ -27,9 +27,9 @@ export class OperationQueue {
   private readonly options: OperationQueueOptions
   private readonly table: OperationTable
   private readonly completions: Completions
-  /** Not begun yet; two lists that take turns. */
-  private submitted: Operation[] = []
-  private beginning: Operation[] = []
+  /** Not begun yet: the first `submittedCount` of a list that only grows. */
+  private readonly submitted: Operation[] = []
+  private submittedCount = 0
   private readonly data: Operation[] = []
   private readonly metadata: Operation[] = []
   private timer: Timer | undefined
@@ -52,19 +52,16 @@ export class OperationQueue {
   /** The operation begins at the end of the turn. Its lease is held from here on. */
   add(operation: Operation): void {
     if (operation.lease !== NO_LEASE) this.options.open.memory.retain(operation.lease)
-    this.submitted.push(operation)
+    this.submitted[this.submittedCount++] = operation
     if (this.isEndAsked) return
     this.isEndAsked = true
     this.options.open.env.clock.endOfTurn(this.onEndOfTurn)
   }
 
   beginSubmitted(): void {
-    if (this.submitted.length === 0 || this.isAbandoned) return
-    const began = this.submitted
-    this.submitted = this.beginning
-    for (const operation of began) this.begin(operation)
-    began.length = 0
-    this.beginning = began
+    if (this.submittedCount === 0 || this.isAbandoned) return
+    for (let at = 0; at < this.submittedCount; at++) this.begin(this.submitted[at]!)
+    this.submittedCount = 0
     this.arm()
   }
 

@@ -81,7 +81,7 @@ export class OperationTable {
     operation.flags = 0
     operation.lease = NO_LEASE
     operation.cells = NO_CELLS
-    operation.extents.length = 0
+    if (operation.extents.length > 0) operation.extents.length = 0
     operation.status = STATUS_OK
     operation.badAt = 0
     operation.badBytes = 0
