@@ -1,6 +1,6 @@
 /**
- * Each small program says in its comments what it prints, and prints it; and the page of its package
- * shows it as it is.
+ * Each small program says in its comments what it prints, and prints it; and the page of its
+ * package shows it as it is.
  */
 import { execFile } from "node:child_process"
 import { readFileSync } from "node:fs"
