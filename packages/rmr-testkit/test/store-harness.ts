@@ -2,18 +2,19 @@
  * Memory stores in a world, as the store suite wants them: hosts that die with their processes, and
  * a source that may be wrapped before it is handed out.
  */
-import type { Random, StoreSource } from "@rmr/core"
-import { buddyMemory } from "@rmr/core"
+import type { Clock, Random, StoreSource } from "@rmr/core"
+import { buddyMemory, silentLog } from "@rmr/core"
 import type {
   AbsentPowers,
   PowerName,
   StoreHarness,
   StorePlace,
 } from "../src/contract/store/index.js"
-import { worldWaiting } from "../src/contract/waiting.js"
+import { clockWaiting, worldWaiting } from "../src/contract/waiting.js"
 import { nodeWorld } from "../src/node/index.js"
 import type { MemoryStoreOptions, MemoryStoreSource } from "../src/store/memory-store.js"
 import { memoryStore } from "../src/store/memory-store.js"
+import { seededRandom } from "../src/world/seeded-random.js"
 
 export interface MemoryHarnessOptions {
   readonly seed?: number
@@ -54,6 +55,35 @@ export function memoryHarness(options: MemoryHarnessOptions = {}): StoreHarness 
       return { source: outer, powers }
     },
   }
+}
+
+/** The same in real time: clauses must not lean on a world. */
+export function realMemoryHarness(): StoreHarness {
+  const random = seededRandom("real")
+  let placeCount = 0
+  return {
+    waiting: clockWaiting(realClock),
+    random: random.fork("suite"),
+    newProcess: () => {
+      const memory = buddyMemory({ arenas: [MEMORY_BYTES], leaseCountMax: LEASES_MAX })
+      return { env: { clock: realClock, random, log: silentLog }, memory }
+    },
+    fresh: async (shape) => {
+      const chance = random.fork(`place-${++placeCount}`)
+      const source = memoryStore({ random: chance, ioBytesMax: 256 * 1024, ...shape })
+      return { source, powers: powersOf(source, () => undefined) }
+    },
+  }
+}
+
+const realClock: Clock = {
+  nowMs: () => performance.now(),
+  wallMs: () => Date.now(),
+  schedule: (delayMs, run) => {
+    const timeout = setTimeout(run, delayMs)
+    return { cancel: () => clearTimeout(timeout) }
+  },
+  endOfTurn: (run) => void setImmediate(run),
 }
 
 function powersOf(source: MemoryStoreSource, killHost: () => void): StorePlace["powers"] {

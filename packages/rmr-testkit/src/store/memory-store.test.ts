@@ -86,7 +86,7 @@ describe("memoryStore", () => {
     expect(await runLife("a")).not.toEqual(await runLife("b"))
   })
 
-  it("completes in another order than asked, and cuts the power between any two units", async () => {
+  it("completes out of order, and lets a power cut fall between any two units", async () => {
     const { tokens, units } = await runLife("a")
     const asked = Array.from({ length: BLOCKS }, (_, block) => block)
     expect(tokens.slice(1, 1 + BLOCKS)).not.toEqual(asked)

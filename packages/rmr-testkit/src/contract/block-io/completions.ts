@@ -10,7 +10,7 @@ import type { BlockRig } from "./rig.js"
 import { Started } from "./started.js"
 
 /** Longer than any operation of a subject under a contract takes. */
-const QUIET_MS = 1000
+const QUIET_MS = 200
 
 export function completionClauses({ promise }: Numbered): BlockClause[] {
   return [
