@@ -1,6 +1,6 @@
 /**
- * The simulated transport keeps every promise of the port, on a calm network, on a weak one, and with
- * small limits. It is the reference: what it is allowed to do, callers must live with.
+ * The simulated transport keeps every promise of the port, on a calm network, on a weak one, and
+ * with small limits. It is the reference: what it is allowed to do, callers must live with.
  */
 import { transportContract } from "../src/contract/transport/index.js"
 import { CALM_LINK } from "../src/world/index.js"

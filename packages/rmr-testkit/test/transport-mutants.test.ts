@@ -1,6 +1,6 @@
 /**
- * The transport suite is tested too: each broken transport is noticed by the promise that it breaks,
- * and the frame that the defects are put in is noticed by none.
+ * The transport suite is tested too: each broken transport is noticed by the promise that it
+ * breaks, and the frame that the defects are put in is noticed by none.
  */
 import { brokenPromises, runAll } from "../src/contract/index.js"
 import { transportClauses } from "../src/contract/transport/index.js"

@@ -2,9 +2,9 @@
  * The transport port: RTRS's contract between a compute client and a storage node.
  *
  * A session has credits. The side that dialed spends one per request; a request carries a small
- * header and a payload that goes one way: *with* the request (write) or *back* with the reply (read).
- * Every request completes exactly once. That is all; nothing may lean on an accident of TCP, least
- * of all on order.
+ * header and a payload that goes one way: *with* the request (write) or *back* with the reply
+ * (read). Every request completes exactly once. That is all; nothing may lean on an accident of
+ * TCP, least of all on order.
  *
  * The shape is a batch. Requests are encoded in place, in header slots that belong to the
  * transport; the end of a loop turn sends all of them. What arrived in a turn comes back as one
@@ -22,7 +22,7 @@
  *   a larger one is refused by assertion before a byte leaves.
  * - **T6** The transport holds a payload lease from submit until just before the completion is
  *   delivered, whatever its status, and from reply until it is sent. PAYLOAD_OUT is only read; the
- *   room of a PAYLOAD_BACK may change at any time until then. After that, and outside, nothing does.
+ *   room of a PAYLOAD_BACK may change at any time until then. After that, or outside, nothing does.
  * - **T7** Never more requests in flight on a lane than its credits; a credit is back before its
  *   completion is delivered.
  * - **T8** A receiver that does not reply, or has no memory, stops the sender, loses nothing, and

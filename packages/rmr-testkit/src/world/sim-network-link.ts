@@ -3,8 +3,8 @@
  *
  * A link loses no single message: what runs over it is a reliable session, which is either there or
  * lost as a whole. A link can be *cut*: nothing passes, so both ends grow silent to each other, and
- * what was sent waits for the heal as a retransmission would. Or it can be *clogged*: data waits, but
- * signs of life pass, so nobody is reported down while requests take for ever.
+ * what was sent waits for the heal as a retransmission would. Or it can be *clogged*: data waits,
+ * but signs of life pass, so nobody is reported down while requests take for ever.
  *
  * What is on its way when a link gets stuck waits too; it is looked at again when it should arrive.
  */
@@ -139,7 +139,8 @@ export class Link {
   private drawDelay(): number {
     const { delayMsMin, delayMsMax, delaySpread } = this.options
     const unit = this.random.unit()
-    // Products, not powers: every engine gives the same digits, so a seed means the same everywhere.
+    // Products, not powers: every engine gives the same digits, so a seed means the same
+    // everywhere.
     const share = delaySpread === "even" ? unit : unit * unit * unit * unit
     return delayMsMin + (delayMsMax - delayMsMin) * share
   }

@@ -1,10 +1,11 @@
 /**
  * SimNetwork: which host reaches which, how fast, and what goes wrong on the way.
  *
- * Hosts are names; between each ordered pair of them is a link (sim-network-link.ts). Links behave by
- * their options, drawn from the world's seed, and by verbs that a story calls: `cut`, `clog`, `crash`,
- * `heal`. The network carries messages without looking at them. Sessions are the business of the
- * transport on it (sim-transport.ts), which is told nothing that a real one could not notice.
+ * Hosts are names; between each ordered pair of them is a link (sim-network-link.ts). Links behave
+ * by their options, drawn from the world's seed, and by verbs that a story calls: `cut`, `clog`,
+ * `crash`, `heal`. The network carries messages without looking at them. Sessions are the business
+ * of the transport on it (sim-transport.ts), which is told nothing that a real one could not
+ * notice.
  */
 import { assert } from "@rmr/core"
 import type { SeededRandom } from "./seeded-random.js"
@@ -46,7 +47,10 @@ export interface SimNetwork {
   heal(a?: string, b?: string): void
   /** The next message in this direction takes this much longer. Calls add up, one message each. */
   delayNext(from: string, to: string, extraMs: number): void
-  /** Ends the life of a host. Its peers are told if a process died, and hear nothing if a machine did. */
+  /**
+   * Ends the life of a host. Its peers are told if a process died, and hear nothing if a machine
+   * did.
+   */
   crash(host: string, kind?: CrashKind): void
 
   /** Whether signs of life pass. */

@@ -1,8 +1,8 @@
 /**
  * What ties the two ends of a session together: who hears whom, and what reaches the other side.
  *
- * The ends do not know of each other's fate. An end that goes down may leave word, and the word may get
- * lost; then the other end learns of it by silence alone. Meanwhile what was sent before still
+ * The ends do not know of each other's fate. An end that goes down may leave word, and the word may
+ * get lost; then the other end learns of it by silence alone. Meanwhile what was sent before still
  * arrives, which is how a request is executed although its sender has long seen the link lost.
  */
 import { RmrError } from "@rmr/core"

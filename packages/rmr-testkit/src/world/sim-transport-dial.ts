@@ -1,8 +1,8 @@
 /**
  * One dial on its way: it ends once, by a session, a refusal, its deadline or its caller.
  *
- * The other side may have accepted long after this side gave up. The late welcome is answered by an end
- * that is over, and the accepted session goes down like any other whose peer has gone.
+ * The other side may have accepted long after this side gave up. The late welcome is answered by an
+ * end that is over, and the accepted session goes down like any other whose peer has gone.
  */
 import type { DialOptions, LaneCredits, Session, Timer } from "@rmr/core"
 import { RmrError } from "@rmr/core"

@@ -1,10 +1,11 @@
 /**
  * One process's end of the simulated transport: its sessions, its turns, its signs of life.
  *
- * What arrives lies in the inbox until the process looks; it looks a little later, in a turn of its own,
- * and finds everything that came meanwhile. What was submitted leaves at the end of a turn, in any order.
- * Signs of life are not sent as messages: every end looks at each beat when the other process last
- * beat, and whether that could have got through. So a process that is paused falls silent by itself.
+ * What arrives lies in the inbox until the process looks; it looks a little later, in a turn of its
+ * own, and finds everything that came meanwhile. What was submitted leaves at the end of a turn, in
+ * any order. Signs of life are not sent as messages: every end looks at each beat when the other
+ * process last beat, and whether that could have got through. So a process that is paused falls
+ * silent by itself.
  */
 import type {
   Clock,
@@ -270,7 +271,8 @@ export class SimEndpoint implements Endpoint {
     return this.clock.schedule(everyMs, () => {
       this.beat = this.scheduleBeat()
       this.beatMs = this.worldNowMs
-      // Two beats before the end, because the next look comes one beat later, and this one may be late.
+      // Two beats before the end, because the next look comes one beat later, and this one may be
+      // late.
       for (const session of this.sessions) session.listen(this.beatMs, silenceMsMax - 2 * everyMs)
     })
   }

@@ -1,10 +1,10 @@
 /**
  * Payload in the hands of the transport: a reference on a lease, and the bytes as late as possible.
  *
- * A real transport reads a payload when the card or the socket gets to it, and writes into a room at
- * any moment before it says so. This one does both as late, or as rudely, as promise T6 allows, so that
- * a caller who touches memory in flight is found out. Only when a session goes down are bytes copied,
- * because a request may still be executed long after its sender has its lease back.
+ * A real transport reads a payload when the card or the socket gets to it, and writes into a room
+ * at any moment before it says so. This one does both as late, or as rudely, as promise T6 allows,
+ * so that a caller who touches memory in flight is found out. Only when a session goes down are
+ * bytes copied, because a request may still be executed long after its sender has its lease back.
  */
 import type { Lease, Memory } from "@rmr/core"
 import { assert, leaseBytes, NO_LEASE } from "@rmr/core"

@@ -1,9 +1,9 @@
 /**
  * What has arrived at an endpoint since its process looked last, and how it is handed over.
  *
- * One call per kind and turn, with everything there is, in no order (promises T4 and T16). The table and
- * the headers are poisoned when the call returns, and headers lie at odd offsets: who keeps either, or
- * leans on alignment, is found out.
+ * One call per kind and turn, with everything there is, in no order (promises T4 and T16). The
+ * table and the headers are poisoned when the call returns, and headers lie at odd offsets: who
+ * keeps either, or leans on alignment, is found out.
  */
 import type { Batch, EndpointEvents, RmrError } from "@rmr/core"
 import {

@@ -1,5 +1,6 @@
 /**
- * A place where sessions are accepted. It knows its callers by what they hand it, and drops the rest.
+ * A place where sessions are accepted. It knows its callers by what they hand it, and drops the
+ * rest.
  */
 import type { Listener, ListenOptions } from "@rmr/core"
 import { RmrError } from "@rmr/core"

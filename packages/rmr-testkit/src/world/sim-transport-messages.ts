@@ -1,8 +1,8 @@
 /**
  * What travels between two ends of a session, and what waits at each of them.
  *
- * A request is one record from submit to completion. The far end reads header and payload through it, so
- * that nothing is copied before it has to be.
+ * A request is one record from submit to completion. The far end reads header and payload through
+ * it, so that nothing is copied before it has to be.
  */
 import type { Lane, Lease, PayloadDirection } from "@rmr/core"
 import type { SeededRandom } from "./seeded-random.js"

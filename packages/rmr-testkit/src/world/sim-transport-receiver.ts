@@ -1,9 +1,9 @@
 /**
  * Memory for payloads that arrive: a request is handed over when its payload lies in a lease.
  *
- * Where there is no memory, requests wait in the order in which they came, each lane on its own and the
- * smallest lane first, so that a full memory stops writes and not the commands that would help. A
- * release makes room inside somebody else's call, and nothing is delivered from there.
+ * Where there is no memory, requests wait in the order in which they came, each lane on its own and
+ * the smallest lane first, so that a full memory stops writes and not the commands that would help.
+ * A release makes room inside somebody else's call, and nothing is delivered from there.
  */
 import type { Memory } from "@rmr/core"
 import { LANE_COUNT, leaseBytes, NO_LEASE, PAYLOAD_OUT } from "@rmr/core"

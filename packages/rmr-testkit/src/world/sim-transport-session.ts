@@ -2,8 +2,8 @@
  * One end of a simulated session: credits, slots, requests in flight and tickets.
  *
  * The dialed end spends credits and keeps each request until it completes; the accepted end keeps a
- * ticket for each until it is answered. Nothing is delivered from here: what ends goes to the inbox of
- * the endpoint, and is handed over in a turn of its own.
+ * ticket for each until it is answered. Nothing is delivered from here: what ends goes to the inbox
+ * of the endpoint, and is handed over in a turn of its own.
  */
 import type { Lane, Lease, PayloadDirection, Session, SessionId, SessionLimits } from "@rmr/core"
 import {

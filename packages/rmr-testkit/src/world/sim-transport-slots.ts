@@ -1,5 +1,6 @@
 /**
- * Header slots of one session: fixed places to encode into, handed out in no order and full of poison.
+ * Header slots of one session: fixed places to encode into, handed out in no order and full of
+ * poison.
  *
  * Who forgets a field of its header sends poison instead of the zero that fresh memory would have
  * lent; who keeps writing after the transport took the slot writes into somebody else's header.

@@ -167,7 +167,7 @@ class Stage {
 }
 
 describe("SimTransport: zombies", () => {
-  it("runs an old life's request after the new life's, though its sender is long dead", async () => {
+  it("runs an old life's request after the new life's, though its sender is dead", async () => {
     const stage = new Stage({ ...CALM_LINK, resetChance: 0, overtakeChance: 1 })
     const { world, network } = stage
     const { client, dialed, server } = await stage.pair()
@@ -347,7 +347,7 @@ describe("SimTransport: rudeness", () => {
     expect([...leaseBytes(client.memory, lease, 0, 16)]).toEqual(Array(16).fill(POISON))
   })
 
-  it("reads a payload as late as it may, so who changes it in flight sends the change", async () => {
+  it("reads a payload as late as it may, so a change in flight is what arrives", async () => {
     const stage = new Stage()
     const { client, server, dialed } = await stage.pair()
     const lease = client.submit(dialed, 1, 4)

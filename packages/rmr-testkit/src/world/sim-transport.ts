@@ -1,12 +1,12 @@
 /**
  * The simulated transport: deliberately the weakest one that the port allows.
  *
- * Everything the promises of ports/transport.ts leave open, it does: requests, replies and completions
- * overtake each other within and across sessions; payloads are read as late and rooms written as
- * rudely as possible; a dead peer may be noticed only by silence, at the very end of what
- * `silenceMsMax` allows; requests are executed after their sender saw the link lost; replies given just
- * before a close get lost; slots, tables and headers are full of poison when nobody may look at them.
- * Code that works here leans on no accident of TCP.
+ * Everything the promises of ports/transport.ts leave open, it does: requests, replies and
+ * completions overtake each other within and across sessions; payloads are read as late and rooms
+ * written as rudely as possible; a dead peer may be noticed only by silence, at the very end of
+ * what `silenceMsMax` allows; requests are executed after their sender saw the link lost; replies
+ * given just before a close get lost; slots, tables and headers are full of poison when nobody may
+ * look at them. Code that works here leans on no accident of TCP.
  *
  * Faults are the network's (sim-network.ts). The two below end one session rather than a link.
  */

@@ -1,8 +1,8 @@
 /**
  * Clauses over a rig, and how they become clauses over a harness.
  *
- * Where an implementation has declared a power absent, each clause that needs it is replaced by one that
- * carries the reason in its title, and fails as soon as the harness has the power after all.
+ * Where an implementation has declared a power absent, each clause that needs it is replaced by one
+ * that carries the reason in its title, and fails as soon as the harness has the power after all.
  */
 import { check } from "../check.js"
 import type { Clause } from "../clause.js"

@@ -1,5 +1,6 @@
 /**
- * Headers and payloads that tell where they come from: a byte in the wrong place names its own story.
+ * Headers and payloads that tell where they come from: a byte in the wrong place names its own
+ * story.
  */
 import { LANE_CONTROL, LANE_IO, LANE_SYNC, type Lane } from "@rmr/core"
 

@@ -8,7 +8,9 @@ import type { RigClause } from "./clause.js"
 import type { Party } from "./party.js"
 import type { TransportRig } from "./rig.js"
 
-/** After so much time a dial is given up: before it left, on its way, and when it may be through. */
+/**
+ * After so much time a dial is given up: before it left, on its way, and when it may be through.
+ */
 const STAGES_MS = [0, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 4, 8] as const
 
 /** A signal that knows who still listens to it. */

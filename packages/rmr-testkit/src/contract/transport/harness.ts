@@ -1,9 +1,9 @@
 /**
  * What the transport suite asks of an implementation.
  *
- * A *process* is one end: a transport, time and memory of its own. *Powers* are ways to hurt what lies
- * between two of them. Not everybody can flip a bit in flight; a power that an implementation lacks is
- * declared with the reason, and what needs it is replaced by a clause that says so.
+ * A *process* is one end: a transport, time and memory of its own. *Powers* are ways to hurt what
+ * lies between two of them. Not everybody can flip a bit in flight; a power that an implementation
+ * lacks is declared with the reason, and what needs it is replaced by a clause that says so.
  *
  * Where links can only be hurt by something in the middle (a relay, say), `reach` names the address
  * that leads through it.

@@ -6,8 +6,8 @@
  * transportContract("mine", { open: () => myTransportHarness() })   // in a test file
  * ```
  *
- * A harness makes processes and hurts what lies between them (harness.ts). What it cannot do is declared
- * as absent, with the reason, and the titles say so.
+ * A harness makes processes and hurts what lies between them (harness.ts). What it cannot do is
+ * declared as absent, with the reason, and the titles say so.
  */
 import type { Clause, Fixture } from "../clause.js"
 import { type Runner, runClauses } from "../runner.js"

@@ -1,8 +1,9 @@
 /**
  * A party: one endpoint, and everything that ever happened to it.
  *
- * It trusts nobody. What comes twice, for nobody, after the end, or in the middle of a call is kept for
- * the clauses that ask; nothing is judged here, so that each promise is judged by its own clause.
+ * It trusts nobody. What comes twice, for nobody, after the end, or in the middle of a call is kept
+ * for the clauses that ask; nothing is judged here, so that each promise is judged by its own
+ * clause.
  */
 import type {
   Batch,
@@ -128,7 +129,10 @@ export class Party implements EndpointEvents {
     return this.submit(session, readOf(this.memory, this.tokenNext++, options))
   }
 
-  /** As an echo does: a header, and for reads a payload, that fit the request. False when it is down. */
+  /**
+   * As an echo does: a header, and for reads a payload, that fit the request. False when it is
+   * down.
+   */
   answer(request: Delivered, bytes: number = request.payloadBytes): boolean {
     request.isAnswered = true
     this.dropLease(request)

@@ -1,6 +1,6 @@
 /**
- * T3 under fire: sessions are cut and closed at random while requests are everywhere. In the end every
- * request has completed exactly once, and none was delivered twice.
+ * T3 under fire: sessions are cut and closed at random while requests are everywhere. In the end
+ * every request has completed exactly once, and none was delivered twice.
  */
 import type { Listener, Session } from "@rmr/core"
 import { STATUS_OK, statusOf } from "@rmr/core"

@@ -38,7 +38,9 @@ async function exchangeOf(
   checkEqual(read.completion.payloadBytes, bytes, `${what}: bytes that came back`)
 }
 
-/** A request with everything as it should be but for these is refused, and its slot stays usable. */
+/**
+ * A request with everything as it should be but for these is refused, and its slot stays usable.
+ */
 function checkRefused(
   client: Party,
   session: Session,
