@@ -19,13 +19,14 @@
  * earlier. So there is no cycle and no deadlock, nobody is overtaken by somebody he conflicts with,
  * and nobody starves.
  *
- * Requests are few (io units and sync slots, not chunks), so they are a dense table that is
- * searched for overlaps: constant memory, no limit that a request could run into, and nothing per
- * chunk.
+ * Requests are few (io units and sync slots, not chunks), so they are a dense table: constant
+ * memory, nothing per chunk, and no limit that a request could run into. It is searched for
+ * overlaps only where a filter (conflict-filter.ts) cannot say that there are none.
  */
 import { assert } from "../assert.js"
 import type { ChunkNumber } from "../brand.js"
 import { STATUS_OK } from "../errors.js"
+import { ConflictFilter } from "./conflict-filter.js"
 import { ReadyTokens, type TokenEvents } from "./ready-tokens.js"
 import { NO_TOKEN, TokenLists } from "./token-lists.js"
 
@@ -49,6 +50,7 @@ const NOT_PRESENT = -1
 export class ChunkLocks {
   private readonly lists: TokenLists
   private readonly ready: ReadyTokens
+  private readonly filter: ConflictFilter
   /** The dense table: requests that hold or wait, in no order. */
   private presentCount = 0
   private readonly firsts: Float64Array
@@ -66,6 +68,7 @@ export class ChunkLocks {
   constructor({ tokensMax, events }: ChunkLocksOptions) {
     this.lists = new TokenLists(tokensMax, LIST_COUNT)
     this.ready = new ReadyTokens(this.lists, READY, events)
+    this.filter = new ConflictFilter(tokensMax)
     this.firsts = new Float64Array(tokensMax)
     this.ends = new Float64Array(tokensMax)
     this.modes = new Uint8Array(tokensMax)
@@ -99,7 +102,9 @@ export class ChunkLocks {
     assert(this.places[token] === NOT_PRESENT, "a token asks for one range of chunks at a time")
     assert(first >= 0 && count > 0, "a lock is for at least one chunk")
     const end = first + count
-    const blockers = this.countConflicts(first, end, mode)
+    const isCrowded = this.filter.mayConflict(first, end, mode)
+    const blockers = isCrowded ? this.countConflicts(first, end, mode) : 0
+    this.filter.add(first, end, mode)
     const place = this.presentCount++
     this.firsts[place] = first
     this.ends[place] = end
@@ -120,6 +125,7 @@ export class ChunkLocks {
     // Waiting, or granted and not told yet: it shall not hear of it any more.
     if (this.lists.placeOf(token) >= 0) this.lists.remove(token)
     if (this.waitingCount > 0) this.unblockAfter(token, place)
+    this.filter.remove(this.firsts[place]!, this.ends[place]!, this.modes[place]!)
     this.places[token] = NOT_PRESENT
     const last = --this.presentCount
     if (place === last) return

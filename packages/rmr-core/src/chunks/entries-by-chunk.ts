@@ -1,5 +1,6 @@
 /**
- * EntriesByChunk: finds the entry of a chunk, for a bounded number of entries and without allocating.
+ * EntriesByChunk: finds the entry of a chunk, for a bounded number of entries and without
+ * allocating.
  *
  * An open table of twice the size, searched linearly; a removal closes the gap it leaves, so that
  * the table never fills with tombstones, however long it runs.

@@ -19,6 +19,7 @@ export class Hash128 {
   private h3 = 0
   private h4 = 0
   private byteCount = 0
+  private readonly block = new Int32Array(4)
 
   /** Starts a new digest. */
   begin(): void {
@@ -31,22 +32,36 @@ export class Hash128 {
 
   /** One block of four words. */
   add(k1: number, k2: number, k3: number, k4: number): void {
-    this.h1 ^= Math.imul(rotate(Math.imul(k1, C1), 15), C2)
-    this.h1 = (Math.imul((rotate(this.h1, 19) + this.h2) | 0, 5) + 0x561ccd1b) | 0
-    this.h2 ^= Math.imul(rotate(Math.imul(k2, C2), 16), C3)
-    this.h2 = (Math.imul((rotate(this.h2, 17) + this.h3) | 0, 5) + 0x0bcaa747) | 0
-    this.h3 ^= Math.imul(rotate(Math.imul(k3, C3), 17), C4)
-    this.h3 = (Math.imul((rotate(this.h3, 15) + this.h4) | 0, 5) + 0x96cd1c35) | 0
-    this.h4 ^= Math.imul(rotate(Math.imul(k4, C4), 18), C1)
-    this.h4 = (Math.imul((rotate(this.h4, 13) + this.h1) | 0, 5) + 0x32ac3b17) | 0
-    this.byteCount += 16
+    const block = this.block
+    block[0] = k1
+    block[1] = k2
+    block[2] = k3
+    block[3] = k4
+    this.addWords(block, 0, 4)
   }
 
   /** `count` words from `from` on; a multiple of four. */
   addWords(words: Int32Array, from: number, count: number): void {
+    // In variables, not in fields: the compiler keeps those in registers.
+    let h1 = this.h1
+    let h2 = this.h2
+    let h3 = this.h3
+    let h4 = this.h4
     for (let at = from; at < from + count; at += 4) {
-      this.add(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!)
+      h1 ^= Math.imul(rotate(Math.imul(words[at]!, C1), 15), C2)
+      h1 = (Math.imul((rotate(h1, 19) + h2) | 0, 5) + 0x561ccd1b) | 0
+      h2 ^= Math.imul(rotate(Math.imul(words[at + 1]!, C2), 16), C3)
+      h2 = (Math.imul((rotate(h2, 17) + h3) | 0, 5) + 0x0bcaa747) | 0
+      h3 ^= Math.imul(rotate(Math.imul(words[at + 2]!, C3), 17), C4)
+      h3 = (Math.imul((rotate(h3, 15) + h4) | 0, 5) + 0x96cd1c35) | 0
+      h4 ^= Math.imul(rotate(Math.imul(words[at + 3]!, C4), 18), C1)
+      h4 = (Math.imul((rotate(h4, 13) + h1) | 0, 5) + 0x32ac3b17) | 0
     }
+    this.h1 = h1
+    this.h2 = h2
+    this.h3 = h3
+    this.h4 = h4
+    this.byteCount += 4 * count
   }
 
   /** Puts the digest into four words. */

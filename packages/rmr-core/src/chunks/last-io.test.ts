@@ -4,25 +4,37 @@ import { OP_DISCARD, OP_READ, OP_WRITE, OP_WRITE_ZEROES } from "../wire/io-recor
 import { LAST_IO_ENTRY, type LastIoEntry } from "../wire/last-io-entry.js"
 import { ChunkGeometry } from "./chunk-geometry.js"
 import { DirtyMap } from "./dirty-map.js"
-import { LastIo } from "./last-io.js"
+import { type AdmittedMutation, LastIo } from "./last-io.js"
 
 const KiB = 1024
 const DEPTH = 8
 const geometry = new ChunkGeometry({ chunkSizeBytes: 128 * KiB, mappedSizeBytes: 2 ** 40 })
 const unit = (value: number): UnitId => unitId(value, DEPTH)
 
+/** A mutation as the wire decodes it. */
+function mutation(
+  unitNumber: number,
+  epoch: number,
+  sequence: number,
+  offset: number,
+  length: number,
+  operation: number,
+): AdmittedMutation {
+  return { unit: unitNumber, epoch, sequence, offset, length, operation }
+}
+
 function someLastIo(): LastIo {
   const lastIo = new LastIo(DEPTH)
-  lastIo.admit(unit(1), 3, 17, 4096, 512, OP_WRITE)
-  lastIo.admit(unit(7), 3, 18, 2 ** 32 - 128 * KiB, 256 * KiB, OP_DISCARD)
-  lastIo.admit(unit(0), 2, 900, 0, 4096, OP_WRITE_ZEROES)
+  lastIo.admit(mutation(1, 3, 17, 4096, 512, OP_WRITE))
+  lastIo.admit(mutation(7, 3, 18, 2 ** 32 - 128 * KiB, 256 * KiB, OP_DISCARD))
+  lastIo.admit(mutation(0, 2, 900, 0, 4096, OP_WRITE_ZEROES))
   return lastIo
 }
 
 describe("LastIo", () => {
   it("remembers the newest mutation of each io unit, and says nothing about the others", () => {
     const lastIo = someLastIo()
-    lastIo.admit(unit(1), 3, 19, 8192, 1024, OP_WRITE)
+    lastIo.admit(mutation(1, 3, 19, 8192, 1024, OP_WRITE))
     expect(lastIo.entries()).toEqual<LastIoEntry[]>([
       { unit: 0, operation: "write-zeroes", epoch: 2, sequence: 900, offset: 0, length: 4096 },
       { unit: 1, operation: "write", epoch: 3, sequence: 19, offset: 8192, length: 1024 },
@@ -40,11 +52,11 @@ describe("LastIo", () => {
 
   it("W7: a unit goes forward; an older mutation is refused, a repeated one is taken again", () => {
     const lastIo = someLastIo()
-    expect(lastIo.admit(unit(1), 3, 17, 4096, 512, OP_WRITE)).toBe(true)
-    expect(lastIo.admit(unit(1), 3, 16, 0, 512, OP_WRITE)).toBe(false)
-    expect(lastIo.admit(unit(1), 2, 99, 0, 512, OP_WRITE)).toBe(false)
+    expect(lastIo.admit(mutation(1, 3, 17, 4096, 512, OP_WRITE))).toBe(true)
+    expect(lastIo.admit(mutation(1, 3, 16, 0, 512, OP_WRITE))).toBe(false)
+    expect(lastIo.admit(mutation(1, 2, 99, 0, 512, OP_WRITE))).toBe(false)
     expect(lastIo.entryOf(unit(1))).toMatchObject({ sequence: 17, offset: 4096 })
-    expect(lastIo.admit(unit(1), 4, 1, 0, 512, OP_WRITE)).toBe(true)
+    expect(lastIo.admit(mutation(1, 4, 1, 0, 512, OP_WRITE))).toBe(true)
     expect(lastIo.entryOf(unit(1))).toMatchObject({ epoch: 4, sequence: 1, offset: 0 })
   })
 
@@ -52,7 +64,7 @@ describe("LastIo", () => {
     const lastIo = new LastIo(DEPTH)
     const admit =
       (unitNumber: number, epoch: number, sequence: number, op: number) => (): unknown =>
-        lastIo.admit(unitNumber as UnitId, epoch, sequence, 0, 512, op)
+        lastIo.admit(mutation(unitNumber, epoch, sequence, 0, 512, op))
     expect(admit(DEPTH, 1, 1, OP_WRITE)).toThrow("io units")
     expect(admit(0, 0, 1, OP_WRITE)).toThrow("numbered from 1")
     expect(admit(0, 1, 0, OP_WRITE)).toThrow("numbered from 1")
@@ -73,7 +85,7 @@ describe("LastIo", () => {
     const bytes = new DataView(new ArrayBuffer(lastIo.exportBytes + 4))
     expect(lastIo.exportTo(bytes, 4)).toBe(3 * LAST_IO_ENTRY.bytes)
     const copy = new LastIo(DEPTH)
-    copy.admit(unit(5), 9, 9, 0, 512, OP_WRITE)
+    copy.admit(mutation(5, 9, 9, 0, 512, OP_WRITE))
     expect(copy.importFrom(bytes, 4, lastIo.exportBytes, geometry)).toBeUndefined()
     expect(copy.entries()).toEqual(lastIo.entries())
     copy.clear()

@@ -13,7 +13,7 @@
 import { assert } from "../assert.js"
 import type { UnitId } from "../brand.js"
 import type { Rank } from "../rules/rank.js"
-import { isMutation } from "../wire/io-record.js"
+import { type IoRecord, isMutation } from "../wire/io-record.js"
 import {
   LAST_IO_PAYLOAD,
   type LastIoEntry,
@@ -34,6 +34,13 @@ const OPERATIONS_BY_NUMBER: ReadonlyMap<number, MutationOperation> = new Map(
     operation,
   ]),
 )
+
+/**
+ * The part of a decoded IO message that is recorded; one record for all, so nothing is allocated.
+ */
+export type AdmittedMutation = Readonly<
+  Pick<IoRecord, "unit" | "epoch" | "sequence" | "offset" | "length" | "operation">
+>
 
 export class LastIo {
   readonly queueDepth: number
@@ -56,24 +63,18 @@ export class LastIo {
    * Records a mutation that passed all checks. False, and nothing changes, where the slot holds a
    * later one: then the sender reuses a unit backwards, and the mutation must be refused.
    */
-  admit(
-    unit: UnitId,
-    epoch: number,
-    sequence: number,
-    offset: number,
-    length: number,
-    operation: number,
-  ): boolean {
+  admit(mutation: AdmittedMutation): boolean {
+    const { unit, epoch, sequence } = mutation
     assert(unit >= 0 && unit < this.queueDepth, "a mutation has one of the pool's io units")
     assert(epoch > 0 && sequence > 0, "mutations are numbered from 1 in an epoch that exists")
-    assert(isMutation(operation), "last io is about mutations")
+    assert(isMutation(mutation.operation), "last io is about mutations")
     const order = epoch - this.epochs[unit]! || sequence - this.sequences[unit]!
     if (order < 0) return false
     this.epochs[unit] = epoch
     this.sequences[unit] = sequence
-    this.offsets[unit] = offset
-    this.lengths[unit] = length
-    this.operations[unit] = operation
+    this.offsets[unit] = mutation.offset
+    this.lengths[unit] = mutation.length
+    this.operations[unit] = mutation.operation
     return true
   }
 
@@ -121,8 +122,8 @@ export class LastIo {
       if (geometry.check(offset, length) !== RANGE_OK) return new Refused("range", `${unit}`)
     }
     this.clear()
-    for (const { unit, epoch, sequence, offset, length, operation } of entries) {
-      this.admit(unit as UnitId, epoch, sequence, offset, length, MUTATION_NUMBERS[operation])
+    for (const entry of entries) {
+      this.admit({ ...entry, operation: MUTATION_NUMBERS[entry.operation] })
     }
     return undefined
   }

@@ -35,7 +35,9 @@ import {
   fillPage,
   isEmptyPage,
   type MapPage,
+  NOT_IN_PAGE,
   newPage,
+  nextDirtyIn,
   putByte,
   recount,
   uniformByteOf,
@@ -95,15 +97,15 @@ export function writeRecord(
  */
 function writeRuns(page: MapPage, view: DataView, at: number): number {
   let runCount = 0
-  let chunk = 0
-  while (chunk < MAP_PAGE_CHUNKS) {
-    const start = chunk
-    const byte = byteIn(page, start)
-    while (chunk < MAP_PAGE_CHUNKS && byteIn(page, chunk) === byte) chunk++
-    if (byte === 0) continue
+  let start = nextDirtyIn(page, 0)
+  while (start !== NOT_IN_PAGE) {
     if (runCount === RUNS_MAX) return RUNS_MAX + 1
-    view.setUint32(at + runCount * 4, start | ((chunk - start - 1) << 12) | (byte << 24), true)
+    const byte = byteIn(page, start)
+    let end = start + 1
+    while (end < MAP_PAGE_CHUNKS && byteIn(page, end) === byte) end++
+    view.setUint32(at + runCount * 4, start | ((end - start - 1) << 12) | (byte << 24), true)
     runCount++
+    start = end < MAP_PAGE_CHUNKS ? nextDirtyIn(page, end) : NOT_IN_PAGE
   }
   return runCount
 }
