@@ -11,7 +11,6 @@
  * another, and several of them, because two processes rarely compile the same code the same way.
  * The packages must be built. Exit code 1: something failed or fell short.
  */
-import { spawnSync } from "node:child_process"
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
@@ -19,6 +18,7 @@ import { parseArgs } from "node:util"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import type { Bench } from "./bench.js"
+import { sampleInChild, saySample } from "./measure.js"
 import { failureOf, type Result, resultOf, tableOf } from "./report.js"
 
 interface Found {
@@ -26,11 +26,10 @@ interface Found {
   readonly bench: Bench
 }
 
-const HARNESS = ["main.ts", "bench.ts", "report.ts"]
+const HARNESS = ["main.ts", "bench.ts", "measure.ts", "report.ts"]
 const SMOKE_SCALE = 0.0005
-const PROCESS_MS_MAX = 180_000
-const RESULT_MARK = "@values "
-const ERROR_MARK = "@error "
+/** Below this much of a core, figures are said to be low. */
+const CORE_SHARE_MIN = 0.9
 
 const { values: options } = parseArgs({
   options: {
@@ -47,8 +46,9 @@ setFlagsFromString("--expose-gc")
 globalThis.gc = runInNewContext("gc")
 
 const found = await discover()
+const rounds = Number(options.rounds)
 if (options.child === undefined) await report()
-else await measureAsChild(options.child)
+else await saySample(found.find(({ name }) => name === options.child)?.bench, rounds)
 
 async function discover(): Promise<Found[]> {
   const here = import.meta.dirname
@@ -71,13 +71,18 @@ async function discover(): Promise<Found[]> {
 async function report(): Promise<void> {
   const chosen = found.filter(({ name }) => name.includes(options.only))
   if (chosen.length === 0) throw new Error(`no bench has "${options.only}" in its name`)
-  const results: Result[] = []
-  for (const one of chosen) results.push(options.smoke ? await smoke(one) : measure(one))
+  const results = options.smoke ? await smokeAll(chosen) : measureAll(chosen)
   if (options.json) console.log(JSON.stringify(results, null, 2))
   else if (options.smoke) summarize(results)
   else console.log(tableOf(results))
   const enough = results.every(({ verdict }) => verdict === "ok" || verdict === "open")
   process.exitCode = enough ? 0 : 1
+}
+
+async function smokeAll(chosen: readonly Found[]): Promise<Result[]> {
+  const results: Result[] = []
+  for (const one of chosen) results.push(await smoke(one))
+  return results
 }
 
 /** A smoke run judges no number, only that there is one. */
@@ -96,47 +101,32 @@ function summarize(results: readonly Result[]): void {
   console.log(`${results.length - failed.length} passed, ${failed.length} failed`)
 }
 
-function measure({ name, bench }: Found): Result {
-  const values: number[] = []
-  for (let process_ = 0; process_ < Number(options.processes); process_++) {
-    const args = [fileURLToPath(import.meta.url), "--child", name, "--rounds", options.rounds]
-    const child = spawnSync(process.execPath, [...process.execArgv, ...args], {
-      encoding: "utf8",
-      timeout: PROCESS_MS_MAX,
-      stdio: ["ignore", "pipe", "pipe"],
-    })
-    const lines = child.stdout.split("\n")
-    const line = lines.find((one) => one.startsWith(RESULT_MARK))
-    if (line === undefined) {
-      const said = lines.find((one) => one.startsWith(ERROR_MARK))?.slice(ERROR_MARK.length)
-      return failureOf(name, bench, said ?? child.error?.message ?? `exit code ${child.status}`)
+/**
+ * All benches, then all again: a minute in which the machine is busy must not make up all that is
+ * known about one of them.
+ */
+function measureAll(chosen: readonly Found[]): Result[] {
+  const taken = chosen.map(() => ({ values: [] as number[], error: "" }))
+  let coreShareMin = Number.POSITIVE_INFINITY
+  for (let pass = 1; pass <= Number(options.processes); pass++) {
+    for (const [at, { name }] of chosen.entries()) {
+      const outcome = sampleInChild(fileURLToPath(import.meta.url), name, rounds)
+      const one = taken[at]
+      if (one === undefined) continue
+      if ("error" in outcome) one.error = outcome.error
+      else {
+        one.values.push(...outcome.values)
+        coreShareMin = Math.min(coreShareMin, outcome.coreShare)
+      }
     }
-    // What is no number becomes null in JSON; it must not become a zero here.
-    const measured = JSON.parse(line.slice(RESULT_MARK.length)) as (number | null)[]
-    values.push(...measured.map((value) => value ?? Number.NaN))
+    if (!options.json) console.error(`pass ${pass} of ${options.processes} is done`)
   }
-  if (!options.json) console.error(`measured ${name}`)
-  return resultOf(name, bench, values)
-}
-
-async function measureAsChild(name: string): Promise<void> {
-  try {
-    console.log(RESULT_MARK + JSON.stringify(await roundsOf(name)))
-  } catch (error) {
-    console.log(ERROR_MARK + String(error))
-    process.exitCode = 1
+  if (coreShareMin < CORE_SHARE_MIN) {
+    const percent = Math.round(coreShareMin * 100)
+    console.error(`the machine was busy: some process had ${percent} % of a core; figures are low`)
   }
-}
-
-/** One round to warm up, then the rounds that count. */
-async function roundsOf(name: string): Promise<number[]> {
-  const one = found.find((candidate) => candidate.name === name)
-  if (one === undefined) throw new Error(`no bench is called ${name}`)
-  await one.bench.run(1)
-  const values: number[] = []
-  for (let round = 0; round < Number(options.rounds); round++) {
-    globalThis.gc?.()
-    values.push(await one.bench.run(1))
-  }
-  return values
+  return chosen.map(({ name, bench }, at) => {
+    const { values, error } = taken[at] ?? { values: [], error: "it was never run" }
+    return error === "" ? resultOf(name, bench, values) : failureOf(name, bench, error)
+  })
 }
