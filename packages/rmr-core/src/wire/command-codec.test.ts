@@ -280,6 +280,9 @@ const twice =
   (entries) => [...entries.subarray(0, bytes), ...entries.subarray(0, bytes)]
 const none: Change = () => []
 
+/** A missed range whose last byte lies behind 512 TiB. */
+const MISSED_TOO_FAR = "01000000000000000000000000000200" + "01000000"
+
 const LISTS: readonly (readonly [
   what: string,
   kind: "map-buf-done" | "map-done" | "map-clear" | "user",
@@ -300,6 +303,13 @@ const LISTS: readonly (readonly [
   ["half a map", "map-done", (list) => [...list.subarray(1)], "count", "map-done.body.maps"],
   ["no chunks at all", "map-clear", none, "count", "map-clear.body.ranges"],
   ["chunk ranges that descend", "map-clear", swapped(12), "chunks", "map-clear.body.ranges.1"],
+  [
+    "chunks behind every volume",
+    "map-clear",
+    (list) => [...list.subarray(0, 8), 255, 255, 255, 255].with(4, 0x1f),
+    "chunks",
+    "map-clear.body.ranges.0",
+  ],
   ["chunk ranges that overlap", "map-clear", twice(12), "chunks", "map-clear.body.ranges.1"],
   ["more user data than fits", "user", () => [...new Uint8Array(441)], "long", "user.body"],
 ]
@@ -319,6 +329,41 @@ describe("a command is refused with", () => {
     expect(decode(resized({ header: bent, payload: frame.payload }, 0))).toEqual(
       new Refused(reason, where),
     )
+  })
+
+  it.each<readonly [string, Changes, RefusalReason, string]>([
+    [
+      "W3: a missed range without a number",
+      { "body.missed": "00".repeat(8) },
+      "sequence",
+      "body.missed.0",
+    ],
+    [
+      "a missed range behind every volume",
+      { "body.missed": MISSED_TOO_FAR },
+      "range",
+      "body.missed.0",
+    ],
+    ["a base, though no view changes", { "body.base": "0100000001000000" }, "view", "body.base"],
+  ])("%s", (_what, changes, reason, where) => {
+    const frame = patched(frameOfSample("map-add missed"), COMMANDS["map-add"].body, changes)
+    expect(decode(frame)).toEqual(new Refused(reason, `map-add.${where}`))
+  })
+
+  it("a missed range twice, and none at all", () => {
+    const frame = frameOfSample("map-add missed")
+    const tailAt = COMMAND_HEADER.bytes + COMMANDS["map-add"].body.bytes
+    const kept = frame.header.slice(0, tailAt)
+    const entry = frame.header.slice(tailAt, -CRC_BYTES)
+    for (const [list, reason, where] of [
+      [[...entry, ...entry], "sequence", "map-add.body.missed.1"],
+      [[], "count", "map-add.body.missed"],
+    ] as const) {
+      const bent = Uint8Array.from([...kept, ...list, 0, 0, 0, 0])
+      expect(decode(resized({ header: bent, payload: frame.payload }, 0))).toEqual(
+        new Refused(reason, where),
+      )
+    }
   })
 
   it("a message that is longer or shorter than its command", () => {

@@ -180,9 +180,12 @@ describe("a view record is accepted with", () => {
   })
 })
 
-/** The golden record with some bytes changed and its checksum repaired. */
-function patched(changes: Readonly<Record<number, number>>): Uint8Array {
-  const bytes = encodePoolMetadata(RECORD)
+/** The golden record, or another, with some bytes changed and its checksum repaired. */
+function patched(
+  changes: Readonly<Record<number, number>>,
+  record: PoolMetadata = RECORD,
+): Uint8Array {
+  const bytes = encodePoolMetadata(record)
   for (const [at, value] of Object.entries(changes)) bytes[Number(at)] = value
   const end = bytes.length - 4
   new DataView(bytes.buffer).setUint32(end, crc32cOf(bytes.subarray(0, end)), true)
@@ -191,6 +194,9 @@ function patched(changes: Readonly<Record<number, number>>): Uint8Array {
 
 describe("bytes are no view record with", () => {
   const whole = encodePoolMetadata(RECORD)
+  // Nothing follows the members here, so that whatever is too long reaches the checksum.
+  const bare: PoolMetadata = { ...RECORD, ranges: [] }
+  const lastAddressBytesAt = encodePoolMetadata(bare).length - 4 - B.address.length - 36 + 2
 
   it.each<readonly [string, Uint8Array, RefusalReason, string]>([
     ["nothing", new Uint8Array(0), "short", ""],
@@ -212,6 +218,13 @@ describe("bytes are no view record with", () => {
     ["one range more", patched({ 12: 3 }), "short", ""],
     ["one range fewer", patched({ 12: 1 }), "long", ""],
     ["65,535 ranges", patched({ 12: 255, 13: 255 }), "short", ""],
+    ["a member where the record ends", patched({ 6: 4, 7: 0b1101 }, bare), "short", "members.3"],
+    [
+      "an address that goes on into the checksum",
+      patched({ [lastAddressBytesAt]: B.address.length + 1 }, bare),
+      "short",
+      "members.2",
+    ],
     ["sixteen lineages", patched({ 14: 16 }), "short", ""],
     ["seventeen lineages", patched({ 14: 17 }), "value", "historyCount"],
     ["a name as long as the record", patched({ 15: 255 }), "short", ""],
