@@ -59,7 +59,7 @@ export interface SimNetwork {
   send(from: string, to: string, bytes: number, arrive: () => void): void
   /** Carries what nobody repeats: it is lost when the link is cut. */
   sendOnce(from: string, to: string, arrive: () => void): void
-  /** How the last crash of this host was; drawn where nobody said. */
+  /** How the current life of this host ended, or will; drawn where nobody said. */
   crashKindOf(host: string): CrashKind
 
   /** Names a host that refuses calls where nobody listens; calls to others stay unanswered. */
@@ -90,7 +90,7 @@ class LinkedHosts implements SimNetwork {
   private readonly linksByEnds = new Map<string, Map<string, Link>>()
   private readonly answersByAddress = new Map<string, Answer>()
   private readonly attached = new Set<string>()
-  private readonly crashKinds = new Map<string, CrashKind>()
+  private readonly crashKindsByLife = new Map<string, CrashKind>()
 
   constructor(options: SimNetworkOptions) {
     this.world = options.world
@@ -154,10 +154,9 @@ class LinkedHosts implements SimNetwork {
   }
 
   crash(host: string, kind: CrashKind = this.random.pick(["process", "machine"])): void {
-    this.crashKinds.set(host, kind)
+    this.crashKindsByLife.set(this.lifeOf(host), kind)
     this.world.log.write("info", "network.crash", { host, kind })
     this.world.host(host).kill()
-    this.crashKinds.delete(host)
   }
 
   passes(from: string, to: string): boolean {
@@ -174,7 +173,10 @@ class LinkedHosts implements SimNetwork {
   }
 
   crashKindOf(host: string): CrashKind {
-    return this.crashKinds.get(host) ?? this.random.pick(["process", "machine"])
+    const life = this.lifeOf(host)
+    const kind = this.crashKindsByLife.get(life) ?? this.random.pick(["process", "machine"])
+    this.crashKindsByLife.set(life, kind)
+    return kind
   }
 
   attach(host: string): void {
@@ -231,6 +233,10 @@ class LinkedHosts implements SimNetwork {
     for (const [from, linksByTo] of this.linksByEnds) {
       for (const [to, link] of linksByTo) yield [from, to, link]
     }
+  }
+
+  private lifeOf(host: string): string {
+    return `${host}/${this.world.host(host).life}`
   }
 
   private tell(event: string, from: string, to: string): void {

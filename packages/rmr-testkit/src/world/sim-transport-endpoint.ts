@@ -268,12 +268,12 @@ export class SimEndpoint implements Endpoint {
   private scheduleBeat(): Timer {
     const { silenceMsMax } = this.traits
     const everyMs = silenceMsMax / BEATS_PER_SILENCE
+    // The next look comes one beat later, and what is heard is up to a beat old.
+    const silentMsMax = silenceMsMax - 2 * everyMs
     return this.clock.schedule(everyMs, () => {
       this.beat = this.scheduleBeat()
       this.beatMs = this.worldNowMs
-      // Two beats before the end, because the next look comes one beat later, and this one may be
-      // late.
-      for (const session of this.sessions) session.listen(this.beatMs, silenceMsMax - 2 * everyMs)
+      for (const session of this.sessions) session.lookForLife(this.beatMs, silentMsMax)
     })
   }
 

@@ -209,7 +209,7 @@ export class SimSession implements Session {
   }
 
   /** Looks whether the other side was heard of; called at every beat. */
-  listen(nowMs: number, silentMsMax: number): void {
+  lookForLife(nowMs: number, silentMsMax: number): void {
     if (!this.isUp) return
     const heardMs = this.connection.heardMs(this)
     if (heardMs !== undefined) this.heardMs = Math.max(this.heardMs, Math.min(heardMs, nowMs))

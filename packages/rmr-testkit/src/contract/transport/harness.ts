@@ -42,7 +42,9 @@ export interface TransportHarness {
   /** Where clauses take chance from; its path names the seed. */
   readonly random: SeededRandom
   readonly powers: Partial<TransportPowers>
-  /** A new process. Different names, different hosts where there are such. */
+  /**
+   * A new process, whatever the name; different names are on different hosts where there are such.
+   */
   process(name: string): TransportProcess
   /** Where a listener of this process can be put, on a port of its own choice. */
   listenAddress(process: TransportProcess): string

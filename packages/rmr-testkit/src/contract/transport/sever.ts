@@ -11,7 +11,7 @@ import type { Pair, TransportRig } from "./rig.js"
 
 const LINK_LOST = statusOf("link-lost")
 /** What a loop may be late. */
-const GRACE_MS = 500
+const GRACE_MS = 1000
 
 /** As much in flight as credits allow: some arrived, some answered, some still on their way. */
 async function load(rig: TransportRig, { client, server, dialed }: Pair): Promise<Sent[]> {
