@@ -9,7 +9,8 @@
  *
  * Every bench gets its own processes, so that none inherits the compiled code and the heap of
  * another, and several of them, because two processes rarely compile the same code the same way.
- * The packages must be built. Exit code 1: something failed or fell short.
+ * Package names mean sources here (tsconfig.run.json): what is written is what is measured. Exit
+ * code 1: something failed or fell short.
  */
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
@@ -18,7 +19,7 @@ import { parseArgs } from "node:util"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import type { Bench } from "./bench.js"
-import { sampleInChild, saySample } from "./measure.js"
+import { type Outcome, type Sample, sampleInChild, saySample } from "./measure.js"
 import { failureOf, type Result, resultOf, tableOf } from "./report.js"
 
 interface Found {
@@ -28,8 +29,9 @@ interface Found {
 
 const HARNESS = ["main.ts", "bench.ts", "measure.ts", "report.ts"]
 const SMOKE_SCALE = 0.0005
-/** Below this much of a core, figures are said to be low. */
+/** A sample from less of a core than this is taken again, this often; then it is said to be low. */
 const CORE_SHARE_MIN = 0.9
+const ATTEMPTS_MAX = 5
 
 const { values: options } = parseArgs({
   options: {
@@ -110,7 +112,7 @@ function measureAll(chosen: readonly Found[]): Result[] {
   let coreShareMin = Number.POSITIVE_INFINITY
   for (let pass = 1; pass <= Number(options.processes); pass++) {
     for (const [at, { name }] of chosen.entries()) {
-      const outcome = sampleInChild(fileURLToPath(import.meta.url), name, rounds)
+      const outcome = sampleOf(name)
       const one = taken[at]
       if (one === undefined) continue
       if ("error" in outcome) one.error = outcome.error
@@ -129,4 +131,16 @@ function measureAll(chosen: readonly Found[]): Result[] {
     const { values, error } = taken[at] ?? { values: [], error: "it was never run" }
     return error === "" ? resultOf(name, bench, values) : failureOf(name, bench, error)
   })
+}
+
+/** The sample that had the most of a core, out of as few attempts as are needed. */
+function sampleOf(name: string): Outcome {
+  let best: Sample | undefined
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    const outcome = sampleInChild(fileURLToPath(import.meta.url), name, rounds)
+    if ("error" in outcome) return outcome
+    if (best === undefined || outcome.coreShare > best.coreShare) best = outcome
+    if (best.coreShare >= CORE_SHARE_MIN) break
+  }
+  return best ?? { error: "it was never run" }
 }
