@@ -1,8 +1,8 @@
 /**
  * One bench in a process of its own: the parent starts it, the child measures and says what it got.
  *
- * The child also says how much of a core it had while it measured. A figure from half a core is half
- * a figure, and only the process itself can know.
+ * The child also says how much of a core it had while it measured. A figure from half a core is
+ * half a figure, and only the process itself can know.
  */
 import { spawnSync } from "node:child_process"
 import type { Bench } from "./bench.js"

@@ -26,7 +26,8 @@ import { createInterface } from "node:readline"
  * @property {string} command as a person would type it
  * @property {boolean} ok ended by itself with code 0
  * @property {number} code the exit code; 124 after the deadline, 127 where it could not be started
- * @property {string} ending `exit code 1`, `ended after 5 s, its time limit`, `killed by SIGSEGV`, …
+ * @property {string} ending `exit code 1`, `ended after 5 s, its time limit`, `killed by SIGSEGV`,
+ * …
  * @property {string} stdout
  * @property {string} output stdout and stderr as they came
  * @property {number} ms

@@ -55,7 +55,7 @@ describe("run", () => {
     expect(lines).toEqual(["a", "b", "last"])
   })
 
-  it("ends its children when this process is asked to end, and leaves with that signal", async () => {
+  it("ends its children when asked to end itself, and leaves with that signal", async () => {
     const folder = mkdtempSync(join(tmpdir(), "rmr-run-"))
     const pidFile = join(folder, "pid")
     const program = `

@@ -13,13 +13,20 @@ export interface Timer {
 export interface Clock {
   /** Monotonic milliseconds, with fractions; the origin means nothing. Decisions use this. */
   nowMs(): number
-  /** Wall-clock milliseconds since 1970, for people and records. It may jump; nothing is decided by it. */
+  /**
+   * Wall-clock milliseconds since 1970, for people and records. It may jump; nothing is decided by
+   * it.
+   */
   wallMs(): number
-  /** Runs `run` once, no earlier than `delayMs` from now. Equal deadlines run in order of scheduling. */
+  /**
+   * Runs `run` once, no earlier than `delayMs` from now. Equal deadlines run in order of
+   * scheduling.
+   */
   schedule(delayMs: number, run: () => void): Timer
   /**
    * Runs `run` once after everything that has arrived in this loop turn was handled, and before the
-   * next turn. This is where a batch leaves. Calls run in order; one made meanwhile runs in the same end.
+   * next turn. This is where a batch leaves. Calls run in order; one made meanwhile runs in the
+   * same end.
    */
   endOfTurn(run: () => void): void
 }

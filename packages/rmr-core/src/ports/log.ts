@@ -1,8 +1,8 @@
 /**
  * The log port: structured events, no formatting, no IO.
  *
- * An event has a fixed dotted name and flat fields, so that a program can select it and a person can
- * read it. The data path logs nothing per IO; transitions, refusals and repairs each log once.
+ * An event has a fixed dotted name and flat fields, so that a program can select it and a person
+ * can read it. The data path logs nothing per IO; transitions, refusals and repairs each log once.
  */
 
 export type LogLevel = "debug" | "info" | "warn" | "error"

@@ -1,5 +1,6 @@
 /**
- * The random port: the only source of chance. Seeded in a simulated world, cryptographic in production.
+ * The random port: the only source of chance. Seeded in a simulated world, cryptographic in
+ * production.
  */
 
 export interface Random {

@@ -93,7 +93,7 @@ describe("what the last client left in an io unit", () => {
 })
 
 describe("marks about absent members", () => {
-  it("M2 marks end with the view through which the highest record names their member (RT-1)", () => {
+  it("M2 marks end with the view up to which the record shows their member normal (RT-1)", () => {
     expect(isMarkValid(at(6), at(5))).toBe(true)
     expect(isMarkValid(at(6), at(6))).toBe(false)
     expect(isMarkValid({ epoch: 1, version: 9 }, at(1))).toBe(false)

@@ -131,7 +131,10 @@ export class OperationInProgress {
   private planRead(): void {
     const { medium, dice } = this.parts
     const { offset, length } = this.request
-    if (dice.strikes("readError")) return this.fail("io-error", 0)
+    if (dice.strikes("readError")) {
+      this.fail("io-error", 0)
+      return
+    }
     if (dice.strikes("badSector")) {
       medium.damage(this.placeInside("badSector"), 1, "reads")
     }
@@ -152,11 +155,13 @@ export class OperationInProgress {
     const { on, offset, length } = this.request
     if (dice.strikes("writeError")) {
       const blocks = dice.streamOf("writeError").below(this.blockCount + 1)
-      return this.fail("io-error", blocks * this.parts.blockBytes)
+      this.fail("io-error", blocks * this.parts.blockBytes)
+      return
     }
     const missing = on === "write" ? medium.missingBytes(offset, length) : 0
     if (medium.allocatedBytes + missing > spaceBytesMax && missing > 0) {
-      return this.fail("no-space", 0)
+      this.fail("no-space", 0)
+      return
     }
     this.isLost = dice.strikes("lostWrite")
     if (dice.strikes("misdirectedWrite")) this.offset = this.otherPlace("misdirectedWrite")
