@@ -262,6 +262,14 @@ export const REQUESTS: { readonly [K in CommandKind]: fc.Arbitrary<Request<K>> }
     lastIoEntries(4096, 1).map((payload) => ({ body: { mode: "listed" as const }, payload })),
     fc.constant({ body: { mode: "own" as const }, payload: [] }),
   ),
+  "read-last-io": plain(nothing),
+  elect: plain(
+    fc.record({
+      step: fc.constantFrom("mark", "clear"),
+      elected: member,
+      ranges: chunkRanges,
+    }),
+  ),
   "store-check": plain(nothing),
   "send-md-buf": sendMdBuf,
   "md-send": plain(fc.record({ known: fc.oneof(mapVersion, fc.constant(noVersion)) })),
@@ -334,6 +342,8 @@ export const ANSWERS: { readonly [K in CommandKind]: fc.Arbitrary<Answer<K>> } =
   "map-add": plainAnswer(fc.record({ seen: view, markedChunks: u53 })),
   "map-clear": plainAnswer(nothing),
   "last-io-to-map": plainAnswer(fc.record({ markedChunks: u53 })),
+  "read-last-io": fc.record({ result: nothing, payload: lastIoEntries(4096) }),
+  elect: plainAnswer(fc.record({ changedChunks: u53 })),
   "store-check": plainAnswer(
     fc.record({
       report,

@@ -36,7 +36,7 @@ export function frameOf(message: Message): Frame {
     case "io":
       return { header: slot.slice(0, encodeIo(slotView, 0, message.io)), payload: NO_PAYLOAD_BYTES }
     case "io-reply": {
-      const bytes = encodeIoReply(slotView, 0, message.reply)
+      const bytes = encodeIoReply(slotView, 0, message.reply, message.lastIo)
       return { header: slot.slice(0, bytes), payload: NO_PAYLOAD_BYTES }
     }
     case "command":

@@ -1,7 +1,12 @@
 /** Arbitrary valid IO requests and answers; see wire-arbitraries.ts. */
 import fc from "fast-check"
 import { ERROR_CODES } from "../src/errors.js"
-import { IO_BYTES_MAX, QUEUE_DEPTH_MAX, VOLUME_BYTES_MAX } from "../src/limits.js"
+import {
+  IO_BYTES_MAX,
+  QUEUE_DEPTH_MAX,
+  REPLY_LAST_IO_MAX,
+  VOLUME_BYTES_MAX,
+} from "../src/limits.js"
 import { FLAG_PAYLOAD_CRC, FLAG_SYNC } from "../src/wire/header.js"
 import {
   IO_DIGEST,
@@ -23,10 +28,13 @@ import {
   REPLY_DIGEST,
   REPLY_DRAINING,
   REPLY_FLUSH_WANTED,
+  REPLY_LAST_IO,
+  REPLY_LAST_IO_MORE,
   REPLY_MISSED,
 } from "../src/wire/io-reply.js"
+import type { LastIoEntry } from "../src/wire/last-io-entry.js"
 import { POOL_METADATA_BYTES_MAX } from "../src/wire/pool-metadata-layout.js"
-import { nonZero, rangeIn, u8, u32, u53, uuid } from "./wire-arbitraries.js"
+import { lastIoEntries, nonZero, rangeIn, u8, u32, u53, uuid } from "./wire-arbitraries.js"
 
 /** The pool for which every request from here is valid. */
 export const IO_POOL = {
@@ -117,7 +125,7 @@ function fillNumbers(io: IoRecord, choice: Choices): void {
 
 const statuses = Object.values(ERROR_CODES).map(({ status }) => status)
 
-export const ioReplyRecord: fc.Arbitrary<IoReplyRecord> = fc
+const plainReply: fc.Arbitrary<IoReplyRecord> = fc
   .record({
     groupId: u32,
     view: fc.option(fc.record({ viewEpoch: nonZero, viewVersion: nonZero }), { nil: undefined }),
@@ -157,4 +165,24 @@ export const ioReplyRecord: fc.Arbitrary<IoReplyRecord> = fc
       }
     }
     return reply
+  })
+
+/** An answer, and the last io entries that it lists. */
+export interface IoReply {
+  readonly reply: IoReplyRecord
+  readonly lastIo: readonly LastIoEntry[]
+}
+
+export const ioReply: fc.Arbitrary<IoReply> = fc
+  .tuple(
+    plainReply,
+    fc.oneof(fc.constant([]), lastIoEntries(4096), lastIoEntries(4096, REPLY_LAST_IO_MAX)),
+    fc.boolean(),
+  )
+  .map(([reply, entries, isCut]) => {
+    const lastIo = reply.status === 0 ? entries : []
+    reply.lastIoCount = lastIo.length
+    if (lastIo.length > 0) reply.replyFlags |= REPLY_LAST_IO
+    if (lastIo.length === REPLY_LAST_IO_MAX && isCut) reply.replyFlags |= REPLY_LAST_IO_MORE
+    return { reply, lastIo }
   })

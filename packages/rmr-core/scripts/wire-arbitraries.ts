@@ -252,7 +252,11 @@ export function lastIoEntries(
     })
     .map(({ range, ...rest }) => ({ ...rest, ...range }))
   return fc
-    .uniqueArray(entry, { minLength, maxLength: 8, selector: ({ unit }) => unit })
+    .uniqueArray(entry, {
+      minLength,
+      maxLength: Math.max(8, minLength),
+      selector: ({ unit }) => unit,
+    })
     .map((entries) => [...entries].sort((a, b) => a.unit - b.unit))
 }
 

@@ -32,6 +32,7 @@ import {
   REPLY_DIGEST,
   REPLY_DRAINING,
   REPLY_FLUSH_WANTED,
+  REPLY_LAST_IO,
   REPLY_MISSED,
 } from "../src/wire/io-reply.js"
 import type { MemberReport } from "../src/wire/member-report.js"
@@ -254,6 +255,14 @@ const EXCHANGES: { readonly [K in CommandKind]: Exchange<K> } = {
     request: { body: { mode: "listed" }, payload: LAST_IO },
     answer: { result: { markedChunks: 58 }, ...none },
   },
+  "read-last-io": { request: { body: {}, ...none }, answer: { result: {}, payload: LAST_IO } },
+  elect: {
+    request: {
+      body: { step: "clear", elected: B, ranges: [{ firstChunk: 2 ** 34, chunkCount: 64 }] },
+      ...none,
+    },
+    answer: { result: { changedChunks: 65 }, ...none },
+  },
   "store-check": {
     request: { body: {}, ...none },
     answer: {
@@ -374,6 +383,7 @@ const IO_REPLIES: Readonly<Record<string, Partial<IoReplyRecord>>> = {
   missed: { status: 20, replyFlags: REPLY_MISSED, badAt: 8192, badBytes: 512 },
   draining: { status: 15, replyFlags: REPLY_DRAINING },
   fenced: { status: 12, openEpoch: 99 },
+  "sync-read done": { payloadBytes: 131072, replyFlags: REPLY_LAST_IO, lastIoCount: 2 },
 }
 
 const IO_REPLY: Partial<IoReplyRecord> = {
@@ -410,7 +420,8 @@ export function samples(): ReadonlyMap<string, Message> {
   for (const [name, io] of Object.entries(IOS)) all.set(`IO ${name}`, { type: "io", io })
   for (const [name, fields] of Object.entries(IO_REPLIES)) {
     const reply = Object.assign(new IoReplyRecord(), IO_REPLY, fields)
-    all.set(`IO_RSP ${name}`, { type: "io-reply", reply })
+    const lastIo = LAST_IO.slice(0, reply.lastIoCount)
+    all.set(`IO_RSP ${name}`, { type: "io-reply", reply, lastIo })
   }
   for (const kind of Object.keys(EXCHANGES) as CommandKind[]) {
     all.set(`CMD ${kind}`, { type: "command", command: requestOf(kind) })

@@ -53,6 +53,26 @@ export const LINEAGE_HISTORY_MAX = 16
 
 /** Messages: everything but the payload. A header fits a slot of any transport. */
 export const HEADER_BYTES_MAX = 512
+/** What a refusal says to a person. */
+export const DETAIL_BYTES_MAX = 256
+/** Name and version of a program, in HELLO. */
+export const SOFTWARE_BYTES_MAX = 64
+/** A request of the layer above; it fits a header. */
+export const USER_REQUEST_BYTES_MAX = 440
+/** One leg's answer to it. */
+export const USER_ANSWER_BYTES_MAX: number = 64 * 1024
+/** Map pages in one message: a hundred and more even where none of them packs well. */
+export const MAP_BUF_BYTES_MAX: number = 256 * 1024
+/** Ranges of chunks in one message. */
+export const CHUNK_RANGES_MAX = 32
+/** Mutations in one MAP_ADD that changes no view (W3). */
+export const MISSED_RANGES_MAX = 16
+/** Last io entries in the answer to a sync read (S9); for more the reader asks. */
+export const REPLY_LAST_IO_MAX = 16
+/** Hot ranges that a member reports, after neighbours were joined (R3). */
+export const HOT_RANGES_MAX = 65_535
+/** What an opening view lists beside a range for each io unit (R4); who has more joins some. */
+export const RECOVERY_RANGES_MAX = 1024
 
 assert(CHUNK_BYTES_MIN >= BLOCK_BYTES_MIN, "a chunk holds whole blocks")
 assert(CHUNK_BYTES_MIN % VOLUME_BLOCK_BYTES === 0, "a chunk holds whole volume blocks")

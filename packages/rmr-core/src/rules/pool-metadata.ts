@@ -75,7 +75,7 @@ export interface PoolMetadata {
   readonly members: readonly (MemberEntry | undefined)[]
   /** N: slots whose members are normal. All other members of the table are absent. */
   readonly normal: MemberSet
-  /** At most queueDepth. */
+  /** One for each io unit at most (V2); an opening view may list more (R4). */
   readonly ranges: readonly MutationRange[]
 }
 

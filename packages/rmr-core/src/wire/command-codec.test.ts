@@ -1,12 +1,9 @@
 /** Requests of commands: PROTOCOL.md 1.3 to 1.5, 3, and 5 to 9. */
-import { type Frame, frameOf, frameOfCommand } from "../../scripts/frames.js"
+import { type Frame, frameOf } from "../../scripts/frames.js"
 import { type Changes, patched, resized } from "../../scripts/patch.js"
 import { RECORD, samples } from "../../scripts/wire-samples.js"
-import { AssertionError } from "../assert.js"
-import type { MemberId } from "../brand.js"
-import { NO_VIEW, ZERO_UUID } from "../rules/pool-metadata.js"
-import { COMMANDS, type CommandKind, type CommandOf } from "./command.js"
-import { COMMAND_HEADER, decodeCommand, encodeCommand } from "./command-codec.js"
+import { COMMANDS, type CommandKind } from "./command.js"
+import { COMMAND_HEADER, decodeCommand } from "./command-codec.js"
 import { CRC_BYTES } from "./header.js"
 import { type RefusalReason, Refused } from "./refusal.js"
 
@@ -285,7 +282,7 @@ const MISSED_TOO_FAR = "01000000000000000000000000000200" + "01000000"
 
 const LISTS: readonly (readonly [
   what: string,
-  kind: "map-buf-done" | "map-done" | "map-clear" | "user",
+  kind: "map-buf-done" | "map-done" | "map-clear" | "elect" | "user",
   change: Change,
   reason: RefusalReason,
   where: string,
@@ -310,6 +307,8 @@ const LISTS: readonly (readonly [
     "chunks",
     "map-clear.body.ranges.0",
   ],
+  ["R6: chunk ranges that overlap", "elect", twice(12), "chunks", "elect.body.ranges.1"],
+  ["R6: no chunks to elect for", "elect", none, "count", "elect.body.ranges"],
   ["chunk ranges that overlap", "map-clear", twice(12), "chunks", "map-clear.body.ranges.1"],
   ["more user data than fits", "user", () => [...new Uint8Array(441)], "long", "user.body"],
 ]
@@ -388,75 +387,5 @@ describe("a command is refused with", () => {
       header[bit >> 3]! ^= 1 << (bit & 7)
       expect(decode({ header, payload: frame.payload })).toBeInstanceOf(Refused)
     }
-  })
-})
-
-describe("encodeCommand", () => {
-  const envelope = {
-    groupId: RECORD.groupId,
-    mapVersion: RECORD.mapVersion,
-    sessionGeneration: 1,
-    senderMemberId: 0 as const,
-  }
-
-  it("never sends what would be refused: that is our own mistake", () => {
-    const wrong: readonly CommandOf<CommandKind>[] = [
-      {
-        kind: "map-ready",
-        ...envelope,
-        senderMemberId: 3 as MemberId,
-        body: { update: 1 },
-        payload: undefined,
-      },
-      {
-        kind: "map-ready",
-        ...envelope,
-        mapVersion: { lineage: ZERO_UUID, ...NO_VIEW },
-        body: { update: 1 },
-        payload: undefined,
-      },
-      {
-        kind: "enable-pool",
-        ...envelope,
-        body: { mode: "start", joinedView: { epoch: 99, version: 1 } },
-        payload: undefined,
-      },
-      {
-        kind: "map-clear",
-        ...envelope,
-        senderMemberId: 3 as MemberId,
-        body: {
-          joinedView: RECORD.mapVersion,
-          ranges: [
-            { firstChunk: 5, chunkCount: 2 },
-            { firstChunk: 7, chunkCount: 1 },
-          ],
-        },
-        payload: undefined,
-      },
-    ]
-    for (const command of wrong)
-      expect(() => frameOfCommand(command as never)).toThrow(AssertionError)
-  })
-
-  it("wants room for exactly the payload", () => {
-    const view = new DataView(new ArrayBuffer(512))
-    const command = samples().get("CMD map-add")
-    if (command?.type !== "command") throw new Error("no sample")
-    expect(() => encodeCommand(view, 0, command.command, new Uint8Array(7))).toThrow(AssertionError)
-  })
-
-  it("writes nothing behind its message", () => {
-    const view = new DataView(new Uint8Array(512).fill(0x6b).buffer)
-    const body = { update: 5 }
-    const bytes = encodeCommand(view, 3, {
-      kind: "map-ready",
-      ...envelope,
-      body,
-      payload: undefined,
-    })
-    expect(bytes).toBe(48 + 4 + 4)
-    expect(new Uint8Array(view.buffer, 0, 3)).toEqual(new Uint8Array(3).fill(0x6b))
-    expect(new Uint8Array(view.buffer, 3 + bytes)).toEqual(new Uint8Array(509 - bytes).fill(0x6b))
   })
 })

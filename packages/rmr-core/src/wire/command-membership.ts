@@ -186,7 +186,9 @@ export const ENABLE_POOL: CommandSpec<MembershipCommandTypes["enable-pool"]> = {
   does: `
     Makes a member normal after the view that names it is effective: at a start, after a resume
     without restart, or after a map update. From then on it admits requests of views from
-    "joinedView" on. "maintenance" takes a member out after the view without it is effective.`,
+    "joinedView" on. Like OPEN and REJOIN_POOL, a resume ends every session before this one of the
+    same holder at this node: what is still on them is refused. "maintenance" takes a member out
+    after the view without it is effective.`,
   rules: ["W5", "V5", "V6", "M3", "G2"],
   body: struct<EnablePoolBody>("ENABLE_POOL body", 12, [
     ["joinedView", 0, OPTIONAL_VIEW, "the oldest view whose requests are admitted; 0 to leave"],

@@ -4,6 +4,7 @@
 import type { MemberId } from "../brand.js"
 import { codeOfStatus } from "../errors.js"
 import type { MapVersion, PoolMetadata, Uuid } from "../rules/pool-metadata.js"
+import { CHUNK_RANGES, type ChunkRange, refuseChunkRanges } from "./chunk-ranges.js"
 import { SEEN_RESULT, type SeenResult } from "./command-map.js"
 import { type CommandSpec, NOTHING, type Nothing, type Shape } from "./command-spec.js"
 import {
@@ -29,6 +30,19 @@ export type LastIoMode = "listed" | "own"
 
 export interface LastIoToMapBody {
   readonly mode: LastIoMode
+}
+
+/** First every normal member marks, then the elected one clears (R6). */
+export type ElectStep = "mark" | "clear"
+
+export interface ElectBody {
+  readonly step: ElectStep
+  readonly elected: MemberId
+  readonly ranges: readonly ChunkRange[]
+}
+
+export interface ElectResult {
+  readonly changedChunks: number
 }
 
 export interface MarkedResult {
@@ -68,6 +82,8 @@ export interface DiscardClearFlagBody {
 
 export interface RecoveryCommandTypes {
   "last-io-to-map": Shape<LastIoToMapBody, readonly LastIoEntry[], MarkedResult, undefined>
+  "read-last-io": Shape<Nothing, undefined, Nothing, readonly LastIoEntry[]>
+  elect: Shape<ElectBody, undefined, ElectResult, undefined>
   "store-check": Shape<Nothing, undefined, StoreCheckResult, undefined>
   "send-md-buf": Shape<SendMdBufBody, PoolMetadata, SeenResult, undefined>
   "md-send": Shape<MdSendBody, undefined, MdSendResult, PoolMetadata | undefined>
@@ -101,6 +117,58 @@ export const LAST_IO_TO_MAP: CommandSpec<RecoveryCommandTypes["last-io-to-map"]>
   resultPayload: NO_PAYLOAD,
   check: ({ mode }, entries) =>
     (mode === "own") === (entries.length === 0) ? undefined : new Refused("count", "payload"),
+}
+
+export const READ_LAST_IO: CommandSpec<RecoveryCommandTypes["read-last-io"]> = {
+  name: "READ_LAST_IO",
+  code: 46,
+  type: TYPE_CMD,
+  from: "either",
+  names: "epoch",
+  lane: "sync",
+  does: `
+    Reads a member's last_io. A member that copies a chunk asks it where the answer to its sync
+    read could not list all entries (after the copy, before it clears), and where it missed a
+    mutation itself and must find a source that has it (before the copy). A unit is used again
+    only when its mutation is resolved, so what is missing from a later answer is in doubt no
+    more.`,
+  rules: ["S9", "S10", "R4"],
+  body: NOTHING,
+  payload: NO_PAYLOAD,
+  result: NOTHING,
+  resultPayload: LAST_IO_PAYLOAD,
+}
+
+export const ELECT: CommandSpec<RecoveryCommandTypes["elect"]> = {
+  name: "ELECT",
+  code: 47,
+  type: TYPE_CMD,
+  from: "client",
+  names: "view",
+  lane: "control",
+  does: `
+    Carries an election out: nobody of the normal set has these chunks clean, and one member's
+    suspect copy was chosen. First every normal member is asked to "mark": it marks the chunks
+    for all absent members, really and durably. When all have answered, the elected member is
+    asked to "clear": it clears its own suspicion, durably. A chunk that is real in its own map
+    is never cleared by this. Repeating either step changes nothing.`,
+  rules: ["R6"],
+  body: struct<ElectBody>(
+    "ELECT body",
+    4,
+    [
+      ["step", 0, oneOf<ElectStep>({ mark: 1, clear: 2 }), "which of the two steps"],
+      ["elected", 1, MEMBER_ID, "whose copy was chosen"],
+      ["reserved", 2, reserved(2), "must be zero"],
+    ],
+    ["ranges", 4, CHUNK_RANGES, "the chunks; ranges ascend and do not touch"],
+  ),
+  payload: NO_PAYLOAD,
+  result: struct<ElectResult>("ELECT result", 8, [
+    ["changedChunks", 0, U64, "chunks that the step marked, or cleared"],
+  ]),
+  resultPayload: NO_PAYLOAD,
+  check: ({ ranges }) => refuseChunkRanges(ranges, "body.ranges"),
 }
 
 export const STORE_CHECK: CommandSpec<RecoveryCommandTypes["store-check"]> = {

@@ -5,17 +5,13 @@
  * the layer above calls an error travels inside a successful answer, so that "the member said no"
  * and "the member could not be asked" are never confused.
  */
+import { USER_ANSWER_BYTES_MAX, USER_REQUEST_BYTES_MAX } from "../limits.js"
 import type { CommandSpec, Shape } from "./command-spec.js"
 import { I32 } from "./field-types.js"
 import { TYPE_CMD } from "./header.js"
 import { struct } from "./layout.js"
 import { bytesPayload, NO_PAYLOAD } from "./payload.js"
 import { bytesTail } from "./tails.js"
-
-/** A request fits the header. */
-export const USER_REQUEST_BYTES_MAX = 440
-/** One slice of the answer. */
-export const USER_ANSWER_BYTES_MAX: number = 64 * 1024
 
 export interface UserBody {
   readonly data: Uint8Array

@@ -10,8 +10,9 @@
  * others hold about a normal member is a hint: MAP_CLEAR refreshes it, and nothing depends on its
  * arrival.
  */
-import { CHUNK_BYTES_MIN, IO_BYTES_MAX, VOLUME_BYTES_MAX } from "../limits.js"
+import { IO_BYTES_MAX, MISSED_RANGES_MAX, VOLUME_BYTES_MAX } from "../limits.js"
 import { compareViews, type PoolMetadata, type ViewNumber } from "../rules/pool-metadata.js"
+import { CHUNK_RANGES, type ChunkRange, refuseChunkRanges } from "./chunk-ranges.js"
 import {
   type CommandSpec,
   NOTHING,
@@ -58,18 +59,6 @@ export interface MapAddResult {
   readonly markedChunks: number
 }
 
-export interface ChunkRange {
-  readonly firstChunk: number
-  readonly chunkCount: number
-}
-
-const CHUNKS_MAX = VOLUME_BYTES_MAX / CHUNK_BYTES_MIN
-
-export const CHUNK_RANGE: Struct<ChunkRange> = struct<ChunkRange>("chunk range", 12, [
-  ["firstChunk", 0, safeInteger("u64", CHUNKS_MAX - 1), "id.b: the first chunk"],
-  ["chunkCount", 8, integer("u32", 4, 1, 0xffff_ffff), "id.a: how many"],
-])
-
 export const MISSED_RANGE: Struct<MissedRange> = struct<MissedRange>("missed range", 20, [
   [
     "sequence",
@@ -80,12 +69,6 @@ export const MISSED_RANGE: Struct<MissedRange> = struct<MissedRange>("missed ran
   ["offset", 8, VOLUME_BYTES, "first byte in the volume"],
   ["length", 16, integer("u32", 4, 1, IO_BYTES_MAX), "bytes"],
 ])
-
-/** As many as fit a header; the client sends another message for more. */
-export const MAP_ADD_MISSED_MAX = 16
-
-/** As many ranges as fit a header. */
-export const MAP_CLEAR_RANGES_MAX = 32
 
 export interface MapClearBody {
   readonly joinedView: ViewNumber
@@ -106,13 +89,14 @@ export const MAP_ADD: CommandSpec<ViewCommandTypes["map-add"]> = {
   lane: "control",
   does: `
     A view change: the payload is the new view record with the byte ranges of every unresolved and
-    every uncertain mutation. A survivor persists the record and marks the "unresolved" ranges
-    for all newly absent members in one durable step, and makes "uncertain" ranges suspect in
-    its own map; then it answers. A joiner persists it first. The view counts once every member of
-    its normal set has answered; until then no mutation is sent. A view that is not newer than
-    what the member has seen is answered again and changes nothing. With "missed" there is no
-    record: the receiver missed mutations that others have done, and marks them, really and
-    durably, for every absent member before the client acknowledges them (W3).`,
+    every uncertain mutation. A survivor persists the record and, in the same durable step, marks
+    the "unresolved" ranges for all absent members: really where its own chunk is clean and it has
+    applied the mutation, else as a suspicion that applying makes real; "uncertain" ranges become
+    suspect in its own map. Then it answers. Joiners persist a grow first. The view counts once
+    every member of its normal set has answered; until then no mutation is sent. A view that is
+    not newer than what the member has seen is answered again and changes nothing. With "missed"
+    there is no record: the receiver missed mutations that others have done, and marks them,
+    really and durably, for every absent member, before the client acknowledges them (W3).`,
   rules: ["V1", "V2", "V3", "V5", "W3", "W6", "R4", "F3", "G2"],
   body: struct<MapAddBody>(
     "MAP_ADD body",
@@ -135,7 +119,7 @@ export const MAP_ADD: CommandSpec<ViewCommandTypes["map-add"]> = {
     [
       "missed",
       12,
-      listTail(MISSED_RANGE, 0, MAP_ADD_MISSED_MAX),
+      listTail(MISSED_RANGE, 0, MISSED_RANGES_MAX),
       "with missed: what the receiver missed, at least one",
     ],
   ),
@@ -164,25 +148,14 @@ export const MAP_CLEAR: CommandSpec<ViewCommandTypes["map-clear"]> = {
     "MAP_CLEAR body",
     8,
     [["joinedView", 0, EXISTING_VIEW, "the view in which the sender became normal"]],
-    [
-      "ranges",
-      8,
-      listTail(CHUNK_RANGE, 1, MAP_CLEAR_RANGES_MAX),
-      "chunks that are clean now; ranges ascend and do not touch",
-    ],
+    ["ranges", 8, CHUNK_RANGES, "chunks that are clean now; ranges ascend and do not touch"],
   ),
   payload: NO_PAYLOAD,
   result: NOTHING,
   resultPayload: NO_PAYLOAD,
   check({ joinedView, ranges }, _payload, { mapVersion }) {
     if (compareViews(joinedView, mapVersion) > 0) return new Refused("view", "body.joinedView")
-    let end = -1
-    for (const [index, { firstChunk, chunkCount }] of ranges.entries()) {
-      if (firstChunk <= end) return new Refused("chunks", `body.ranges.${index}`)
-      end = firstChunk + chunkCount
-      if (end > CHUNKS_MAX) return new Refused("chunks", `body.ranges.${index}`)
-    }
-    return undefined
+    return refuseChunkRanges(ranges, "body.ranges")
   },
 }
 

@@ -39,8 +39,10 @@ import {
 import { HELLO, HOLD, OPEN, type OpenCommandTypes, QUERY } from "./command-open.js"
 import {
   DISCARD_CLEAR_FLAG,
+  ELECT,
   LAST_IO_TO_MAP,
   MD_SEND,
+  READ_LAST_IO,
   type RecoveryCommandTypes,
   SEND_DISCARD,
   SEND_MD_BUF,
@@ -83,6 +85,8 @@ export const COMMANDS: { readonly [K in CommandKind]: CommandSpec<CommandTypes[K
   "map-add": MAP_ADD,
   "map-clear": MAP_CLEAR,
   "last-io-to-map": LAST_IO_TO_MAP,
+  "read-last-io": READ_LAST_IO,
+  elect: ELECT,
   "store-check": STORE_CHECK,
   "send-md-buf": SEND_MD_BUF,
   "md-send": MD_SEND,

@@ -22,14 +22,19 @@ import {
 } from "./header.js"
 import { decodeIo } from "./io.js"
 import { IoRecord } from "./io-record.js"
-import { decodeIoReply, IoReplyRecord } from "./io-reply.js"
+import { decodeIoReply, IoReplyRecord, lastIoOf } from "./io-reply.js"
+import type { LastIoEntry } from "./last-io-entry.js"
 import { offsetIn } from "./layout.js"
 import { ACCEPTED, Refused, reasonOf } from "./refusal.js"
 import { decodeReply, REPLY_HEADER, type Reply } from "./reply.js"
 
 export type Message =
   | { readonly type: "io"; readonly io: IoRecord }
-  | { readonly type: "io-reply"; readonly reply: IoReplyRecord }
+  | {
+      readonly type: "io-reply"
+      readonly reply: IoReplyRecord
+      readonly lastIo: readonly LastIoEntry[]
+    }
   | { readonly type: "command"; readonly command: Command }
   | { readonly type: "reply"; readonly reply: Reply }
 
@@ -57,7 +62,7 @@ export function decodeMessage(
       const reply = new IoReplyRecord()
       const refusal = decodeIoReply(view, at, bytes, reply)
       if (refusal !== ACCEPTED) return new Refused(reasonOf(refusal), "io-reply")
-      return { type: "io-reply", reply }
+      return { type: "io-reply", reply, lastIo: lastIoOf(view, at, reply) }
     }
     case TYPE_CMD:
     case TYPE_MAP_ADD:

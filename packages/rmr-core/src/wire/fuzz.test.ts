@@ -10,7 +10,7 @@
 import fc from "fast-check"
 import { commandOf, replyTo } from "../../scripts/command-arbitraries.js"
 import { atTheEnd, type Frame, frameOf, surrounded } from "../../scripts/frames.js"
-import { ioRecord, ioReplyRecord } from "../../scripts/io-arbitraries.js"
+import { ioRecord, ioReply } from "../../scripts/io-arbitraries.js"
 import { Dice, type MutationTarget, mutantOf } from "../../scripts/mutate.js"
 import { poolMetadata } from "../../scripts/wire-arbitraries.js"
 import { RmrError } from "../errors.js"
@@ -163,7 +163,7 @@ const RECORD_TARGET: MutationTarget = {
 
 function allSpecies(): readonly Species[] {
   const io = fc.sample(ioRecord, { seed, numRuns: 400 })
-  const replies = fc.sample(ioReplyRecord, { seed, numRuns: 400 })
+  const replies = fc.sample(ioReply, { seed, numRuns: 400 })
   const fixed = { bodyAt: 0, payloadFieldsAt: undefined, recordIn: () => undefined }
   return [
     {
@@ -174,7 +174,7 @@ function allSpecies(): readonly Species[] {
     },
     {
       name: "IO_RSP",
-      frames: replies.map((reply) => frameOf({ type: "io-reply", reply })),
+      frames: replies.map((reply) => frameOf({ type: "io-reply", ...reply })),
       target: { ...fixed, header: [IO_REPLY_LAYOUT] },
       weight: 8,
     },

@@ -6,6 +6,7 @@
  * pool-metadata-codec (the view record), negotiation, refusal (what is said to bytes that are none
  * of these).
  */
+export * from "./chunk-ranges.js"
 export * from "./command.js"
 export * from "./command-codec.js"
 export * from "./command-map.js"

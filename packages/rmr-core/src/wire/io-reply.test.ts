@@ -1,6 +1,7 @@
 /** The answer to an IO: PROTOCOL.md 4.3, and the payloads of both: 1.4. */
+import type { IoReply } from "../../scripts/io-arbitraries.js"
 import { samples } from "../../scripts/wire-samples.js"
-import { IO_BYTES_MAX } from "../limits.js"
+import { IO_BYTES_MAX, REPLY_LAST_IO_MAX } from "../limits.js"
 import { crc32c } from "./crc32c.js"
 import { FLAG_PAYLOAD_CRC, FLAG_SYNC } from "./header.js"
 import { IoRecord, OP_READ, OP_WRITE } from "./io-record.js"
@@ -8,12 +9,16 @@ import {
   decodeIoReply,
   encodeIoReply,
   IO_REPLY_BYTES,
+  IO_REPLY_BYTES_MAX,
   IoReplyRecord,
   REPLY_DIGEST,
+  REPLY_LAST_IO,
+  REPLY_LAST_IO_MORE,
   REPLY_MISSED,
   refuseIoReply,
   refuseIoReplyFor,
 } from "./io-reply.js"
+import type { LastIoEntry } from "./last-io-entry.js"
 import { refuseIoPayload, refuseIoReplyPayload } from "./payload-check.js"
 import { ACCEPTED, type RefusalReason, reasonOf } from "./refusal.js"
 
@@ -25,6 +30,12 @@ function sample(name: string): IoReplyRecord {
   return Object.assign(new IoReplyRecord(), message.reply)
 }
 
+function sampleWithEntries(): IoReply {
+  const message = samples().get("IO_RSP sync-read done")
+  if (message?.type !== "io-reply") throw new Error("no sample")
+  return message
+}
+
 function reason(refusal: number): RefusalReason | "accepted" {
   return refusal === ACCEPTED ? "accepted" : reasonOf(refusal)
 }
@@ -32,7 +43,9 @@ function reason(refusal: number): RefusalReason | "accepted" {
 describe("an answer is refused with", () => {
   it.each<readonly [string, string, Partial<IoReplyRecord>, RefusalReason]>([
     ["a status that nobody has", "done", { status: 999 }, "status"],
-    ["an unknown hint", "done", { replyFlags: 16 }, "flags"],
+    ["an unknown hint", "done", { replyFlags: 64 }, "flags"],
+    ["S9: entries announced, and none there", "done", { replyFlags: REPLY_LAST_IO }, "flags"],
+    ["S9: more entries, and none there", "done", { replyFlags: REPLY_LAST_IO_MORE }, "flags"],
     ["half a view", "done", { viewVersion: 0 }, "view"],
     ["MISSED and done", "done", { replyFlags: REPLY_MISSED }, "status"],
     ["MISSED and fenced", "fenced", { replyFlags: REPLY_MISSED }, "status"],
@@ -60,13 +73,35 @@ describe("an answer is refused with", () => {
       reason(decodeIoReply(view, 0, bytes, new IoReplyRecord()))
     expect(decode(IO_REPLY_BYTES)).toBe("accepted")
     expect(decode(IO_REPLY_BYTES - 1)).toBe("short")
-    expect(decode(IO_REPLY_BYTES + 1)).toBe("long")
+    expect(decode(IO_REPLY_BYTES_MAX + 1)).toBe("long")
     view.setUint8(40, 1)
     expect(decode(IO_REPLY_BYTES)).toBe("checksum")
     view.setUint8(6, 0)
     expect(decode(IO_REPLY_BYTES)).toBe("version")
     view.setUint16(4, 2, true)
     expect(decode(IO_REPLY_BYTES)).toBe("type")
+  })
+
+  it("last io entries that are cut, doubled, unannounced, or behind a failure (S9)", () => {
+    const { reply, lastIo } = sampleWithEntries()
+    const room = new DataView(new ArrayBuffer(IO_REPLY_BYTES_MAX))
+    const answer = (change: Partial<IoReplyRecord>, entries = lastIo, cut = 0): string => {
+      const record = Object.assign(new IoReplyRecord(), reply, change)
+      record.lastIoCount = entries.length
+      const end = encodeIoReply(room, 0, record, entries) - 4 - cut
+      room.setUint32(end, crc32c(room, 0, end), true)
+      return reason(decodeIoReply(room, 0, end + 4, new IoReplyRecord()))
+    }
+    const [first, second] = lastIo as readonly [LastIoEntry, LastIoEntry]
+    expect(answer({})).toBe("accepted")
+    expect(answer({}, lastIo, 1)).toBe("count")
+    expect(answer({}, [second, first])).toBe("unit")
+    expect(answer({}, [first, first])).toBe("unit")
+    expect(answer({ replyFlags: 0 })).toBe("flags")
+    expect(answer({ replyFlags: REPLY_LAST_IO | REPLY_LAST_IO_MORE })).toBe("count")
+    expect(answer({ status: 13, payloadBytes: 0 })).toBe("status")
+    const full = Array.from({ length: REPLY_LAST_IO_MAX }, (_, unit) => ({ ...first, unit }))
+    expect(answer({ replyFlags: REPLY_LAST_IO | REPLY_LAST_IO_MORE }, full)).toBe("accepted")
   })
 
   it("more payload, or a bad range further out, than its request asked for", () => {

@@ -4,9 +4,10 @@
  * An entry is what a member recorded when it admitted the newest mutation of an io unit (W2):
  * enough to compare members unit by unit (R4), and to know which chunks to suspect.
  */
-import { IO_BYTES_MAX, QUEUE_DEPTH_MAX } from "../limits.js"
+import { HOT_RANGES_MAX, IO_BYTES_MAX, QUEUE_DEPTH_MAX } from "../limits.js"
 import type { PoolMetadata } from "../rules/pool-metadata.js"
 import { integer, oneOf, reserved, safeInteger, U32 } from "./field-types.js"
+import { OP_DISCARD, OP_WRITE, OP_WRITE_ZEROES } from "./io-record.js"
 import { type Struct, struct } from "./layout.js"
 import type { PayloadCodec } from "./payload.js"
 import { poolMetadataBytes, readPoolMetadata, writePoolMetadata } from "./pool-metadata-codec.js"
@@ -16,11 +17,10 @@ import { readList, writeList } from "./tails.js"
 
 export type MutationOperation = "write" | "discard" | "write-zeroes"
 
-/** The numbers of the IO message, io-record.ts. */
 export const MUTATION_NUMBERS: Readonly<Record<MutationOperation, number>> = {
-  write: 1,
-  discard: 2,
-  "write-zeroes": 4,
+  write: OP_WRITE,
+  discard: OP_DISCARD,
+  "write-zeroes": OP_WRITE_ZEROES,
 }
 
 export interface LastIoEntry {
@@ -52,9 +52,6 @@ export const HOT_RANGE: Struct<HotRange> = struct<HotRange>("hot range", 16, [
   ["offset", 0, VOLUME_BYTES, "first byte in the volume; ranges ascend and do not touch"],
   ["length", 8, VOLUME_BYTES, "bytes, at least 1"],
 ])
-
-/** More than any intent log holds, after neighbours were joined. */
-export const HOT_RANGES_MAX = 65_535
 
 /** What a member knows that the next view must know too: the payload of OPEN's answer (F1). */
 export interface OpenKnowledge {
@@ -139,7 +136,12 @@ function readOpenKnowledge(view: DataView, at: number, bytes: number): OpenKnowl
   return { metadata, lastIo, hotRanges }
 }
 
-function readLastIo(view: DataView, at: number, count: number): readonly LastIoEntry[] | Refused {
+/** `count` entries, ascending by unit. */
+export function readLastIo(
+  view: DataView,
+  at: number,
+  count: number,
+): readonly LastIoEntry[] | Refused {
   const entries = readList(LAST_IO_ENTRY, view, at, count)
   if (entries instanceof Refused) return entries
   let before = -1

@@ -1,6 +1,6 @@
 /** Layouts: a table that is wrong cannot be made, and the IO codec is what its table says. */
 import fc from "fast-check"
-import { ioRecord, ioReplyRecord } from "../../scripts/io-arbitraries.js"
+import { ioRecord, ioReply } from "../../scripts/io-arbitraries.js"
 import { AssertionError } from "../assert.js"
 import { HEADER_BYTES_MAX } from "../limits.js"
 import { COMMAND_KINDS, specOf } from "./command.js"
@@ -10,7 +10,7 @@ import { CRC_BYTES, TYPE_IO, TYPE_IO_RSP, TYPE_MD } from "./header.js"
 import { encodeIo, IO_BYTES } from "./io.js"
 import { IO_LAYOUT } from "./io-layout.js"
 import { absentMemberAt, type IoRecord, isMetadataOperation, lineageOf } from "./io-record.js"
-import { encodeIoReply, IO_REPLY_BYTES, IO_REPLY_LAYOUT } from "./io-reply.js"
+import { encodeIoReply, IO_REPLY_BYTES_MAX, IO_REPLY_LAYOUT } from "./io-reply.js"
 import { struct } from "./layout.js"
 import { Refused } from "./refusal.js"
 import { DETAIL, REPLY_HEADER } from "./reply.js"
@@ -105,6 +105,7 @@ describe("every message", () => {
 
 describe("the IO codec, read by hand, is what its table says", () => {
   const view = new DataView(new ArrayBuffer(IO_BYTES))
+  const room = new DataView(new ArrayBuffer(IO_REPLY_BYTES_MAX))
 
   it("request: every field at its offset", () => {
     fc.assert(
@@ -123,16 +124,17 @@ describe("the IO codec, read by hand, is what its table says", () => {
 
   it("answer: every field at its offset", () => {
     fc.assert(
-      fc.property(ioReplyRecord, (reply) => {
-        encodeIoReply(view, 0, reply)
-        const { digest0, digest1, digest2, digest3, ...fields } = reply
+      fc.property(ioReply, ({ reply, lastIo }) => {
+        const bytes = encodeIoReply(room, 0, reply, lastIo)
+        const { digest0, digest1, digest2, digest3, lastIoCount, ...fields } = reply
         const words = new DataView(new ArrayBuffer(16))
         for (const [word, value] of [digest0, digest1, digest2, digest3].entries()) {
           words.setUint32(word * 4, value, true)
         }
         const digest = Buffer.from(words.buffer).toString("hex")
-        const read = IO_REPLY_LAYOUT.read(view, 0, IO_REPLY_BYTES)
-        expect(read).toMatchObject({ ...fields, digest, type: TYPE_IO_RSP, version: 1 })
+        const read = IO_REPLY_LAYOUT.read(room, 0, bytes - CRC_BYTES)
+        expect(read).toMatchObject({ ...fields, digest, lastIo, type: TYPE_IO_RSP, version: 1 })
+        expect(lastIo).toHaveLength(lastIoCount)
       }),
       { numRuns: 500, seed: 1 },
     )

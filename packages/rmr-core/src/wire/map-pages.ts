@@ -11,7 +11,13 @@
  */
 import { assert } from "../assert.js"
 import type { MemberId } from "../brand.js"
-import { CHUNK_BYTES_MIN, MAP_PAGE_CHUNKS, MEMBERS_MAX, VOLUME_BYTES_MAX } from "../limits.js"
+import {
+  CHUNK_BYTES_MIN,
+  MAP_BUF_BYTES_MAX,
+  MAP_PAGE_CHUNKS,
+  MEMBERS_MAX,
+  VOLUME_BYTES_MAX,
+} from "../limits.js"
 import { DIGEST, type Digest, integer, MEMBER_ID, reserved, U64 } from "./field-types.js"
 import { type Struct, struct } from "./layout.js"
 import type { PayloadCodec } from "./payload.js"
@@ -20,9 +26,6 @@ import { bytesOf } from "./tails.js"
 
 /** Pages of the largest map: every chunk of the largest volume at the smallest chunk size. */
 export const MAP_PAGES_MAX: number = VOLUME_BYTES_MAX / CHUNK_BYTES_MIN / MAP_PAGE_CHUNKS
-
-/** One buffer; a hundred pages and more even where none of them packs well. */
-export const MAP_BUF_BYTES_MAX: number = 256 * 1024
 
 /** Pages of one map, as the map exported them. */
 export interface MapPages {

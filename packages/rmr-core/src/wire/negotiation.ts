@@ -10,6 +10,7 @@
  * one.
  */
 import { RmrError } from "../errors.js"
+import { SOFTWARE_BYTES_MAX } from "../limits.js"
 import { integer, reserved, U32 } from "./field-types.js"
 import { PROTOCOL_VERSION } from "./header.js"
 import { type Struct, struct } from "./layout.js"
@@ -28,8 +29,6 @@ export const FEATURES = {
 } as const
 
 export type Feature = keyof typeof FEATURES
-
-export const SOFTWARE_BYTES_MAX = 64
 
 /** What one side can do and what it needs. */
 export interface Offer {

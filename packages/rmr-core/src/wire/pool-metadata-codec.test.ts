@@ -3,7 +3,13 @@ import { RECORD } from "../../scripts/wire-samples.js"
 import { AssertionError } from "../assert.js"
 import type { GroupId, MemberId } from "../brand.js"
 import { groupIdOfName } from "../group-id.js"
-import { LINEAGE_HISTORY_MAX, MEMBERS_MAX, QUEUE_DEPTH_MAX, VOLUME_BYTES_MAX } from "../limits.js"
+import {
+  LINEAGE_HISTORY_MAX,
+  MEMBERS_MAX,
+  QUEUE_DEPTH_MAX,
+  RECOVERY_RANGES_MAX,
+  VOLUME_BYTES_MAX,
+} from "../limits.js"
 import {
   type MemberEntry,
   type MutationRange,
@@ -113,7 +119,12 @@ const WRONG: readonly Row[] = [
   ["a minimum above all members", { minNormal: 3 }, "value", "minNormal"],
   ["V5: fewer normal than the minimum", { minNormal: 2 }, "contradiction", "normal"],
   ["V5: nobody normal", { normal: 0 }, "contradiction", "normal"],
-  ["V2: more ranges than io units", { ranges: ranges(129) }, "count", "ranges"],
+  [
+    "V2, R4: more ranges than a view may list",
+    { ranges: ranges(128 + RECOVERY_RANGES_MAX + 1) },
+    "count",
+    "ranges",
+  ],
   [
     "an empty range",
     { ranges: [{ kind: "unresolved", offset: 0, length: 0 }] },
@@ -173,7 +184,7 @@ describe("a view record is accepted with", () => {
       members,
       normal: 0xff,
       ...history(...Array.from({ length: LINEAGE_HISTORY_MAX }, (_, at) => [1, 99 - at] as const)),
-      ranges: ranges(QUEUE_DEPTH_MAX),
+      ranges: ranges(QUEUE_DEPTH_MAX + RECOVERY_RANGES_MAX),
     }
     expect(poolMetadataBytes(largest)).toBe(POOL_METADATA_BYTES_MAX)
     expect(decodePoolMetadata(encodePoolMetadata(largest))).toEqual(largest)

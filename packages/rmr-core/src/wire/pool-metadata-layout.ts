@@ -16,6 +16,7 @@ import {
   POOL_NAME_BYTES_MAX,
   QUEUE_DEPTH_MAX,
   QUEUE_DEPTH_MIN,
+  RECOVERY_RANGES_MAX,
   VOLUME_BYTES_MAX,
 } from "../limits.js"
 import type {
@@ -82,7 +83,7 @@ export const METADATA_HEAD: Struct<PoolMetadataHead> = struct<PoolMetadataHead>(
     ["normal", 8, U8, "bit per slot: the member is in N, the normal set"],
     ["minNormal", 9, integer("u8", 1, 1, MEMBERS_MAX), "no view has fewer normal members (V5)"],
     ["queueDepth", 10, QUEUE_DEPTH, "io units of the pool"],
-    ["rangeCount", 12, U16, "ranges that ride on this view; at most queueDepth (V2)"],
+    ["rangeCount", 12, U16, "ranges that ride on this view (V2, R4)"],
     ["historyCount", 14, integer("u8", 1, 0, LINEAGE_HISTORY_MAX), "lineages before this one"],
     ["poolNameBytes", 15, integer("u8", 1, 1, POOL_NAME_BYTES_MAX), "length of the pool name"],
     ["totalBytes", 16, U32, "length of the record, checksum included"],
@@ -133,7 +134,7 @@ export const POOL_METADATA_BYTES_MAX: number =
   POOL_NAME_BYTES_MAX +
   LINEAGE_HISTORY_MAX * METADATA_LINEAGE.bytes +
   MEMBERS_MAX * (METADATA_MEMBER.bytes + ADDRESS_BYTES_MAX) +
-  QUEUE_DEPTH_MAX * METADATA_RANGE.bytes +
+  (QUEUE_DEPTH_MAX + RECOVERY_RANGES_MAX) * METADATA_RANGE.bytes +
   CRC_BYTES
 
 /** The shortest: one member, names of one byte, no history, no ranges. */

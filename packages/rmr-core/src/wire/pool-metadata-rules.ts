@@ -15,6 +15,7 @@ import {
   MEMBERS_MAX,
   QUEUE_DEPTH_MAX,
   QUEUE_DEPTH_MIN,
+  RECOVERY_RANGES_MAX,
   VOLUME_BLOCK_BYTES,
   VOLUME_BYTES_MAX,
 } from "../limits.js"
@@ -29,9 +30,12 @@ import {
 import { Refused } from "./refusal.js"
 import { isVisibleAscii } from "./tails.js"
 
-/** How many ranges one view record may list (V2). */
+/**
+ * How many ranges one view record may list: one for each io unit (V2), and for an opening view what
+ * else it has found (R4).
+ */
 export function rangeCountMax(queueDepth: number): number {
-  return queueDepth
+  return queueDepth + RECOVERY_RANGES_MAX
 }
 
 /** Undefined for a valid record, else the first thing that is wrong with it. */

@@ -3,11 +3,12 @@ import { type Frame, frameOf } from "../../scripts/frames.js"
 import { type Changes, patched, resized, withPayload } from "../../scripts/patch.js"
 import { RECORD, samples } from "../../scripts/wire-samples.js"
 import type { MemberId } from "../brand.js"
+import { DETAIL_BYTES_MAX } from "../limits.js"
 import { COMMANDS, type CommandKind } from "./command.js"
 import { decodeMessage } from "./decode.js"
 import { encodePoolMetadata } from "./pool-metadata-codec.js"
 import { type RefusalReason, Refused } from "./refusal.js"
-import { DETAIL_BYTES_MAX, decodeReply, encodeReply } from "./reply.js"
+import { decodeReply, encodeReply } from "./reply.js"
 
 function frameOfAnswer(name: string): Frame {
   const message = samples().get(`CMD_RSP ${name}`)

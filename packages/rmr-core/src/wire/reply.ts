@@ -13,7 +13,7 @@
  */
 import { assert } from "../assert.js"
 import type { ErrorCode } from "../errors.js"
-import { HEADER_BYTES_MAX } from "../limits.js"
+import { DETAIL_BYTES_MAX, HEADER_BYTES_MAX } from "../limits.js"
 import { type MapVersion, ZERO_UUID } from "../rules/pool-metadata.js"
 import { type CommandKind, type CommandTypes, specOf } from "./command.js"
 import {
@@ -49,8 +49,6 @@ import { Refused } from "./refusal.js"
 import { isKnownStatus, outcomeOfStatus, statusOfOutcome } from "./status.js"
 import { utf8Tail } from "./tails.js"
 import { cutUtf8 } from "./utf8.js"
-
-export const DETAIL_BYTES_MAX = 256
 
 /** Everything of an answer around its result. */
 export interface ReplyEnvelope {

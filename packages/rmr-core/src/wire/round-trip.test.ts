@@ -11,7 +11,7 @@ import {
   frameOfReply,
   surrounded,
 } from "../../scripts/frames.js"
-import { IO_POOL, ioRecord, ioReplyRecord } from "../../scripts/io-arbitraries.js"
+import { IO_POOL, ioRecord, ioReply } from "../../scripts/io-arbitraries.js"
 import { poolMetadata } from "../../scripts/wire-arbitraries.js"
 import { COMMAND_KINDS } from "./command.js"
 import { decodeCommand } from "./command-codec.js"
@@ -64,10 +64,10 @@ describe("decode(encode(message)) is the message", () => {
 
   it("answers to io", () => {
     fc.assert(
-      fc.property(ioReplyRecord, fc.nat(40), (reply, at) => {
-        const { header } = frameOf({ type: "io-reply", reply })
+      fc.property(ioReply, fc.nat(40), (reply, at) => {
+        const { header } = frameOf({ type: "io-reply", ...reply })
         const message = decodeMessage(atTheEnd(header, at), at, header.length)
-        expect(message).toEqual({ type: "io-reply", reply })
+        expect(message).toEqual({ type: "io-reply", ...reply })
       }),
       { seed, numRuns: 3000 },
     )
