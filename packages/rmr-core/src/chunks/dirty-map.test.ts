@@ -1,7 +1,7 @@
 import type { ChunkNumber } from "../brand.js"
 import { MAP_PAGE_CHUNKS } from "../limits.js"
 import { NO_VIEW, type ViewNumber } from "../rules/pool-metadata.js"
-import { RANK_CACHE_LOST, RANK_IN_FLIGHT, RANK_REAL } from "../rules/rank.js"
+import { RANK_CACHE_LOST, RANK_IN_FLIGHT, RANK_REAL, type Rank } from "../rules/rank.js"
 import { NO_CHUNK } from "./chunk-geometry.js"
 import { DirtyMap, NO_RANK } from "./dirty-map.js"
 
@@ -187,7 +187,12 @@ describe("DirtyMap: digest", () => {
     other.mark(chunk(MAP_PAGE_CHUNKS + 5), RANK_IN_FLIGHT)
     const larger = base()
     larger.extendTo(4 * MAP_PAGE_CHUNKS)
-    const variants = [base(), base(), base(), base(), base(), other, larger]
+    const moved = [0, 1, 1024, 2048].map((page) => {
+      const map = absent(3 * 1024 * MAP_PAGE_CHUNKS, 6)
+      map.mark(chunk(page * MAP_PAGE_CHUNKS + 5), RANK_REAL)
+      return map
+    })
+    const variants = [base(), base(), base(), base(), base(), other, larger, ...moved]
     variants[1]!.clear(chunk(5))
     variants[2]!.mark(chunk(MAP_PAGE_CHUNKS + 5), RANK_REAL)
     variants[3]!.clear(chunk(5))
@@ -199,18 +204,53 @@ describe("DirtyMap: digest", () => {
     expect(digests.every((digest) => /^[0-9a-f]{32}$/.test(digest))).toBe(true)
   })
 
-  it("P9: a remembered digest is given up by a change, and comes back when it is undone", () => {
+  it("P9: a remembered digest is given up by a change, and comes back when that is undone", () => {
     const map = base()
     const before = map.digest()
     expect(map.digest()).toBe(before)
     map.mark(chunk(6), RANK_REAL)
     const marked = map.digest()
     expect(marked).not.toBe(before)
+    map.clear(chunk(5)) // as many chunks as before, another one
+    expect(map.digest()).not.toBe(before)
+    map.mark(chunk(5), RANK_REAL)
     map.clear(chunk(6))
     expect(map.digest()).toBe(before)
     map.fill(RANK_REAL)
     map.clearRange(chunk(0), map.chunkCount)
     expect(map.digest()).toBe(absent(3 * MAP_PAGE_CHUNKS, 1).digest())
+  })
+})
+
+describe("DirtyMap: equality", () => {
+  it("is of chunks, ranks, stamps and size, however the pages are shared", () => {
+    const make = (
+      version: number,
+      ...marks: readonly (readonly [number, number, Rank])[]
+    ): DirtyMap => {
+      const map = absent(3 * MAP_PAGE_CHUNKS, version)
+      for (const [first, count, rank] of marks) map.markRange(chunk(first), count, rank)
+      return map
+    }
+    const page = MAP_PAGE_CHUNKS
+    const same = [
+      make(6, [5, 2, 0], [page, page, 1]),
+      make(6, [page, page, 1], [5, 1, 0], [6, 1, 0]),
+    ]
+    expect(same[0]!.equals(same[1]!) && same[1]!.equals(same[0]!)).toBe(true)
+    const others = [
+      make(7, [5, 2, 0], [page, page, 1]),
+      make(6, [4, 2, 0], [page, page, 1]),
+      make(6, [5, 2, 1], [page, page, 1], [0, 0, 0]),
+      make(6, [5, 2, 0], [2 * page, page, 1]),
+      make(6, [5, 1, 0], [7, 1, 0], [page, page, 1]),
+      make(6, [5, 2, 0], [page, page, 2]),
+      make(6),
+    ]
+    for (const other of others) {
+      expect([same[0]!.equals(other), other.equals(same[0]!)]).toEqual([false, false])
+    }
+    expect(absent(3 * MAP_PAGE_CHUNKS, 6).equals(absent(3 * MAP_PAGE_CHUNKS + 1, 6))).toBe(false)
   })
 })
 
@@ -230,9 +270,35 @@ describe("DirtyMap: what is not durable yet", () => {
     map.mark(chunk(1), RANK_REAL)
     expect(taken(map)).toEqual([])
     map.mark(chunk(2), RANK_REAL)
-    map.digest()
-    map.mark(chunk(3), RANK_REAL)
     expect(taken(map)).toEqual([0])
+    map.clear(chunk(2))
+    expect(taken(map)).toEqual([0])
+  })
+
+  it("a digest in between does not hide a change", () => {
+    const map = own(10 * MAP_PAGE_CHUNKS)
+    map.markRange(chunk(0), 10, RANK_REAL)
+    taken(map)
+    map.digest()
+    map.mark(chunk(20), RANK_REAL)
+    map.digest()
+    expect(taken(map)).toEqual([0])
+    map.digest()
+    map.clear(chunk(1))
+    expect(taken(map)).toEqual([0])
+  })
+
+  it("names all pages of a directory that is filled, and of one that is emptied those it had", () => {
+    const map = own(3 * 1024 * MAP_PAGE_CHUNKS)
+    const all = new Float64Array(4000)
+    map.markRange(chunk(1024 * MAP_PAGE_CHUNKS), 1024 * MAP_PAGE_CHUNKS, RANK_REAL)
+    expect([map.takeChangedPages(all), all[0], all[1023]]).toEqual([1024, 1024, 2047])
+    map.mark(chunk(0), RANK_REAL)
+    map.mark(chunk(700 * MAP_PAGE_CHUNKS), RANK_REAL)
+    map.forgetChanges()
+    map.clearRange(chunk(0), map.chunkCount)
+    expect(map.takeChangedPages(all)).toBe(1026)
+    expect(Array.from(all.subarray(0, 3))).toEqual([0, 700, 1024])
   })
 
   it("names a page that has become empty, because its durable copy must go", () => {
