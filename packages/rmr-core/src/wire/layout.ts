@@ -153,11 +153,6 @@ export function offsetIn(layout: Layout, name: string): number {
   return field.at
 }
 
-/** The same table further into a message: what a body looks like behind its header. */
-export function shiftedFields(layout: Layout, by: number): readonly Field[] {
-  return layout.fields.map((field) => ({ ...field, at: field.at + by }))
-}
-
 function checkTable(name: string, bytes: number, fields: readonly Field[]): void {
   let end = 0
   const names = new Set<string>()

@@ -6,6 +6,7 @@ import type { MemberId } from "../brand.js"
 import { DETAIL_BYTES_MAX } from "../limits.js"
 import { COMMANDS, type CommandKind } from "./command.js"
 import { decodeMessage } from "./decode.js"
+import { NO_TYPE, peekGroupId, peekType, TYPE_IO } from "./header.js"
 import { encodePoolMetadata } from "./pool-metadata-codec.js"
 import { type RefusalReason, Refused } from "./refusal.js"
 import { decodeReply, encodeReply } from "./reply.js"
@@ -174,6 +175,14 @@ describe("a message of any kind", () => {
     expect(decodeMessage(nothing, 0, 7)).toEqual(new Refused("short"))
     nothing.setUint16(4, 7, true)
     expect(decodeMessage(nothing, 0, 64)).toEqual(new Refused("type"))
+  })
+
+  it("says its type and pool before it is decoded, so that the right one is asked", () => {
+    const { header } = frameOf(samples().get("IO read")!)
+    const view = new DataView(header.buffer)
+    expect(peekType(view, 0, header.length)).toBe(TYPE_IO)
+    expect(peekGroupId(view, 0)).toBe(RECORD.groupId)
+    expect(peekType(view, 0, 7)).toBe(NO_TYPE)
   })
 
   it("that answers an unknown command, or nothing, is refused", () => {
