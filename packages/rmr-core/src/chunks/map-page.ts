@@ -8,9 +8,9 @@
  *
  * ```
  *   word   0            flags
- *          1, 2         stamp: epoch, version of the view that expelled the member, u32; 0: none
- *          4 …  6       tally: how many chunks are dirty, by rank
- *          8 … 11       groups: one bit per 32 chunks, set where they hold something
+ *          1 …  3       tally: how many chunks are dirty, by rank
+ *          4 …  7       groups: one bit per 32 chunks, set where they hold something
+ *          8, 9         stamp: epoch, version of the view that expelled the member, u32; 0: none
  *         12 … 15       digest of stamp and bytes, where the flag says so
  *         16 … 1039     bytes of the chunks, four to a word, the lowest chunk in the lowest byte
  * ```
@@ -26,9 +26,9 @@ import { chunkByte, isChunkByte, type Rank, strongerByte } from "../rules/rank.j
 export type MapPage = Int32Array
 
 export const FLAGS_AT = 0
-export const EPOCH_AT = 1
-export const VERSION_AT = 2
-export const TALLY_AT = 4
+export const TALLY_AT = 1
+export const EPOCH_AT = 8
+export const VERSION_AT = 9
 export const PAGE_DIGEST_AT = 12
 export const BYTES_AT = 16
 /** Words that hold chunk bytes. */
@@ -52,7 +52,8 @@ export const FLAG_OLD_STAMP = 8
 export const RANK_COUNT = 3
 export const NOT_IN_PAGE = -1
 
-const GROUPS_AT = 8
+const GROUPS_AT = 4
+const GROUPS_END = 8
 const GROUP_WORDS = 8
 const EVERYWHERE = 0x0101_0101
 const BYTE_VALUES = 8
@@ -98,13 +99,13 @@ export function compareStamp(page: MapPage, view: ViewNumber): number {
 /** Makes every chunk of the page this byte. */
 export function fillPage(page: MapPage, byte: number): void {
   page.fill(0, TALLY_AT, TALLY_AT + RANK_COUNT)
-  page.fill(byte === 0 ? 0 : -1, GROUPS_AT, PAGE_DIGEST_AT)
+  page.fill(byte === 0 ? 0 : -1, GROUPS_AT, GROUPS_END)
   page.fill(Math.imul(byte, EVERYWHERE), BYTES_AT)
   if (byte !== 0) page[TALLY_AT + (byte >> 1)] = MAP_PAGE_CHUNKS
 }
 
-/** Takes over bytes and summaries of another page; not its flags and stamp. */
-export function copyBytes(page: MapPage, source: MapPage): void {
+/** Takes over everything of another page but its flags. */
+export function copyPage(page: MapPage, source: MapPage): void {
   for (let at = TALLY_AT; at < PAGE_WORDS; at++) page[at] = source[at]!
 }
 
@@ -181,7 +182,7 @@ function strongerWord(a: number, b: number): number {
 
 /** Makes the summaries true for the bytes. */
 export function recount(page: MapPage): void {
-  page.fill(0, TALLY_AT, PAGE_DIGEST_AT)
+  page.fill(0, TALLY_AT, GROUPS_END)
   for (let index = 0; index < BYTE_WORDS; index++) {
     const word = page[BYTES_AT + index]!
     if (word === 0) continue
@@ -238,7 +239,7 @@ export function nextCleanIn(page: MapPage, place: number): number {
 export function isSamePage(a: MapPage, b: MapPage): boolean {
   if (a === b) return true
   if (a === EMPTY_PAGE || b === EMPTY_PAGE) return false
-  for (let at = EPOCH_AT; at < PAGE_DIGEST_AT; at++) {
+  for (let at = TALLY_AT; at < PAGE_DIGEST_AT; at++) {
     if (a[at] !== b[at]) return false
   }
   if (uniformByteOf(a) !== 0) return true

@@ -25,7 +25,7 @@ import {
 import {
   clearFlag,
   compareStamp,
-  copyBytes,
+  copyPage,
   EMPTY_PAGE,
   EPOCH_AT,
   FLAG_DIGESTED,
@@ -217,7 +217,7 @@ export class MapTree {
   /** A page of one's own with the bytes of another one; it must go to exactly one place. */
   own(source: MapPage, stamp: ViewNumber): MapPage {
     const page = this.takePage()
-    copyBytes(page, source)
+    copyPage(page, source)
     this.putStamp(page, stamp)
     return page
   }
