@@ -57,6 +57,10 @@ export type MutationDecision =
       readonly forMarks: MemberSet
     }
 
+/** Made once: a mutation that all have answered is decided without an allocation. */
+const ACKNOWLEDGE: MutationDecision = { decide: "acknowledge" }
+const FAIL_UNCERTAIN: MutationDecision = { decide: "fail-uncertain" }
+
 /**
  * W3: `effective` is the view in force; no mutation is judged while a proposal is pending (V2).
  *
@@ -77,11 +81,11 @@ export function decideMutation(
   if (forAnswers !== 0 || forViewWithout !== 0) {
     return { decide: "wait", forAnswers, forViewWithout, forMarks: 0 }
   }
-  if ((progress.done & effective.normal) === 0) return { decide: "fail-uncertain" }
+  if ((progress.done & effective.normal) === 0) return FAIL_UNCERTAIN
   const missed = without(progress.missed, progress.done) & effective.normal
   const forMarks = absent === 0 ? 0 : without(missed, progress.missedMarked)
   if (forMarks !== 0) return { decide: "wait", forAnswers: 0, forViewWithout: 0, forMarks }
-  return { decide: "acknowledge" }
+  return ACKNOWLEDGE
 }
 
 /**
