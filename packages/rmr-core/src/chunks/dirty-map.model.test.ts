@@ -199,16 +199,18 @@ const resets = fc.tuple(which, view).map(([at, stamp]) =>
   }, `reset ${at} to ${stamp.epoch}.${stamp.version}`),
 )
 
-const merges = fc.tuple(which, which, view).map(([from, to, normalThrough]) =>
-  named((pairs) => {
-    if (from === to) return
-    pairs[to]!.map.merge(pairs[from]!.map, normalThrough)
-    const source = pairs[from]!.model
-    for (let page = 0; page < PAGES; page++) {
-      if (!source.isVoid(page, normalThrough)) pairs[to]!.model.addPage(page, source)
-    }
-  }, `merge ${from} into ${to}, normal through ${normalThrough.epoch}.${normalThrough.version}`),
-)
+const merges = fc
+  .tuple(which, which, fc.oneof(view, fc.constant(NO_VIEW)))
+  .map(([from, to, normalThrough]) =>
+    named((pairs) => {
+      if (from === to) return
+      pairs[to]!.map.merge(pairs[from]!.map, normalThrough)
+      const source = pairs[from]!.model
+      for (let page = 0; page < PAGES; page++) {
+        if (!source.isVoid(page, normalThrough)) pairs[to]!.model.addPage(page, source)
+      }
+    }, `merge ${from} into ${to}, normal through ${normalThrough.epoch}.${normalThrough.version}`),
+  )
 
 const drops = fc.tuple(fc.integer({ min: 2, max: 3 }), view).map(([at, normalThrough]) =>
   named((pairs) => {

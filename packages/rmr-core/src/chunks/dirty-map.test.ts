@@ -1,11 +1,10 @@
 import type { ChunkNumber } from "../brand.js"
 import { MAP_PAGE_CHUNKS } from "../limits.js"
 import { NO_VIEW, type ViewNumber } from "../rules/pool-metadata.js"
-import { RANK_CACHE_LOST, RANK_IN_FLIGHT, RANK_REAL, type Rank } from "../rules/rank.js"
+import { RANK_CACHE_LOST, RANK_IN_FLIGHT, RANK_REAL } from "../rules/rank.js"
 import { NO_CHUNK } from "./chunk-geometry.js"
 import { DirtyMap, NO_RANK } from "./dirty-map.js"
 
-const KiB = 1024
 const CHUNKS_64_TIB = 2 ** 29
 const chunk = (value: number): ChunkNumber => value as ChunkNumber
 const view = (version: number): ViewNumber => ({ epoch: 3, version })
@@ -146,6 +145,46 @@ describe("DirtyMap: marks about absent members", () => {
     expect(map.count).toBe(1)
   })
 
+  it("M1: a page that takes marks of two views is of the later one, however they meet", () => {
+    const page = MAP_PAGE_CHUNKS
+    const shapes = [
+      [
+        [5, 1, RANK_REAL],
+        [9, 1, RANK_REAL],
+      ], // byte by byte
+      [
+        [0, page, RANK_IN_FLIGHT],
+        [0, page, RANK_REAL],
+      ], // dirty alike, and stronger
+      [
+        [0, page, RANK_REAL],
+        [0, page, RANK_IN_FLIGHT],
+      ], // dirty alike, and weaker
+      [
+        [5, 1, RANK_REAL],
+        [0, page, RANK_IN_FLIGHT],
+      ], // some stronger than what is everywhere
+      [
+        [0, page, RANK_IN_FLIGHT],
+        [5, 1, RANK_REAL],
+      ],
+    ] as const
+    for (const [older, newer] of shapes) {
+      for (const isOlderFirst of [true, false]) {
+        const maps = [absent(2 * page, 6), absent(2 * page, 8)]
+        maps[0]!.markRange(chunk(older[0]), older[1], older[2])
+        maps[1]!.markRange(chunk(newer[0]), newer[1], newer[2])
+        const [into, from] = isOlderFirst ? maps : maps.toReversed()
+        into!.merge(from!, NO_VIEW)
+        const { count } = into!
+        into!.dropVoid(view(7))
+        expect(into!.count).toBe(count)
+        into!.dropVoid(view(8))
+        expect(into!.isEmpty).toBe(true)
+      }
+    }
+  })
+
   it("M2: what a member says of itself is never void, and stays its own", () => {
     const map = own(100)
     map.mark(chunk(1), RANK_REAL)
@@ -170,87 +209,6 @@ describe("DirtyMap: marks about absent members", () => {
     map.dropVoid(view(25))
     expect(map.count).toBe(15 * MAP_PAGE_CHUNKS)
     expect(map.nextDirty(0)).toBe(25 * MAP_PAGE_CHUNKS)
-  })
-})
-
-describe("DirtyMap: digest", () => {
-  const base = (): DirtyMap => {
-    const map = absent(3 * MAP_PAGE_CHUNKS, 6)
-    map.mark(chunk(5), RANK_REAL)
-    map.mark(chunk(MAP_PAGE_CHUNKS + 5), RANK_IN_FLIGHT)
-    return map
-  }
-
-  it("M3: tells a lost mark and another rank, place, stamp or size from what was meant", () => {
-    const other = absent(3 * MAP_PAGE_CHUNKS, 7)
-    other.mark(chunk(5), RANK_REAL)
-    other.mark(chunk(MAP_PAGE_CHUNKS + 5), RANK_IN_FLIGHT)
-    const larger = base()
-    larger.extendTo(4 * MAP_PAGE_CHUNKS)
-    const moved = [0, 1, 1024, 2048].map((page) => {
-      const map = absent(3 * 1024 * MAP_PAGE_CHUNKS, 6)
-      map.mark(chunk(page * MAP_PAGE_CHUNKS + 5), RANK_REAL)
-      return map
-    })
-    const variants = [base(), base(), base(), base(), base(), other, larger, ...moved]
-    variants[1]!.clear(chunk(5))
-    variants[2]!.mark(chunk(MAP_PAGE_CHUNKS + 5), RANK_REAL)
-    variants[3]!.clear(chunk(5))
-    variants[3]!.mark(chunk(6), RANK_REAL)
-    variants[4]!.clear(chunk(5))
-    variants[4]!.mark(chunk(2 * MAP_PAGE_CHUNKS + 5), RANK_REAL)
-    const digests = variants.map((map) => map.digest())
-    expect(new Set(digests).size).toBe(variants.length)
-    expect(digests.every((digest) => /^[0-9a-f]{32}$/.test(digest))).toBe(true)
-  })
-
-  it("P9: a remembered digest is given up by a change, and comes back when that is undone", () => {
-    const map = base()
-    const before = map.digest()
-    expect(map.digest()).toBe(before)
-    map.mark(chunk(6), RANK_REAL)
-    const marked = map.digest()
-    expect(marked).not.toBe(before)
-    map.clear(chunk(5)) // as many chunks as before, another one
-    expect(map.digest()).not.toBe(before)
-    map.mark(chunk(5), RANK_REAL)
-    map.clear(chunk(6))
-    expect(map.digest()).toBe(before)
-    map.fill(RANK_REAL)
-    map.clearRange(chunk(0), map.chunkCount)
-    expect(map.digest()).toBe(absent(3 * MAP_PAGE_CHUNKS, 1).digest())
-  })
-})
-
-describe("DirtyMap: equality", () => {
-  it("is of chunks, ranks, stamps and size, however the pages are shared", () => {
-    const make = (
-      version: number,
-      ...marks: readonly (readonly [number, number, Rank])[]
-    ): DirtyMap => {
-      const map = absent(3 * MAP_PAGE_CHUNKS, version)
-      for (const [first, count, rank] of marks) map.markRange(chunk(first), count, rank)
-      return map
-    }
-    const page = MAP_PAGE_CHUNKS
-    const same = [
-      make(6, [5, 2, 0], [page, page, 1]),
-      make(6, [page, page, 1], [5, 1, 0], [6, 1, 0]),
-    ]
-    expect(same[0]!.equals(same[1]!) && same[1]!.equals(same[0]!)).toBe(true)
-    const others = [
-      make(7, [5, 2, 0], [page, page, 1]),
-      make(6, [4, 2, 0], [page, page, 1]),
-      make(6, [5, 2, 1], [page, page, 1], [0, 0, 0]),
-      make(6, [5, 2, 0], [2 * page, page, 1]),
-      make(6, [5, 1, 0], [7, 1, 0], [page, page, 1]),
-      make(6, [5, 2, 0], [page, page, 2]),
-      make(6),
-    ]
-    for (const other of others) {
-      expect([same[0]!.equals(other), other.equals(same[0]!)]).toEqual([false, false])
-    }
-    expect(absent(3 * MAP_PAGE_CHUNKS, 6).equals(absent(3 * MAP_PAGE_CHUNKS + 1, 6))).toBe(false)
   })
 })
 
@@ -288,7 +246,7 @@ describe("DirtyMap: what is not durable yet", () => {
     expect(taken(map)).toEqual([0])
   })
 
-  it("names all pages of a directory that is filled, and of one that is emptied those it had", () => {
+  it("names all pages of a filled directory, and of an emptied one those it had", () => {
     const map = own(3 * 1024 * MAP_PAGE_CHUNKS)
     const all = new Float64Array(4000)
     map.markRange(chunk(1024 * MAP_PAGE_CHUNKS), 1024 * MAP_PAGE_CHUNKS, RANK_REAL)
@@ -330,57 +288,5 @@ describe("DirtyMap: what is not durable yet", () => {
     map.noteChanged(4)
     map.clear(chunk(4))
     expect(taken(map)).toEqual([0, 4])
-  })
-})
-
-describe("DirtyMap: memory", () => {
-  it("an empty map of 64 TiB takes less than 64 KiB, a fully dirty one less than 2 MiB", () => {
-    const map = own(CHUNKS_64_TIB)
-    expect(map.memoryBytes).toBeLessThan(64 * KiB)
-    map.fill(RANK_REAL)
-    expect(map.count).toBe(CHUNKS_64_TIB)
-    expect(map.memoryBytes).toBeLessThan(64 * KiB)
-  })
-
-  it("a map that was fully dirty page by page, in any rank, takes less than 2 MiB", () => {
-    const map = own(CHUNKS_64_TIB)
-    for (let page = 0; page < map.pageCount; page++) {
-      map.markRange(
-        chunk(page * MAP_PAGE_CHUNKS),
-        MAP_PAGE_CHUNKS,
-        page % 2 === 0 ? RANK_REAL : RANK_IN_FLIGHT,
-      )
-    }
-    expect(map.count).toBe(CHUNKS_64_TIB)
-    expect(map.memoryBytes).toBeLessThan(2 * KiB * KiB)
-  })
-
-  it("a page that is marked one by one is shared when the last chunk is marked", () => {
-    const map = own(CHUNKS_64_TIB)
-    for (let number = 0; number < 300 * MAP_PAGE_CHUNKS; number++)
-      map.mark(chunk(number), RANK_REAL)
-    expect(map.memoryBytes).toBeLessThan(100 * KiB)
-  })
-
-  it("clearing one chunk of a fully dirty map costs a page and touches no other", () => {
-    const map = own(CHUNKS_64_TIB)
-    map.fill(RANK_REAL)
-    const before = map.memoryBytes
-    map.clear(chunk(123_456_789))
-    expect(map.memoryBytes - before).toBeLessThan(16 * KiB)
-    expect(map.count).toBe(CHUNKS_64_TIB - 1)
-    expect(map.nextClean(0)).toBe(123_456_789)
-    map.mark(chunk(123_456_789), RANK_REAL)
-    expect(map.nextClean(0)).toBe(NO_CHUNK)
-  })
-
-  it("a map that was busy everywhere and is empty again is small again", () => {
-    const map = own(CHUNKS_64_TIB)
-    const step = 400_003
-    for (let number = 0; number < CHUNKS_64_TIB; number += step) map.mark(chunk(number), RANK_REAL)
-    expect(map.memoryBytes).toBeGreaterThan(1024 * KiB)
-    for (let number = 0; number < CHUNKS_64_TIB; number += step) map.clear(chunk(number))
-    map.forgetChanges()
-    expect(map.memoryBytes).toBeLessThan(64 * KiB)
   })
 })

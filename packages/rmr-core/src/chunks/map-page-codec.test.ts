@@ -95,6 +95,18 @@ describe("map page codec", () => {
     expect([own.count, own.isDirty(chunk(5))]).toEqual([2, true])
   })
 
+  it("takes pages that are dirty alike up to the end of the volume, the cut one too", () => {
+    for (const [first, count, chunks] of [
+      ["02000000", "02000000", MAP_PAGE_CHUNKS + 10],
+      ["03000000", "01000000", 10],
+    ] as const) {
+      const map = absent()
+      expect(importInto(map, fromHex(record(first, count, "01050000")))).toBe(ACCEPTED)
+      expect([map.count, map.countOf(RANK_CACHE_LOST)]).toEqual([chunks, chunks])
+      expect(map.nextDirty(0)).toBe(CHUNKS - chunks)
+    }
+  })
+
   it.each([
     ["half a header", record("00000000", "01000000", "01010000").slice(0, 46), "short"],
     ["runs that are cut off", record("00000000", "01000000", "02000200", "01000003"), "short"],
@@ -158,12 +170,12 @@ describe("map page codec", () => {
   it("M1: refuses bare marks in a map about another member, and stamped ones in an own map", () => {
     const stamped = fromHex(record("00000000", "01000000", "01010000"))
     const bare = stamped.slice().fill(0, 8, 16)
-    const half = stamped.slice().fill(0, 8, 12)
+    const halves = [stamped.slice().fill(0, 8, 12), stamped.slice().fill(0, 12, 16)]
     const own = new DirtyMap({ chunkCount: CHUNKS })
     expect(importInto(own, stamped)).toBe(REFUSALS.view.number)
     expect(importInto(own, bare)).toBe(ACCEPTED)
     expect(importInto(absent(), bare)).toBe(REFUSALS.view.number)
-    expect(importInto(absent(), half)).toBe(REFUSALS.view.number)
+    for (const half of halves) expect(importInto(absent(), half)).toBe(REFUSALS.view.number)
     expect(own.count).toBe(MAP_PAGE_CHUNKS)
   })
 

@@ -301,18 +301,17 @@ export class MapTree {
     return directory
   }
 
-  /** An empty page that stands nowhere yet. */
+  /** A page that stands nowhere yet. What it holds is what it held last: overwrite it. */
   private takePage(): MapPage {
-    return this.freePages.pop() ?? newPage(FLAG_SETTLED)
+    const page = this.freePages.pop() ?? newPage(FLAG_SETTLED)
+    page[FLAGS_AT] = FLAG_SETTLED
+    return page
   }
 
   private retirePage(page: MapPage): void {
     if (isShared(page)) return
     this.ownPageCount--
-    if (this.freePages.length === FREE_PAGES_MAX) return
-    if (!isEmptyPage(page)) fillPage(page, 0)
-    page[FLAGS_AT] = FLAG_SETTLED
-    this.freePages.push(page)
+    if (this.freePages.length < FREE_PAGES_MAX) this.freePages.push(page)
   }
 
   private retireDirectory(directory: MapDirectory): void {

@@ -53,7 +53,6 @@ export class PageSet {
   add(page: number): void {
     assert(page >= 0 && page < this.pageCount, "the page is inside the map")
     let leaf = this.leaves[page >>> LEAF_SHIFT]
-    if (leaf === FULL_LEAF) return
     if (leaf === undefined) {
       leaf = this.freeLeaves.pop() ?? { words: new Int32Array(LEAF_WORDS), count: 0 }
       this.leaves[page >>> LEAF_SHIFT] = leaf
