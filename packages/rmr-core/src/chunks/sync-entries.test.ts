@@ -137,11 +137,15 @@ describe("SyncEntries", () => {
     for (const number of [1, 2, 3]) entries.start(chunk(number))
     entries.wait(chunk(1), 1)
     entries.wait(chunk(2), 2)
+    entries.wait(chunk(3), 3)
     entries.beginWrite(chunk(2), true)
     entries.supersede(chunk(3))
     expect(entries.endAll(STATUS_OK)).toBe(1)
     entries.deliver()
-    expect(told).toEqual([[1, STATUS_OK]])
+    expect(told).toEqual([
+      [1, STATUS_OK],
+      [3, STATUS_OK],
+    ])
     expect(entries.beginWrite(chunk(1), true)).toBe(false)
     expect(entries.beginWrite(chunk(3), true)).toBe(false)
     expect(entries.beginWrite(chunk(2), true)).toBe(true)
