@@ -142,7 +142,7 @@ describe("SyncEntries", () => {
     entries.supersede(chunk(3))
     expect(entries.endAll(STATUS_OK)).toBe(1)
     entries.deliver()
-    expect(told).toEqual([
+    expect(told.toSorted(([a], [b]) => a - b)).toEqual([
       [1, STATUS_OK],
       [3, STATUS_OK],
     ])
