@@ -1,0 +1,203 @@
+/**
+ * What one connection has to send: a ring of frames that lie where their owners wrote them.
+ *
+ * A frame becomes bytes only when the kernel is ready for it. One write is under way at a time;
+ * what is queued meanwhile leaves together with the next. So memory is bounded by one output
+ * buffer, whatever the peer does, and the slower it is, the larger are the batches.
+ *
+ * Heads, texts and small payloads are copied together into the output buffer; a large payload goes
+ * from its lease, which is held until the kernel has all of it.
+ */
+import type { Lease, Memory } from "@rmr/core"
+import { assert, crc32cSigned, NO_LEASE } from "@rmr/core"
+import { copyBytes } from "./copy-bytes.js"
+import type { FrameShape } from "./frame-shape.js"
+import type { OutputBuffer, OutputBuffers } from "./output-buffers.js"
+import type { ViewCache } from "./view-cache.js"
+
+/** Up to this size copying is cheaper than one more piece in a write. */
+const COPY_BYTES_MAX = 16 * 1024
+/** Pieces and bytes of one write; what is more, waits for the next. */
+const PIECES_MAX = 64
+const WRITE_BYTES_MAX = 4 * 1024 * 1024
+
+/** Columns of a queued frame. */
+const QUEUED_AT = 0
+const QUEUED_BYTES = 1
+const QUEUED_LEASE = 2
+const QUEUED_LEASE_AT = 3
+const QUEUED_PAYLOAD_BYTES = 4
+const QUEUED_STRIDE = 5
+
+export interface FrameSenderParts {
+  readonly shape: FrameShape
+  readonly memory: Memory
+  readonly buffers: OutputBuffers
+  readonly views: ViewCache
+  /** Hands pieces to the kernel, in order; `onWritten` is called when it has them all. */
+  readonly write: (pieces: readonly Uint8Array[]) => void
+}
+
+export class FrameSender {
+  isPayloadSummed = false
+  private readonly parts: FrameSenderParts
+  private rows: Int32Array
+  private sources: (DataView | undefined)[]
+  private capacity: number
+  private first = 0
+  private queuedCount = 0
+  private writingCount = 0
+  private buffer: OutputBuffer | undefined
+  private readonly pieces: Uint8Array[] = []
+  /** Leases of the write that is under way. */
+  private readonly held: Lease[] = []
+  private isClosed = false
+
+  constructor(parts: FrameSenderParts, framesMax: number) {
+    this.parts = parts
+    this.capacity = framesMax
+    this.rows = new Int32Array(framesMax * QUEUED_STRIDE)
+    this.sources = new Array(framesMax).fill(undefined)
+  }
+
+  get unsentCount(): number {
+    return this.queuedCount + this.writingCount
+  }
+
+  get isFull(): boolean {
+    return this.queuedCount === this.capacity
+  }
+
+  /** Room for so many frames from now on; only before anything but greetings was sent. */
+  grow(framesMax: number): void {
+    if (framesMax <= this.capacity) return
+    assert(this.queuedCount === 0, "an empty queue grows")
+    this.first = 0
+    this.capacity = framesMax
+    this.rows = new Int32Array(framesMax * QUEUED_STRIDE)
+    this.sources = new Array(framesMax).fill(undefined)
+  }
+
+  queue(
+    source: DataView,
+    at: number,
+    bytes: number,
+    lease: Lease,
+    leaseAt: number,
+    payloadBytes: number,
+  ): void {
+    assert(this.queuedCount < this.capacity, "the queue of a connection has room for its credits")
+    const index = (this.first + this.queuedCount) % this.capacity
+    const row = index * QUEUED_STRIDE
+    const { rows } = this
+    this.sources[index] = source
+    rows[row + QUEUED_AT] = at
+    rows[row + QUEUED_BYTES] = bytes
+    rows[row + QUEUED_LEASE] = lease
+    rows[row + QUEUED_LEASE_AT] = leaseAt
+    rows[row + QUEUED_PAYLOAD_BYTES] = payloadBytes
+    if (lease !== NO_LEASE) this.parts.memory.retain(lease)
+    this.queuedCount++
+  }
+
+  /** Writes what fits one write, unless one is under way. */
+  pump(): void {
+    if (this.writingCount > 0 || this.queuedCount === 0 || this.isClosed) return
+    const buffer = this.parts.buffers.take()
+    this.buffer = buffer
+    let filled = 0
+    let cut = 0
+    let largeBytes = 0
+    while (
+      this.queuedCount > 0 &&
+      this.pieces.length < PIECES_MAX &&
+      largeBytes < WRITE_BYTES_MAX
+    ) {
+      const row = this.first * QUEUED_STRIDE
+      const payloadBytes = this.rows[row + QUEUED_PAYLOAD_BYTES]!
+      const isCopied = payloadBytes <= COPY_BYTES_MAX
+      const needed = this.rows[row + QUEUED_BYTES]! + (isCopied ? payloadBytes : 0)
+      if (filled + needed > buffer.bytes.length) break
+      this.putHead(buffer, filled, row)
+      filled += this.rows[row + QUEUED_BYTES]!
+      if (payloadBytes > 0) {
+        const payload = this.payloadOf(row, payloadBytes)
+        if (isCopied) {
+          buffer.bytes.set(payload, filled)
+          filled += payloadBytes
+        } else {
+          this.pieces.push(buffer.bytes.subarray(cut, filled), payload)
+          cut = filled
+          largeBytes += payloadBytes
+        }
+      }
+      this.shift(row, isCopied)
+    }
+    if (filled > cut) this.pieces.push(buffer.bytes.subarray(cut, filled))
+    this.parts.write(this.pieces)
+    this.pieces.length = 0
+  }
+
+  /** The kernel has taken the write: its memory is free. */
+  onWritten(): void {
+    this.letGo()
+    this.pump()
+  }
+
+  /** Nothing is sent any more, and nothing held. Idempotent; the socket must be closed already. */
+  close(): void {
+    this.isClosed = true
+    this.letGo()
+    while (this.queuedCount > 0) this.shift(this.first * QUEUED_STRIDE, true)
+    this.writingCount = 0
+  }
+
+  private putHead(buffer: OutputBuffer, at: number, row: number): void {
+    const { shape, memory } = this.parts
+    const { rows } = this
+    const source = this.sources[this.first]!
+    const from = rows[row + QUEUED_AT]!
+    const bytes = rows[row + QUEUED_BYTES]!
+    copyBytes(source, from, buffer.view, at, bytes)
+    const payloadBytes = rows[row + QUEUED_PAYLOAD_BYTES]!
+    if (payloadBytes > 0 && this.isPayloadSummed) {
+      const lease = rows[row + QUEUED_LEASE]! as Lease
+      const start = memory.offsetOf(lease) + rows[row + QUEUED_LEASE_AT]!
+      const sum = crc32cSigned(memory.arenaOf(lease).view, start, payloadBytes)
+      buffer.view.setInt32(at + shape.payloadSumAt, sum, true)
+    }
+    const { headBytes, headSumAt } = shape
+    const headSum = crc32cSigned(buffer.view, at, headSumAt)
+    const textBytes = bytes - headBytes
+    const sum = crc32cSigned(buffer.view, at + headBytes, textBytes, headSum)
+    buffer.view.setInt32(at + headSumAt, sum, true)
+  }
+
+  private payloadOf(row: number, bytes: number): Uint8Array {
+    const { memory, views } = this.parts
+    const lease = this.rows[row + QUEUED_LEASE]! as Lease
+    const at = memory.offsetOf(lease) + this.rows[row + QUEUED_LEASE_AT]!
+    return views.of(memory.arenaOf(lease), at, bytes)
+  }
+
+  /** The first of the queue has left it; its lease is held on for a write that reads from it. */
+  private shift(row: number, isLeaseFree: boolean): void {
+    const lease = this.rows[row + QUEUED_LEASE]! as Lease
+    if (lease !== NO_LEASE) {
+      if (isLeaseFree) this.parts.memory.release(lease)
+      else this.held.push(lease)
+    }
+    this.sources[this.first] = undefined
+    this.first = (this.first + 1) % this.capacity
+    this.queuedCount--
+    this.writingCount++
+  }
+
+  private letGo(): void {
+    this.writingCount = 0
+    for (const lease of this.held) this.parts.memory.release(lease)
+    this.held.length = 0
+    if (this.buffer !== undefined) this.parts.buffers.give(this.buffer)
+    this.buffer = undefined
+  }
+}

@@ -1,0 +1,28 @@
+/**
+ * Views of parts of arenas that are kept for the next time.
+ *
+ * Node takes a `Uint8Array` for each piece of memory that is copied or sent, and making one costs
+ * as much as copying a kilobyte. Payloads of a volume have few sizes and leases return to the same
+ * pages, so most views have been made before.
+ */
+import type { Arena } from "@rmr/core"
+
+const ENTRY_COUNT = 1024
+const PAGE_SHIFT = 12
+
+export class ViewCache {
+  private readonly views: (Uint8Array | undefined)[] = new Array(ENTRY_COUNT).fill(undefined)
+
+  /** A view of these bytes; nobody else changes where it is. */
+  of(arena: Arena, at: number, bytes: number): Uint8Array {
+    const { buffer, byteOffset } = arena.bytes
+    const entry = ((at >>> PAGE_SHIFT) ^ (arena.index << 5)) & (ENTRY_COUNT - 1)
+    const start = byteOffset + at
+    const known = this.views[entry]
+    const fits = known?.buffer === buffer && known.byteOffset === start && known.length === bytes
+    if (fits) return known as Uint8Array
+    const made = new Uint8Array(buffer, start, bytes)
+    this.views[entry] = made
+    return made
+  }
+}

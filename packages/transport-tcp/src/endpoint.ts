@@ -1,0 +1,256 @@
+/**
+ * One process's end of the transport: it owns the engine, and turns what the engine brings in a
+ * turn into what the user is told in it.
+ */
+import type {
+  Clock,
+  DialOptions,
+  Endpoint,
+  EndpointOptions,
+  LaneCredits,
+  Lease,
+  Listener,
+  ListenOptions,
+  Log,
+  Memory,
+  Offer,
+  Random,
+  RmrError as RmrErrorType,
+  Session,
+  SessionId,
+} from "@rmr/core"
+import { ownOffer, RmrError } from "@rmr/core"
+import type { FrameBatch, SocketEngine, SocketTurns } from "@rmr/io"
+import {
+  FRAME_CONNECTION,
+  FRAME_HEAD_AT,
+  FRAME_LEASE,
+  FRAME_PAYLOAD_BYTES,
+  FRAME_STRIDE,
+  FRAME_TEXT_BYTES,
+  plainSocketEngine,
+  RoomTable,
+} from "@rmr/io"
+import { parseTcpAddress } from "./address.js"
+import { Channels } from "./channels.js"
+import { Deliveries } from "./deliveries.js"
+import { Dial } from "./dial.js"
+import { FRAME_SHAPE } from "./framing.js"
+import { type Greeting, isHostName } from "./greeting.js"
+import type { Guest } from "./guest.js"
+import type { Line } from "./line.js"
+import { TcpListener } from "./listener.js"
+import type { Opening } from "./opening.js"
+import type { TcpTraits } from "./options.js"
+import { TcpSession } from "./session.js"
+import { cutCredits, STRANGER_LIMITS, type Terms } from "./terms.js"
+
+const CREDITS_MAX = 2 ** 16 - 1
+
+interface Down {
+  readonly session: TcpSession
+  readonly cause: RmrErrorType
+}
+
+const NOBODY: readonly Down[] = []
+
+export class TcpEndpoint implements Endpoint, SocketTurns {
+  readonly traits: TcpTraits
+  readonly engine: SocketEngine
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly guestsByKey: Map<string, Guest> = new Map()
+  private readonly options: EndpointOptions
+  private readonly memory: Memory
+  private readonly offer: Offer
+  private readonly deliveries: Deliveries
+  private readonly lines: (Line | undefined)[] = []
+  private readonly sessions = new Set<TcpSession>()
+  private readonly sessionIds = new Set<number>()
+  private readonly dials = new Set<Dial>()
+  private readonly listeners = new Set<TcpListener>()
+  /** Sessions that came up in this turn: their dials have not been fulfilled yet. */
+  private readonly fresh = new Set<TcpSession>()
+  private downs: Down[] = []
+  private closing: Promise<void> | undefined
+
+  constructor(traits: TcpTraits, options: EndpointOptions) {
+    const { env, memory, events, hostName } = options
+    if (!isHostName(hostName)) {
+      throw new RmrError("invalid-argument", `"${hostName}" is no host name: visible ASCII`)
+    }
+    this.traits = traits
+    this.options = options
+    this.clock = env.clock
+    this.random = env.random
+    this.log = env.log
+    this.memory = memory
+    this.offer = ownOffer(traits.software, traits.payloadChecked ? ["payload-checksum"] : [])
+    this.deliveries = new Deliveries(events)
+    this.engine = plainSocketEngine({ env, memory, shape: FRAME_SHAPE, turns: this })
+  }
+
+  async dial(address: string, options: DialOptions): Promise<Session> {
+    const to = parseTcpAddress(address)
+    if (to.port === 0) throw new RmrError("invalid-argument", `${address}: nobody is at port 0`)
+    checkCredits(options.credits)
+    if (this.closing !== undefined) throw closedError()
+    if (options.signal?.aborted === true) throw new RmrError("closed", "the dial was given up")
+    const dial = new Dial(this, address, options)
+    this.dials.add(dial)
+    dial.start(to)
+    return dial.promise
+  }
+
+  async listen(address: string, options: ListenOptions): Promise<Listener> {
+    const at = parseTcpAddress(address)
+    checkCredits(options.creditsMax)
+    if (this.closing !== undefined) throw closedError()
+    const listener = new TcpListener(this, options.creditsMax)
+    this.listeners.add(listener)
+    try {
+      const accept = listener.accept.bind(listener)
+      listener.open(await this.engine.listen(at, STRANGER_LIMITS, accept))
+    } catch (thrown) {
+      this.listeners.delete(listener)
+      throw RmrError.from(thrown)
+    }
+    return listener
+  }
+
+  flush(): void {
+    this.engine.flush()
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.closeAll()
+    return this.closing
+  }
+
+  onFrames(batch: FrameBatch): void {
+    const { count, words, bytes } = batch
+    this.deliveries.begin(bytes)
+    for (let at = 0; at < count * FRAME_STRIDE; at += FRAME_STRIDE) {
+      this.lines[words[at + FRAME_CONNECTION]!]?.onFrame(
+        bytes,
+        words[at + FRAME_HEAD_AT]!,
+        words[at + FRAME_TEXT_BYTES]!,
+        words[at + FRAME_LEASE]! as Lease,
+        words[at + FRAME_PAYLOAD_BYTES]!,
+        this.memory,
+      )
+    }
+  }
+
+  onTurnEnd(): void {
+    const leaving = this.takeDowns()
+    for (const { session, cause } of leaving) session.leave(cause)
+    this.deliveries.hand()
+    for (const { session, cause } of leaving) {
+      this.sessions.delete(session)
+      this.sessionIds.delete(session.id)
+      this.options.events.onSessionDown(session, cause)
+      session.settleClose()
+    }
+    this.fresh.clear()
+    if (this.downs.length > 0) this.engine.wake()
+  }
+
+  /** What this side says of itself. */
+  greeting(credits: LaneCredits, key: Uint8Array): Greeting {
+    const { headerBytesMax, payloadBytesMax, silenceMsMax, creditsMax } = this.traits
+    return {
+      hostName: this.options.hostName,
+      offer: this.offer,
+      credits: cutCredits(credits, creditsMax),
+      headerBytesMax,
+      payloadBytesMax: Math.min(payloadBytesMax, this.memory.leaseBytesMax),
+      silenceMs: silenceMsMax,
+      key,
+    }
+  }
+
+  /** A session without connections. It is nobody's until `watch`. */
+  open(side: "dialed" | "accepted", peerName: string, terms: Terms): Opening {
+    const { limits } = terms
+    const channels = new Channels(limits)
+    const [io, sync, control] = limits.credits
+    const rooms = new RoomTable(io + sync + control)
+    let id = 0
+    while (this.sessionIds.has(id)) id++
+    this.sessionIds.add(id)
+    const session = new TcpSession({
+      id: id as SessionId,
+      side,
+      peerName,
+      limits,
+      memory: this.memory,
+      channels,
+      rooms,
+      deliveries: this.deliveries,
+      onDown: (down, cause) => {
+        this.downs.push({ session: down, cause })
+        this.engine.wake()
+      },
+    })
+    return { session, terms, channels, rooms }
+  }
+
+  /** Nothing came of it. */
+  dropOpening({ session, channels }: Opening): void {
+    channels.close()
+    this.sessionIds.delete(session.id)
+  }
+
+  /** From now on it is a session. */
+  watch({ session, channels, terms }: Opening): void {
+    this.sessions.add(session)
+    this.fresh.add(session)
+    channels.watch(this.clock, terms.silenceMs, (cause) => session.goDown(cause))
+  }
+
+  /** An accepted session is there. */
+  addUp(opening: Opening): void {
+    this.watch(opening)
+    this.deliveries.ups.push(opening.session)
+  }
+
+  adopt(line: Line): void {
+    this.lines[line.connection.id] = line
+  }
+
+  forgetDial(dial: Dial): void {
+    this.dials.delete(dial)
+  }
+
+  forgetListener(listener: TcpListener): void {
+    this.listeners.delete(listener)
+  }
+
+  /** Those that may be reported: a dial must have been fulfilled before its session is down. */
+  private takeDowns(): readonly Down[] {
+    if (this.downs.length === 0) return NOBODY
+    const leaving = this.downs.filter(({ session }) => !this.fresh.has(session))
+    this.downs = this.downs.filter(({ session }) => this.fresh.has(session))
+    return leaving
+  }
+
+  private async closeAll(): Promise<void> {
+    for (const dial of [...this.dials]) dial.fail("closed", "this side closed its endpoint")
+    for (const listener of [...this.listeners]) void listener.close()
+    await Promise.all([...this.sessions].map((session) => session.close()))
+    await this.engine.close()
+  }
+}
+
+function checkCredits(credits: LaneCredits): void {
+  const isCount = (count: number): boolean =>
+    Number.isInteger(count) && count >= 0 && count <= CREDITS_MAX
+  if (credits.length === 3 && credits.every(isCount)) return
+  throw new RmrError("invalid-argument", `credits ${credits.join()} are not in 0…${CREDITS_MAX}`)
+}
+
+function closedError(): RmrErrorType {
+  return new RmrError("closed", "this side closed its endpoint")
+}
