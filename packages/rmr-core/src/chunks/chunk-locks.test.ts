@@ -103,6 +103,16 @@ describe("ChunkLocks", () => {
     expect(locks.acquire(2, LOCK_EXCLUSIVE, chunk(2 ** 36), 2 ** 36)).toBe(true)
   })
 
+  it("a chunk that was locked 65,536 times before can be locked no less", () => {
+    const { locks } = rig()
+    for (let times = 0; times < 65_535; times++) {
+      locks.acquire(0, LOCK_EXCLUSIVE, chunk(5), 1)
+      locks.release(0)
+    }
+    expect(locks.acquire(0, LOCK_EXCLUSIVE, chunk(5), 1)).toBe(true)
+    expect(locks.acquire(1, LOCK_EXCLUSIVE, chunk(5), 1)).toBe(false)
+  })
+
   it("what is released during a delivery waits for its own batch, and disturbs none", () => {
     const batches: number[][] = []
     const locks: ChunkLocks = new ChunkLocks({
