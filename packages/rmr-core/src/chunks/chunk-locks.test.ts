@@ -3,9 +3,9 @@ import type { ChunkNumber } from "../brand.js"
 import { STATUS_OK } from "../errors.js"
 import {
   ChunkLocks,
-  LOCK_EXCLUSIVE,
   LOCK_MUTATION,
   LOCK_SOURCE_READ,
+  LOCK_SYNC_WRITE,
   type LockMode,
 } from "./chunk-locks.js"
 
@@ -44,8 +44,8 @@ describe("ChunkLocks", () => {
     expect(locks.acquire(1, LOCK_SOURCE_READ, chunk(5), 1)).toBe(true)
     expect(locks.acquire(2, LOCK_MUTATION, chunk(6), 1)).toBe(true)
     expect(locks.acquire(3, LOCK_MUTATION, chunk(6), 1)).toBe(true)
-    expect(locks.acquire(4, LOCK_EXCLUSIVE, chunk(7), 1)).toBe(true)
-    expect(locks.acquire(5, LOCK_EXCLUSIVE, chunk(7), 1)).toBe(false)
+    expect(locks.acquire(4, LOCK_SYNC_WRITE, chunk(7), 1)).toBe(true)
+    expect(locks.acquire(5, LOCK_SYNC_WRITE, chunk(7), 1)).toBe(false)
     expect(locks.acquire(6, LOCK_MUTATION, chunk(5), 1)).toBe(false)
     expect(locks.acquire(7, LOCK_SOURCE_READ, chunk(6), 1)).toBe(false)
     expect([locks.heldCount, locks.waitingCount]).toEqual([5, 3])
@@ -66,10 +66,10 @@ describe("ChunkLocks", () => {
 
   it("S1: two mutations that want each other's chunks in opposite order do not deadlock", () => {
     const { locks, told } = rig()
-    locks.acquire(0, LOCK_EXCLUSIVE, chunk(1), 1)
-    locks.acquire(1, LOCK_EXCLUSIVE, chunk(2), 1)
+    locks.acquire(0, LOCK_SYNC_WRITE, chunk(1), 1)
+    locks.acquire(1, LOCK_SYNC_WRITE, chunk(2), 1)
     locks.acquire(2, LOCK_MUTATION, chunk(1), 2)
-    locks.acquire(3, LOCK_EXCLUSIVE, chunk(1), 2)
+    locks.acquire(3, LOCK_SYNC_WRITE, chunk(1), 2)
     locks.release(1)
     locks.release(0)
     locks.deliver()
@@ -82,12 +82,12 @@ describe("ChunkLocks", () => {
   it("P6: who gives up waiting blocks nobody any more, and is not told", () => {
     const { locks, told } = rig()
     locks.acquire(0, LOCK_SOURCE_READ, chunk(5), 1)
-    locks.acquire(1, LOCK_EXCLUSIVE, chunk(5), 1)
+    locks.acquire(1, LOCK_SYNC_WRITE, chunk(5), 1)
     locks.acquire(2, LOCK_SOURCE_READ, chunk(5), 1)
     locks.release(1)
     locks.deliver()
     expect(told).toEqual([2])
-    locks.acquire(1, LOCK_EXCLUSIVE, chunk(5), 1)
+    locks.acquire(1, LOCK_SYNC_WRITE, chunk(5), 1)
     locks.release(0)
     locks.release(2)
     expect(locks.holds(1)).toBe(true)
@@ -98,19 +98,19 @@ describe("ChunkLocks", () => {
 
   it("chunks that agree in their lower 32 bits have different locks", () => {
     const { locks } = rig()
-    locks.acquire(0, LOCK_EXCLUSIVE, chunk(7), 1)
-    expect(locks.acquire(1, LOCK_EXCLUSIVE, chunk(2 ** 32 + 7), 1)).toBe(true)
-    expect(locks.acquire(2, LOCK_EXCLUSIVE, chunk(2 ** 36), 2 ** 36)).toBe(true)
+    locks.acquire(0, LOCK_SYNC_WRITE, chunk(7), 1)
+    expect(locks.acquire(1, LOCK_SYNC_WRITE, chunk(2 ** 32 + 7), 1)).toBe(true)
+    expect(locks.acquire(2, LOCK_SYNC_WRITE, chunk(2 ** 36), 2 ** 36)).toBe(true)
   })
 
   it("a chunk that was locked 65,536 times before can be locked no less", () => {
     const { locks } = rig()
     for (let times = 0; times < 65_535; times++) {
-      locks.acquire(0, LOCK_EXCLUSIVE, chunk(5), 1)
+      locks.acquire(0, LOCK_SYNC_WRITE, chunk(5), 1)
       locks.release(0)
     }
-    expect(locks.acquire(0, LOCK_EXCLUSIVE, chunk(5), 1)).toBe(true)
-    expect(locks.acquire(1, LOCK_EXCLUSIVE, chunk(5), 1)).toBe(false)
+    expect(locks.acquire(0, LOCK_SYNC_WRITE, chunk(5), 1)).toBe(true)
+    expect(locks.acquire(1, LOCK_SYNC_WRITE, chunk(5), 1)).toBe(false)
   })
 
   it("what is released during a delivery waits for its own batch, and disturbs none", () => {
@@ -129,13 +129,13 @@ describe("ChunkLocks", () => {
         },
       },
     })
-    locks.acquire(0, LOCK_EXCLUSIVE, chunk(8), 2)
+    locks.acquire(0, LOCK_SYNC_WRITE, chunk(8), 2)
     for (const [token, at] of [
       [1, 8],
       [2, 9],
       [3, 8],
     ] as const) {
-      locks.acquire(token, LOCK_EXCLUSIVE, chunk(at), 1)
+      locks.acquire(token, LOCK_SYNC_WRITE, chunk(at), 1)
     }
     locks.release(0)
     locks.deliver()
@@ -144,12 +144,12 @@ describe("ChunkLocks", () => {
 
   it("asserts that a token asks once, for something, and releases what it asked for", () => {
     const { locks } = rig()
-    locks.acquire(0, LOCK_EXCLUSIVE, chunk(1), 1)
-    expect(() => locks.acquire(0, LOCK_EXCLUSIVE, chunk(2), 1)).toThrow("one range of chunks")
-    expect(() => locks.acquire(1, LOCK_EXCLUSIVE, chunk(2), 0)).toThrow("at least one chunk")
+    locks.acquire(0, LOCK_SYNC_WRITE, chunk(1), 1)
+    expect(() => locks.acquire(0, LOCK_SYNC_WRITE, chunk(2), 1)).toThrow("one range of chunks")
+    expect(() => locks.acquire(1, LOCK_SYNC_WRITE, chunk(2), 0)).toThrow("at least one chunk")
     expect(() => locks.release(3)).toThrow("has asked for them")
     expect(() => locks.release(TOKENS)).toThrow("has asked for them")
-    expect(() => locks.acquire(TOKENS, LOCK_EXCLUSIVE, chunk(2), 1)).toThrow("one range of chunks")
+    expect(() => locks.acquire(TOKENS, LOCK_SYNC_WRITE, chunk(2), 1)).toThrow("one range of chunks")
   })
 })
 
@@ -162,7 +162,7 @@ interface Request {
 }
 
 function conflict(a: Request, b: Request): boolean {
-  const goTogether = a.mode === b.mode && a.mode !== LOCK_EXCLUSIVE
+  const goTogether = a.mode === b.mode && a.mode !== LOCK_SYNC_WRITE
   return a.first < b.end && b.first < a.end && !goTogether
 }
 
@@ -175,7 +175,7 @@ function holdersOf(arrived: readonly Request[]): Request[] {
 
 const requests = fc.record({
   token: fc.nat(TOKENS - 1),
-  mode: fc.constantFrom<LockMode>(LOCK_SOURCE_READ, LOCK_MUTATION, LOCK_EXCLUSIVE),
+  mode: fc.constantFrom<LockMode>(LOCK_SOURCE_READ, LOCK_MUTATION, LOCK_SYNC_WRITE),
   first: fc.nat(6),
   count: fc.integer({ min: 1, max: 7 }), // more than 4 are a wide request for the filter
 })

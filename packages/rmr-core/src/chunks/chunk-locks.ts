@@ -12,7 +12,14 @@
  * while anything else happens to the chunk. Mutations go together: those that overlap in bytes are
  * never in flight together (rule W1), and the others do not touch each other, though they share a
  * chunk; to make them queue would let 32 sequential writes of 4 KiB crawl through a 128 KiB chunk
- * one by one. Who wants the plain reader-writer lock asks for mutations in the exclusive mode.
+ * one by one.
+ *
+ * A mutation asks for its chunks when it is admitted, so that a source read that comes later waits
+ * for it, and sees it (W2, S10). But who waits for a sync, and so for another node, holds no lock
+ * meanwhile, not even of its other chunks: it gives up its place, and asks again when it goes on.
+ * Or else two mutations over two chunks, each waiting at one node for the chunk that the other node
+ * has clean, would keep both source reads waiting for ever (RT-21). A mutation that covers a dirty
+ * chunk keeps its lock until the clear is durable (S4), so that no copy is written over it.
  *
  * A request for several chunks takes its place before all of them in one step. That is what taking
  * them in ascending order is for, and more: whoever waits, waits only for requests that came
@@ -32,8 +39,8 @@ import { NO_TOKEN, TokenLists } from "./token-lists.js"
 
 export const LOCK_SOURCE_READ = 0
 export const LOCK_MUTATION = 1
-export const LOCK_EXCLUSIVE = 2
-export type LockMode = typeof LOCK_SOURCE_READ | typeof LOCK_MUTATION | typeof LOCK_EXCLUSIVE
+export const LOCK_SYNC_WRITE = 2
+export type LockMode = typeof LOCK_SOURCE_READ | typeof LOCK_MUTATION | typeof LOCK_SYNC_WRITE
 
 export interface ChunkLocksOptions {
   /** Requests at a time; tokens are 0…tokensMax-1. */
@@ -174,5 +181,5 @@ export class ChunkLocks {
 }
 
 function goTogether(a: number, b: number): boolean {
-  return a === b && a !== LOCK_EXCLUSIVE
+  return a === b && a !== LOCK_SYNC_WRITE
 }

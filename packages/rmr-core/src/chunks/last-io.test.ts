@@ -80,6 +80,33 @@ describe("LastIo", () => {
     expect(map.countOf(RANK_IN_FLIGHT)).toBe(3)
   })
 
+  it("S9: knows what it recorded about a chunk, and takes over what a source knows better", () => {
+    const source = someLastIo()
+    const ofChunk = (number: number): number[] =>
+      source.overlapping(number * 128 * KiB, 128 * KiB).map((entry) => entry.unit)
+    expect([ofChunk(0), ofChunk(1), ofChunk(32767), ofChunk(32768), ofChunk(32769)]).toEqual([
+      [0, 1],
+      [],
+      [7],
+      [7],
+      [],
+    ])
+    expect(source.overlapping(4096 + 512, 4096)).toEqual([])
+    const target = new LastIo(DEPTH)
+    target.admit(mutation(1, 3, 20, 0, 512, OP_WRITE))
+    expect(source.entries().map((entry) => target.adopt(entry))).toEqual([true, false, true])
+    expect(target.entries().map((entry) => entry.sequence)).toEqual([900, 20, 18])
+  })
+
+  it("S10: holds a mutation that it recorded, and every older one of its unit", () => {
+    const lastIo = someLastIo()
+    const isHeld = (unitNumber: number, epoch: number, sequence: number): boolean =>
+      lastIo.holds({ unit: unitNumber, epoch, sequence })
+    expect([isHeld(1, 3, 17), isHeld(1, 3, 16), isHeld(1, 2, 99)]).toEqual([true, true, true])
+    expect([isHeld(1, 3, 18), isHeld(1, 4, 1)]).toEqual([false, false])
+    expect([isHeld(2, 1, 1), isHeld(DEPTH, 1, 1)]).toEqual([false, false])
+  })
+
   it("goes to bytes and back, and a clear forgets everything", () => {
     const lastIo = someLastIo()
     const bytes = new DataView(new ArrayBuffer(lastIo.exportBytes + 4))

@@ -78,7 +78,35 @@ export class LastIo {
     return true
   }
 
-  /** Forgets everything: after a restart that does not leave it trustworthy (Q6). */
+  /**
+   * Takes over what a source recorded (S9): the copy that came with it may hold that mutation.
+   * False where this member's own record of the unit is newer.
+   */
+  adopt(entry: LastIoEntry): boolean {
+    return this.admit({ ...entry, operation: MUTATION_NUMBERS[entry.operation] })
+  }
+
+  /** Whether the unit's record is this mutation or a newer one (S10). */
+  holds({ unit, epoch, sequence }: Pick<LastIoEntry, "unit" | "epoch" | "sequence">): boolean {
+    const recorded = this.epochs[unit]
+    if (recorded === undefined || recorded === NO_EPOCH) return false
+    return (recorded - epoch || this.sequences[unit]! - sequence) >= 0
+  }
+
+  /**
+   * What was recorded about any of these bytes, ascending by unit: goes with the answer to a sync
+   * read (S9). Whoever answers leaves out what is admitted and not applied: the copy is without it.
+   */
+  overlapping(offset: number, length: number): LastIoEntry[] {
+    return this.entries().filter(
+      (entry) => entry.offset < offset + length && entry.offset + entry.length > offset,
+    )
+  }
+
+  /**
+   * Forgets everything: after a restart that does not leave it trustworthy (Q6), and when it has
+   * become suspicion (R4).
+   */
   clear(): void {
     this.epochs.fill(NO_EPOCH)
     this.sequences.fill(0)
@@ -123,7 +151,7 @@ export class LastIo {
     }
     this.clear()
     for (const entry of entries) {
-      this.admit({ ...entry, operation: MUTATION_NUMBERS[entry.operation] })
+      this.adopt(entry)
     }
     return undefined
   }

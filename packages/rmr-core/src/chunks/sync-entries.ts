@@ -17,8 +17,12 @@
  * Rule S3 is the shape of it. A partial mutation and a read wait for the copy. A mutation that
  * covers the chunk does not: it supersedes a copy that is not being written yet, and that copy is
  * dropped when it arrives; one that is being written it waits for. Nobody holds the chunk's lock
- * (chunk-locks.ts) during a fetch, so a source never waits for another node (S2); `beginWrite`,
- * `supersede` and `overwritten` are called under it.
+ * (chunk-locks.ts) during a fetch, so a source never waits for another node (S2). Under the lock
+ * are `beginWrite` to `end`, and `supersede` to `overwritten`; both go on until the clear is
+ * durable (S4).
+ *
+ * A sync is ended in the turn in which the chunk becomes clean, and `deliver` follows in it: then
+ * mutations that waited stand in the queue for the lock before a source read can come (W2).
  *
  * Waiters go on in order with a status. STATUS_OK means *look again*, never *it is clean*: the
  * chunk may be dirty once more, or never have become clean, and then the waiter starts over.
