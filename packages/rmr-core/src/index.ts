@@ -7,6 +7,7 @@
 export * from "./assert.js"
 export * from "./brand.js"
 export * from "./chunks/index.js"
+export * from "./device/index.js"
 export * from "./errors.js"
 export * from "./group-id.js"
 export * from "./limits.js"

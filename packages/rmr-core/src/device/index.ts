@@ -1,0 +1,3 @@
+/** The block device on a pool: what it says to its members, and what it makes of their answers. */
+export * from "./device-agreement.js"
+export * from "./device-command.js"
