@@ -3,6 +3,7 @@
  * `pageArenas`; transports stand on the socket engine.
  */
 export { ARENA_BYTES_MAX, pageArenas } from "./arenas.js"
+export * from "./files/index.js"
 export * from "./frame-shape.js"
 export { type JsonLogOptions, jsonLog } from "./json-log.js"
 export { plainSocketEngine } from "./plain-engine.js"

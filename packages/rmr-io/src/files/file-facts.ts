@@ -1,0 +1,71 @@
+/**
+ * What there is to know of a file or block device before it is used: size, blocks, whether bytes
+ * can go past the kernel's cache.
+ *
+ * Nothing is assumed. A device says its logical block size; a file system that takes direct IO may
+ * want memory and offsets in multiples of a page, so a file has blocks of 4 KiB then, and of 512
+ * bytes through the cache. What is never torn is 512 bytes either way: every disk promises that.
+ */
+import fs from "node:fs"
+import { BLOCK_BYTES_MIN, RmrError, VOLUME_BLOCK_BYTES } from "@rmr/core"
+
+export interface FileFacts {
+  readonly kind: "file" | "device"
+  readonly sizeBytes: number
+  readonly blockBytes: number
+  /** Names it for the lock, also through links and other paths. */
+  readonly device: number
+  readonly inode: number
+}
+
+/** `isDirect`: it was opened past the cache. */
+export function factsOfFile(path: string, fd: number, isDirect: boolean): FileFacts {
+  const stat = fs.fstatSync(fd)
+  if (stat.isFile()) {
+    const blockBytes = isDirect ? VOLUME_BLOCK_BYTES : BLOCK_BYTES_MIN
+    return {
+      kind: "file",
+      sizeBytes: stat.size,
+      blockBytes,
+      device: stat.dev,
+      inode: stat.ino,
+    }
+  }
+  if (stat.isBlockDevice()) {
+    const about = `/sys/dev/block/${majorOf(stat.rdev)}:${minorOf(stat.rdev)}`
+    const sizeBytes = numberIn(`${about}/size`) * 512
+    return {
+      kind: "device",
+      sizeBytes,
+      blockBytes: Math.max(BLOCK_BYTES_MIN, logicalBlockBytes(about)),
+      device: 0,
+      inode: stat.rdev,
+    }
+  }
+  const what = stat.isDirectory() ? "is a folder" : "is neither a file nor a block device"
+  throw new RmrError("invalid-argument", `${path} ${what}; name a file or a block device`)
+}
+
+function logicalBlockBytes(about: string): number {
+  // A partition has none of its own: that of its disk counts.
+  for (const place of [`${about}/queue`, `${about}/../queue`]) {
+    const path = `${place}/logical_block_size`
+    if (fs.existsSync(path)) return numberIn(path)
+  }
+  return VOLUME_BLOCK_BYTES
+}
+
+function numberIn(path: string): number {
+  const value = Number(fs.readFileSync(path, "utf8").trim())
+  if (!Number.isSafeInteger(value)) throw new RmrError("io-error", `${path} has no number`)
+  return value
+}
+
+/** As the kernel packs them into one number. */
+function majorOf(rdev: number): number {
+  return Math.floor(rdev / 2 ** 8) % 2 ** 12
+}
+
+function minorOf(rdev: number): number {
+  return (rdev % 2 ** 8) + (Math.floor(rdev / 2 ** 20) % 2 ** 12) * 2 ** 8
+}

@@ -1,0 +1,324 @@
+/**
+ * A block file in plain Node: rows of numbers in, one batch of completions out.
+ *
+ * What is submitted in a turn starts at its end. Through the kernel's cache it is then read or
+ * written at once; past the cache, with FUA, and for a flush it goes to Node's threads. Completions
+ * leave in the next round of the loop, all together, so that a user who keeps its queue full cannot
+ * keep the loop from its sockets.
+ *
+ * FUA goes through a second descriptor that the kernel writes through (O_DSYNC). A hole cannot be
+ * punched without native code: `zero` writes zeroes, and `supports.unmap` says so.
+ */
+import type { BlockEvents, BlockFile, BlockFileCapabilities, Env, Lease, Memory } from "@rmr/core"
+import {
+  assert,
+  assertLeaseRange,
+  BLOCK_BAD_AT,
+  BLOCK_BAD_BYTES,
+  BLOCK_FUA,
+  BLOCK_STATUS,
+  BLOCK_STRIDE,
+  BLOCK_TOKEN,
+  BLOCK_UNMAP,
+  isBlockRange,
+  NO_LEASE,
+  RmrError,
+  statusOf,
+} from "@rmr/core"
+import { pageArenas } from "../arenas.js"
+import { findBadRange } from "./bad-range.js"
+import type { Ended, FileCalls } from "./file-calls.js"
+import { codeOfFailure } from "./file-errors.js"
+import { FileRows, KIND_FLUSH, KIND_READ, KIND_WRITE, KIND_ZERO } from "./file-rows.js"
+
+const CLOSED = statusOf("closed")
+const INVALID_RANGE = statusOf("invalid-range")
+const IO_ERROR = statusOf("io-error")
+const MEDIA_ERROR = statusOf("media-error")
+const NO_BYTES: Uint8Array = new Uint8Array(0)
+/** Zeroes are written from memory of this size; it is page-aligned, fit for direct IO. */
+const ZERO_BYTES = 1024 * 1024
+
+export interface OpenedFile {
+  readonly calls: FileCalls
+  readonly fd: number
+  /** Writes to it are durable when they return. */
+  readonly durableFd: number
+  readonly isDirect: boolean
+  readonly sizeBytes: number
+  readonly blockBytes: number
+  /** Makes room; answers the new size. Fails with `no-space`. */
+  grow(sizeBytes: number): Promise<number>
+  close(): Promise<void>
+}
+
+export interface PlainFileOptions {
+  readonly env: Env
+  readonly memory: Memory
+  readonly events: BlockEvents
+  readonly ioBytesMax: number
+  readonly inFlightMax: number
+}
+
+export class PlainFile implements BlockFile {
+  readonly supports: BlockFileCapabilities
+  sizeBytes: number
+  readonly blockBytes: number
+  readonly atomicBytes = 512
+  readonly ioBytesMax: number
+  readonly inFlightMax: number
+  private readonly file: OpenedFile
+  private readonly env: Env
+  private readonly memory: Memory
+  private readonly events: BlockEvents
+  private readonly rows: FileRows
+  /** Rows that wait for the end of the turn, and rows that wait to be told. */
+  private readonly waiting: Int32Array
+  private waitingCount = 0
+  private readonly ended: Int32Array
+  private endedCount = 0
+  private readonly words: Int32Array
+  private readonly callbacks: Ended[] = []
+  private zeroes: Uint8Array | undefined
+  private pieceMemory: Uint8Array = NO_BYTES
+  private pieceAt = 0
+  private closing: Promise<void> | undefined
+  private finishClose: (() => void) | undefined
+  private readonly runSubmit = (): void => this.submit()
+  private readonly runDeliver = (): void => this.deliver()
+
+  constructor(file: OpenedFile, options: PlainFileOptions) {
+    const { inFlightMax } = options
+    this.file = file
+    this.env = options.env
+    this.memory = options.memory
+    this.events = options.events
+    this.supports = Object.freeze({ unmap: false, forcedUnitAccess: true, direct: file.isDirect })
+    this.blockBytes = file.blockBytes
+    this.sizeBytes = file.sizeBytes
+    this.ioBytesMax = options.ioBytesMax
+    this.inFlightMax = inFlightMax
+    this.rows = new FileRows(inFlightMax)
+    this.waiting = new Int32Array(inFlightMax)
+    this.ended = new Int32Array(inFlightMax)
+    this.words = new Int32Array(inFlightMax * BLOCK_STRIDE)
+    for (let row = 0; row < inFlightMax; row++) {
+      this.callbacks.push((error, count) => this.onStep(row, error, count))
+    }
+  }
+
+  read(token: number, offset: number, lease: Lease, at: number, bytes: number): void {
+    this.take(token, KIND_READ, offset, bytes, 0, lease, at)
+  }
+
+  write(
+    token: number,
+    offset: number,
+    lease: Lease,
+    at: number,
+    bytes: number,
+    flags: number,
+  ): void {
+    assert((flags & ~BLOCK_FUA) === 0, `write has no flags ${flags}`)
+    this.take(token, KIND_WRITE, offset, bytes, flags, lease, at)
+  }
+
+  zero(token: number, offset: number, bytes: number, flags: number): void {
+    assert((flags & ~(BLOCK_FUA | BLOCK_UNMAP)) === 0, `zero has no flags ${flags}`)
+    this.take(token, KIND_ZERO, offset, bytes, flags, NO_LEASE, 0)
+  }
+
+  flush(token: number): void {
+    this.take(token, KIND_FLUSH, 0, 0, 0, NO_LEASE, 0)
+  }
+
+  submit(): void {
+    const count = this.waitingCount
+    this.waitingCount = 0
+    for (let nth = 0; nth < count; nth++) this.begin(this.waiting[nth]!)
+  }
+
+  async grow(sizeBytes: number): Promise<void> {
+    this.refuseClosed()
+    if (sizeBytes <= this.sizeBytes) return
+    const rounded = Math.ceil(sizeBytes / this.blockBytes) * this.blockBytes
+    const grownBytes = await this.file.grow(rounded)
+    this.refuseClosed()
+    this.sizeBytes = Math.max(this.sizeBytes, grownBytes)
+  }
+
+  close(): Promise<void> {
+    this.closing ??= new Promise<void>((resolve) => {
+      this.finishClose = resolve
+      if (this.rows.openCount === 0) resolve()
+    }).then(() => this.file.close())
+    return this.closing
+  }
+
+  private refuseClosed(): void {
+    if (this.closing !== undefined) throw new RmrError("closed", "the block file was closed")
+  }
+
+  private take(
+    token: number,
+    kind: number,
+    offset: number,
+    bytes: number,
+    flags: number,
+    lease: Lease,
+    at: number,
+  ): void {
+    assert(!this.rows.isFull, "no more than inFlightMax operations at once")
+    const isBad = kind !== KIND_FLUSH && !isBlockRange(this, offset, bytes)
+    const status = this.closing !== undefined ? CLOSED : isBad ? INVALID_RANGE : 0
+    if (lease !== NO_LEASE) {
+      if (status === 0) assertLeaseRange(this.memory, this.blockBytes, lease, at, bytes)
+      this.memory.retain(lease)
+    }
+    const row = this.rows.take(token, kind, offset, bytes, flags)
+    this.rows.lease[row] = lease
+    this.rows.at[row] = at
+    this.rows.status[row] = status
+    this.waiting[this.waitingCount++] = row
+    if (this.waitingCount === 1) this.env.clock.endOfTurn(this.runSubmit)
+  }
+
+  private begin(row: number): void {
+    const { rows } = this
+    const kind = rows.kind[row]!
+    if (rows.status[row] !== 0) this.end(row)
+    else if (kind === KIND_FLUSH) this.file.calls.flush(this.file.fd, this.callbacks[row]!)
+    else if (this.file.isDirect || (rows.flags[row]! & BLOCK_FUA) !== 0) this.step(row)
+    else this.runNow(row)
+  }
+
+  /** Through the cache, to its end. */
+  private runNow(row: number): void {
+    const { rows } = this
+    const { calls, fd } = this.file
+    const call = rows.kind[row] === KIND_READ ? calls.readSync : calls.writeSync
+    try {
+      while (rows.done[row]! < rows.bytes[row]!) {
+        const bytes = this.takePiece(row)
+        const offset = rows.offset[row]! + rows.done[row]!
+        const count = call(fd, this.pieceMemory, this.pieceAt, bytes, offset)
+        if (count === 0) {
+          this.fail(row, IO_ERROR)
+          return
+        }
+        rows.done[row]! += count
+      }
+      this.end(row)
+    } catch (thrown) {
+      this.failBy(row, thrown as NodeJS.ErrnoException)
+    }
+  }
+
+  /** The next piece, on a thread of Node's. */
+  private step(row: number): void {
+    const { rows } = this
+    const { calls, fd, durableFd } = this.file
+    const bytes = this.takePiece(row)
+    const { pieceMemory, pieceAt } = this
+    const offset = rows.offset[row]! + rows.done[row]!
+    const end = this.callbacks[row]!
+    if (rows.kind[row] === KIND_READ) calls.read(fd, pieceMemory, pieceAt, bytes, offset, end)
+    else {
+      const isDurable = (rows.flags[row]! & BLOCK_FUA) !== 0
+      calls.write(isDurable ? durableFd : fd, pieceMemory, pieceAt, bytes, offset, end)
+    }
+  }
+
+  private onStep(row: number, error: NodeJS.ErrnoException | null, count: number): void {
+    const { rows } = this
+    if (error !== null) this.failBy(row, error)
+    else if (rows.kind[row] === KIND_FLUSH) this.end(row)
+    else if (count === 0) this.fail(row, IO_ERROR)
+    else {
+      rows.done[row]! += count
+      if (rows.done[row]! < rows.bytes[row]!) this.step(row)
+      else this.end(row)
+    }
+  }
+
+  /** The next piece of an operation: answers its length, and leaves its memory in the fields. */
+  private takePiece(row: number): number {
+    const { rows } = this
+    const left = rows.bytes[row]! - rows.done[row]!
+    if (rows.kind[row] === KIND_ZERO) {
+      this.zeroes ??= pageArenas([ZERO_BYTES])[0]!
+      this.pieceMemory = this.zeroes
+      this.pieceAt = 0
+      return Math.min(left, ZERO_BYTES)
+    }
+    const lease = rows.leaseOf(row)
+    this.pieceMemory = this.memory.arenaOf(lease).bytes
+    this.pieceAt = this.memory.offsetOf(lease) + rows.at[row]! + rows.done[row]!
+    return left
+  }
+
+  private failBy(row: number, error: NodeJS.ErrnoException): void {
+    const { rows } = this
+    const isFlush = rows.kind[row] === KIND_FLUSH
+    const code = isFlush ? "io-error" : codeOfFailure(error)
+    this.env.log.write("warn", "a file operation failed", {
+      errno: error.code ?? error.message,
+      code,
+    })
+    if (code === "media-error") this.findBad(row)
+    else this.fail(row, statusOf(code))
+  }
+
+  private findBad(row: number): void {
+    const { rows } = this
+    const { calls, fd, durableFd } = this.file
+    const bytes = this.takePiece(row)
+    const isRead = rows.kind[row] === KIND_READ
+    const isDurable = (rows.flags[row]! & BLOCK_FUA) !== 0
+    const search = {
+      call: isRead ? calls.read : calls.write,
+      fd: isDurable ? durableFd : fd,
+      blockBytes: this.blockBytes,
+      memory: this.pieceMemory,
+      at: this.pieceAt,
+      offset: rows.offset[row]! + rows.done[row]!,
+      bytes,
+    }
+    findBadRange(search, (badAt, badBytes) => {
+      rows.badAt[row] = rows.done[row]! + badAt
+      // Where each block is good alone, the whole is what failed.
+      rows.badBytes[row] = badBytes === 0 ? bytes : badBytes
+      this.fail(row, MEDIA_ERROR)
+    })
+  }
+
+  private fail(row: number, status: number): void {
+    this.rows.status[row] = status
+    this.end(row)
+  }
+
+  private end(row: number): void {
+    this.ended[this.endedCount++] = row
+    if (this.endedCount === 1) setImmediate(this.runDeliver)
+  }
+
+  /** Everything that has ended, in one batch. */
+  private deliver(): void {
+    const { rows, words } = this
+    const count = this.endedCount
+    this.endedCount = 0
+    for (let nth = 0; nth < count; nth++) {
+      const row = this.ended[nth]!
+      const at = nth * BLOCK_STRIDE
+      words[at + BLOCK_TOKEN] = rows.token[row]!
+      words[at + BLOCK_STATUS] = rows.status[row]!
+      words[at + BLOCK_BAD_AT] = rows.badAt[row]!
+      words[at + BLOCK_BAD_BYTES] = rows.badBytes[row]!
+      const lease = rows.leaseOf(row)
+      if (lease !== NO_LEASE) this.memory.release(lease)
+      rows.give(row)
+    }
+    this.events.onCompletions({ count, words })
+    if (rows.openCount === 0) this.finishClose?.()
+  }
+}

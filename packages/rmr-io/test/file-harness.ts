@@ -1,0 +1,129 @@
+/**
+ * Real files, as the block-file suite wants them: a fresh file per place, and system calls that
+ * fail where a clause has hurt the medium.
+ *
+ * A process cannot be killed from inside itself, and power cannot be cut at all: those powers are
+ * declared absent.
+ */
+import { mkdtempSync, rmSync } from "node:fs"
+import { join } from "node:path"
+import { buddyMemory } from "@rmr/core"
+import { clockWaiting, seededRandom } from "@rmr/testkit"
+import type { AbsentPowers, FileHarness } from "@rmr/testkit/contract/block-file"
+import { type Ended, type FileCalls, NODE_CALLS } from "../src/files/file-calls.js"
+import { createFile, fileSource, pageArenas, realEnv } from "../src/index.js"
+
+const ABSENT_REASON = "files of the machine that runs the test"
+
+export const ABSENT: AbsentPowers = {
+  kill: `a process does not kill itself: ${ABSENT_REASON}`,
+  powerCut: `nobody cuts its power: ${ABSENT_REASON}`,
+  allocatedBytes: "nothing gives space back: plain Node punches no holes",
+}
+
+export interface RealFiles {
+  readonly harness: FileHarness
+  remove(): void
+}
+
+export function realFiles(folder: string, direct: "on" | "off", seed: string): RealFiles {
+  const place = mkdtempSync(join(folder, "rmr-files-"))
+  const env = realEnv()
+  let placeCount = 0
+  const harness: FileHarness = {
+    waiting: clockWaiting(env.clock),
+    random: seededRandom(seed),
+    newProcess: () => {
+      const memory = buddyMemory({ arenas: pageArenas([4 * 1024 * 1024]), leaseCountMax: 1024 })
+      return { env, memory }
+    },
+    fresh: async ({ sizeBytes, mediumBytes }) => {
+      const path = join(place, `file-${++placeCount}`)
+      await createFile(path, sizeBytes)
+      const calls = new FailingCalls()
+      return {
+        source: fileSource(path, { direct, sizeBytesMax: mediumBytes, calls }),
+        powers: {
+          failReads: (offset, bytes) => calls.damage(offset, bytes, "read"),
+          failWrites: (offset, bytes) => calls.damage(offset, bytes, "write"),
+          failNextFlush: () => {
+            calls.failsFlush = true
+          },
+        },
+      }
+    },
+  }
+  return { harness, remove: () => rmSync(place, { recursive: true, force: true }) }
+}
+
+interface Damage {
+  readonly from: number
+  readonly to: number
+  readonly on: "read" | "write"
+}
+
+/** The calls of Node, but where the medium was hurt. What is written anew can be read again. */
+class FailingCalls implements FileCalls {
+  failsFlush = false
+  private damages: Damage[] = []
+
+  damage(offset: number, bytes: number, on: "read" | "write"): void {
+    this.damages.push({ from: offset, to: offset + bytes, on })
+  }
+
+  readonly readSync: FileCalls["readSync"] = (fd, into, at, bytes, offset) => {
+    if (this.isBad(offset, bytes, "read")) throw inputOutputError()
+    return NODE_CALLS.readSync(fd, into, at, bytes, offset)
+  }
+
+  readonly writeSync: FileCalls["writeSync"] = (fd, from, at, bytes, offset) => {
+    if (this.isBad(offset, bytes, "write")) throw inputOutputError()
+    this.heal(offset, bytes)
+    return NODE_CALLS.writeSync(fd, from, at, bytes, offset)
+  }
+
+  readonly read: FileCalls["read"] = (fd, into, at, bytes, offset, end) => {
+    if (this.isBad(offset, bytes, "read")) failLater(end)
+    else NODE_CALLS.read(fd, into, at, bytes, offset, end)
+  }
+
+  readonly write: FileCalls["write"] = (fd, from, at, bytes, offset, end) => {
+    if (this.isBad(offset, bytes, "write")) {
+      failLater(end)
+      return
+    }
+    this.heal(offset, bytes)
+    NODE_CALLS.write(fd, from, at, bytes, offset, end)
+  }
+
+  readonly flush: FileCalls["flush"] = (fd, end) => {
+    const fails = this.failsFlush
+    this.failsFlush = false
+    if (fails) failLater(end)
+    else NODE_CALLS.flush(fd, end)
+  }
+
+  private isBad(offset: number, bytes: number, on: "read" | "write"): boolean {
+    return this.damages.some(
+      (damage) => damage.on === on && damage.from < offset + bytes && damage.to > offset,
+    )
+  }
+
+  private heal(offset: number, bytes: number): void {
+    const end = offset + bytes
+    this.damages = this.damages.flatMap((damage) => {
+      if (damage.on === "write" || damage.to <= offset || damage.from >= end) return [damage]
+      const before = { ...damage, to: Math.min(damage.to, offset) }
+      const after = { ...damage, from: Math.max(damage.from, end) }
+      return [before, after].filter(({ from, to }) => from < to)
+    })
+  }
+}
+
+function failLater(end: Ended): void {
+  setImmediate(() => end(inputOutputError(), 0))
+}
+
+function inputOutputError(): NodeJS.ErrnoException {
+  return Object.assign(new Error("EIO: i/o error"), { code: "EIO" })
+}
