@@ -30,7 +30,8 @@ const QUEUED_PAYLOAD_BYTES = 4
 const QUEUED_STRIDE = 5
 
 export interface FrameSenderParts {
-  readonly shape: FrameShape
+  /** Of a protocol whose heads carry checksums. */
+  readonly shape: FrameShape | undefined
   readonly memory: Memory
   readonly buffers: OutputBuffers
   readonly views: ViewCache
@@ -68,6 +69,11 @@ export class FrameSender {
     return this.queuedCount === this.capacity
   }
 
+  /** Which place of the ring the next frame gets: below the capacity. */
+  get nextPlace(): number {
+    return (this.first + this.queuedCount) % this.capacity
+  }
+
   /** Room for so many frames from now on; only before anything but greetings was sent. */
   grow(framesMax: number): void {
     if (framesMax <= this.capacity) return
@@ -87,7 +93,7 @@ export class FrameSender {
     payloadBytes: number,
   ): void {
     assert(this.queuedCount < this.capacity, "the queue of a connection has room for its credits")
-    const index = (this.first + this.queuedCount) % this.capacity
+    const index = this.nextPlace
     const row = index * QUEUED_STRIDE
     const { rows } = this
     this.sources[index] = source
@@ -159,6 +165,7 @@ export class FrameSender {
     const from = rows[row + QUEUED_AT]!
     const bytes = rows[row + QUEUED_BYTES]!
     copyBytes(source, from, buffer.view, at, bytes)
+    if (shape === undefined) return
     const payloadBytes = rows[row + QUEUED_PAYLOAD_BYTES]!
     if (payloadBytes > 0 && this.isPayloadSummed) {
       const lease = rows[row + QUEUED_LEASE]! as Lease

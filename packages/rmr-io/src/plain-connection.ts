@@ -1,21 +1,13 @@
 /**
- * One framed connection on `node:net`.
- *
- * Node reads into memory that we name (`onread`): a buffer that all connections share, because a
- * chunk is taken apart at once, or the place of a large payload itself. So a connection at rest
- * holds no buffer, and a read makes none.
+ * One connection of frames with sums, on `node:net`: a receiver, a sender and the socket.
  */
-import net from "node:net"
 import type { Lease, RmrError as RmrErrorType } from "@rmr/core"
-import { RmrError } from "@rmr/core"
 import { FrameReceiver } from "./frame-receiver.js"
 import { FrameSender } from "./frame-sender.js"
 import type { PlainEngine } from "./plain-engine.js"
+import { lost, PlainSocket } from "./plain-socket.js"
 import type { SocketAddress } from "./socket-address.js"
 import type { ConnectionEvents, FrameConnection, ReceiveLimits } from "./socket-engine.js"
-
-/** The kernel asks an idle peer after so long, and drops a connection that stays without answer. */
-const KEEP_ALIVE_MS = 60_000
 
 export class PlainConnection implements FrameConnection {
   readonly id: number
@@ -23,38 +15,37 @@ export class PlainConnection implements FrameConnection {
   isOpen = true
   events: ConnectionEvents | undefined
   private readonly engine: PlainEngine
-  private readonly socket: net.Socket
+  private readonly plain: PlainSocket
   private readonly receiver: FrameReceiver
   private readonly sender: FrameSender
-  private direct: Uint8Array | undefined
   private isDirty = false
 
   constructor(engine: PlainEngine, id: number, limits: ReceiveLimits, handle?: unknown) {
     this.id = id
     this.engine = engine
-    const { memory, shape, inbox, buffers, views } = engine
+    const { memory, shape, turns, buffers, views } = engine
     this.receiver = new FrameReceiver({
       connectionId: id,
       shape,
       memory,
-      inbox,
+      inbox: turns.inbox,
       limits,
-      onFrame: () => engine.wake(),
+      onFrame: () => turns.wake(),
       onPaused: () => undefined,
-      onResumed: () => this.socket.resume(),
+      onResumed: () => this.plain.socket.resume(),
       onBroken: (cause) => this.end(cause),
     })
-    const write = (pieces: readonly Uint8Array[]): void => this.write(pieces)
+    const write = (pieces: readonly Uint8Array[]): void => this.plain.write(pieces)
     this.sender = new FrameSender({ shape, memory, buffers, views, write }, limits.queuedFramesMax)
     this.sender.isPayloadSummed = limits.isPayloadSummed
-    const onread = { buffer: this.nextPlace, callback: this.onChunk }
-    // `handle` is how node:net itself makes the socket of a connection that was accepted.
-    const options = { onread, ...(handle === undefined ? {} : { handle }) }
-    this.socket = new net.Socket(options as net.SocketConstructorOpts)
-    this.socket.on("end", () => this.end(lost("the other side ended it")))
-    this.socket.on("error", (error) => this.end(lost(error.message, error)))
-    this.socket.on("close", () => this.end(lost("it was closed")))
-    if (handle !== undefined) this.tune()
+    this.plain = new PlainSocket({
+      chunkBytes: engine.chunkBytes,
+      handle,
+      directPlace: () => (this.isOpen ? this.receiver.directPlace() : undefined),
+      onRead: (count, isDirect) => this.onRead(count, isDirect),
+      onWritten: () => this.onWritten(),
+      onEnd: (cause) => this.end(cause),
+    })
   }
 
   get isWaitingForMemory(): boolean {
@@ -66,19 +57,17 @@ export class PlainConnection implements FrameConnection {
   }
 
   get peer(): SocketAddress | undefined {
-    const { remoteAddress: host, remotePort: port } = this.socket
+    const { remoteAddress: host, remotePort: port } = this.plain.socket
     return host === undefined || port === undefined ? undefined : { host, port }
   }
 
   get localPort(): number {
-    return this.socket.localPort ?? 0
+    return this.plain.socket.localPort ?? 0
   }
 
   connect(to: SocketAddress): void {
-    this.socket.connect({ host: to.host, port: to.port, noDelay: true }, () => {
-      if (!this.isOpen) return
-      this.tune()
-      this.events?.onConnected()
+    this.plain.connect(to, () => {
+      if (this.isOpen) this.events?.onConnected()
     })
   }
 
@@ -105,68 +94,41 @@ export class PlainConnection implements FrameConnection {
     this.sender.queue(source, at, bytes, lease, leaseAt, payloadBytes)
     if (this.isDirty) return
     this.isDirty = true
-    this.engine.addDirty(this)
+    this.engine.turns.addDirty(this)
   }
 
   pump(): void {
     this.isDirty = false
-    if (this.isOpen && !this.socket.connecting) this.sender.pump()
+    if (this.isOpen && !this.plain.socket.connecting) this.sender.pump()
   }
 
   close(): void {
     if (!this.isOpen) return
     this.isOpen = false
-    this.socket.destroy()
+    this.plain.socket.destroy()
     // The descriptor is closed: the kernel reads and writes none of our memory any more.
     this.receiver.close()
     this.sender.close()
-    this.engine.forget(this)
+    this.engine.turns.forget(this)
   }
 
   /** It is over, by the other side or by the network: it is reported in the engine's turn. */
   private end(cause: RmrErrorType): void {
     if (!this.isOpen) return
     this.close()
-    this.engine.addEnded(this, cause)
-  }
-
-  private tune(): void {
-    this.socket.setNoDelay(true)
-    this.socket.setKeepAlive(true, KEEP_ALIVE_MS)
-  }
-
-  private readonly nextPlace = (): Uint8Array => {
-    this.direct = this.isOpen ? this.receiver?.directPlace() : undefined
-    return this.direct ?? this.engine.chunkBytes
+    this.engine.turns.addEnded(this, cause)
   }
 
   /** Answers whether to go on reading. */
-  private readonly onChunk = (count: number): boolean => {
+  private onRead(count: number, isDirect: boolean): boolean {
     if (!this.isOpen) return false
     this.receiptCount = (this.receiptCount + 1) | 0
-    if (this.direct === undefined) {
-      this.receiver.take(this.engine.chunk, this.engine.chunkBytes, count)
-    } else this.receiver.tookDirectly(count)
+    if (isDirect) this.receiver.tookDirectly(count)
+    else this.receiver.take(this.engine.chunk, this.engine.chunkBytes, count)
     return this.isOpen && !this.receiver.isWaiting
   }
 
-  private write(pieces: readonly Uint8Array[]): void {
-    const last = pieces.length - 1
-    if (last === 0) {
-      this.socket.write(pieces[0]!, this.onWritten)
-      return
-    }
-    this.socket.cork()
-    for (let nth = 0; nth < last; nth++) this.socket.write(pieces[nth]!)
-    this.socket.write(pieces[last]!, this.onWritten)
-    this.socket.uncork()
+  private onWritten(): void {
+    if (this.isOpen) this.sender.onWritten()
   }
-
-  private readonly onWritten = (error?: Error | null): void => {
-    if (this.isOpen && !error) this.sender.onWritten()
-  }
-}
-
-function lost(what: string, cause?: Error): RmrErrorType {
-  return new RmrError("link-lost", what, { cause })
 }

@@ -1,10 +1,13 @@
 /**
  * A listening socket on `node:net`. It hands on the handles of what it accepts, and keeps none: a
  * listener that is closed leaves its connections alone, and is not kept open by them.
+ *
+ * A socket file that nobody listens at any more was left by a process that died: it is replaced.
  */
+import { unlinkSync } from "node:fs"
 import net from "node:net"
 import { RmrError } from "@rmr/core"
-import type { SocketAddress } from "./socket-address.js"
+import { formatSocketAddress, isUnixAddress, type StreamAddress } from "./socket-address.js"
 
 /** Connections that the kernel keeps for us while the loop is busy. */
 const WAITING_MAX = 1024
@@ -27,24 +30,25 @@ export class PlainListener {
     })
   }
 
-  get address(): SocketAddress {
+  get address(): StreamAddress {
     const bound = this.server.address()
-    if (bound === null || typeof bound === "string") throw new RmrError("closed", "not listening")
-    return { host: bound.address, port: bound.port }
+    if (bound === null) throw new RmrError("closed", "not listening")
+    return typeof bound === "string" ? { path: bound } : { host: bound.address, port: bound.port }
   }
 
   /** Fails with `busy` or `invalid-argument`. */
-  open(at: SocketAddress): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const fail = (error: NodeJS.ErrnoException): void => reject(errorOf(error, at))
-      this.server.once("error", fail)
-      this.server.listen({ host: at.host, port: at.port, backlog: WAITING_MAX }, () => {
-        this.server.off("error", fail)
-        // Accepting may fail for want of descriptors; whoever called will call again.
-        this.server.on("error", () => undefined)
-        resolve()
-      })
-    })
+  async open(at: StreamAddress): Promise<void> {
+    try {
+      await this.bind(at)
+    } catch (thrown) {
+      const error = thrown as NodeJS.ErrnoException
+      const isLeftOver = error.code === "EADDRINUSE" && isUnixAddress(at) && (await isDead(at.path))
+      if (!isLeftOver) throw errorOf(error, at)
+      unlinkSync(at.path)
+      await this.bind(at).catch((again) => Promise.reject(errorOf(again, at)))
+    }
+    // Accepting may fail for want of descriptors; whoever called will call again.
+    this.server.on("error", () => undefined)
   }
 
   close(): void {
@@ -52,10 +56,31 @@ export class PlainListener {
     this.isClosed = true
     this.server.close()
   }
+
+  private bind(at: StreamAddress): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.server.once("error", reject)
+      this.server.listen({ ...at, backlog: WAITING_MAX }, () => {
+        this.server.off("error", reject)
+        resolve()
+      })
+    })
+  }
 }
 
-function errorOf(error: NodeJS.ErrnoException, { host, port }: SocketAddress): RmrError {
-  const where = `${host} port ${port}`
+/** Whether nobody listens at this socket file. */
+function isDead(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = net.connect({ path }, () => {
+      socket.destroy()
+      resolve(false)
+    })
+    socket.on("error", (error: NodeJS.ErrnoException) => resolve(error.code === "ECONNREFUSED"))
+  })
+}
+
+function errorOf(error: NodeJS.ErrnoException, at: StreamAddress): RmrError {
+  const where = isUnixAddress(at) ? at.path : formatSocketAddress(at)
   const cause = { cause: error }
   if (error.code === "EADDRINUSE") {
     return new RmrError("busy", `somebody listens at ${where} already`, cause)

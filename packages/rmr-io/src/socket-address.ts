@@ -36,3 +36,14 @@ export function formatSocketAddress({ host, port }: SocketAddress): string {
 function isName(host: string): boolean {
   return host.length <= 253 && NAME.test(host) && !/(?:^|\.)\d+\.?$/.test(host)
 }
+
+/** A socket in the file system. */
+export interface UnixAddress {
+  readonly path: string
+}
+
+export type StreamAddress = SocketAddress | UnixAddress
+
+export function isUnixAddress(address: StreamAddress): address is UnixAddress {
+  return "path" in address
+}

@@ -125,8 +125,8 @@ function portsOf(session: Session): number[] {
 function hangUp(session: Session): void {
   if (!(session instanceof TcpSession)) throw new Error("not a session over TCP")
   for (const connection of session.channels.all) {
-    const { socket } = connection as unknown as { socket: net.Socket }
-    socket.destroy(new Error("cut"))
+    const { plain } = connection as unknown as { plain: { socket: net.Socket } }
+    plain.socket.destroy(new Error("cut"))
   }
 }
 

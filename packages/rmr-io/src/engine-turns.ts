@@ -1,0 +1,143 @@
+/**
+ * Turns of an engine on `node:net`, whatever its connections speak.
+ *
+ * A turn is what the clock calls one: everything that was read in a poll phase is handed over at
+ * its end, and what was sent by then, or from inside the hand-over, leaves with one write per
+ * connection.
+ */
+import type { Env, Memory, RmrError as RmrErrorType, Timer } from "@rmr/core"
+import { RmrError } from "@rmr/core"
+import { FrameInbox } from "./frame-inbox.js"
+import type { PlainListener } from "./plain-listener.js"
+import type { StreamAddress } from "./socket-address.js"
+import type { SocketTurns } from "./socket-engine.js"
+
+export interface TurnConnection {
+  readonly id: number
+  readonly events: { onEnded(cause: RmrErrorType): void } | undefined
+  /** Writes what is queued. */
+  pump(): void
+  close(): void
+}
+
+interface Ended {
+  readonly connection: TurnConnection
+  readonly cause: RmrErrorType
+}
+
+export class EngineTurns {
+  readonly inbox: FrameInbox = new FrameInbox()
+  readonly connections: Set<TurnConnection> = new Set()
+  readonly listeners: Set<PlainListener> = new Set()
+  isClosed = false
+  private readonly env: Env
+  private readonly memory: Memory
+  private readonly turns: SocketTurns
+  private readonly freeIds: number[] = []
+  /** Ids of connections that ended since the last turn: rows of that turn may still name them. */
+  private leavingIds: number[] = []
+  private idNext = 0
+  private ended: Ended[] = []
+  private readonly dirty: TurnConnection[] = []
+  private isWoken = false
+  private isInTurn = false
+  private nextTurn: Timer | undefined
+  private readonly runTurn = (): void => this.turn()
+
+  constructor(env: Env, memory: Memory, turns: SocketTurns) {
+    this.env = env
+    this.memory = memory
+    this.turns = turns
+  }
+
+  /** Answers where it listens. Fails with `busy` or `invalid-argument`. */
+  async open(listener: PlainListener, at: StreamAddress): Promise<StreamAddress> {
+    await listener.open(at)
+    if (this.isClosed) {
+      listener.close()
+      throw new RmrError("closed", "the engine was closed meanwhile")
+    }
+    this.listeners.add(listener)
+    return listener.address
+  }
+
+  closeListener(listener: PlainListener): void {
+    this.listeners.delete(listener)
+    listener.close()
+  }
+
+  wake(): void {
+    if (this.isWoken || this.isClosed) return
+    this.isWoken = true
+    if (this.isInTurn) {
+      // What arises in a turn is told in another one.
+      this.nextTurn = this.env.clock.schedule(0, () => {
+        this.nextTurn = undefined
+        this.env.clock.endOfTurn(this.runTurn)
+      })
+    } else this.env.clock.endOfTurn(this.runTurn)
+  }
+
+  flush(): void {
+    // Those that are added meanwhile have their turn too.
+    for (let nth = 0; nth < this.dirty.length; nth++) this.dirty[nth]!.pump()
+    this.dirty.length = 0
+  }
+
+  async close(): Promise<void> {
+    if (this.isClosed) return
+    this.isClosed = true
+    const isTurnNear = this.isWoken && this.nextTurn === undefined
+    this.nextTurn?.cancel()
+    for (const listener of this.listeners) listener.close()
+    for (const connection of this.connections) connection.close()
+    this.dropArrived()
+    if (isTurnNear) await new Promise<void>((resolve) => this.env.clock.endOfTurn(resolve))
+  }
+
+  addDirty(connection: TurnConnection): void {
+    this.dirty.push(connection)
+    if (!this.isInTurn) this.wake()
+  }
+
+  addEnded(connection: TurnConnection, cause: RmrErrorType): void {
+    if (this.isClosed) return
+    this.ended.push({ connection, cause })
+    this.wake()
+  }
+
+  forget(connection: TurnConnection): void {
+    if (!this.connections.delete(connection)) return
+    this.leavingIds.push(connection.id)
+    this.wake()
+  }
+
+  private turn(): void {
+    if (this.isClosed) return
+    this.isWoken = false
+    this.isInTurn = true
+    try {
+      const { ended, leavingIds } = this
+      this.ended = []
+      this.leavingIds = []
+      const frames = this.inbox.take()
+      if (frames.count > 0) this.turns.onFrames(frames)
+      for (const { connection, cause } of ended) connection.events?.onEnded(cause)
+      this.turns.onTurnEnd()
+      this.freeIds.push(...leavingIds)
+    } finally {
+      this.isInTurn = false
+    }
+    this.flush()
+  }
+
+  takeId(): number {
+    return this.freeIds.pop() ?? this.idNext++
+  }
+
+  private dropArrived(): void {
+    const release = (lease: number): void => this.memory.release(lease as never)
+    this.inbox.take().releaseAll(release)
+    this.inbox.take().releaseAll(release)
+  }
+}

@@ -1,0 +1,198 @@
+/**
+ * One connection of a stream protocol on `node:net`: it talks first, and is framed then.
+ */
+import type { Lease, RmrError as RmrErrorType } from "@rmr/core"
+import { assert } from "@rmr/core"
+import { copyBytes } from "./copy-bytes.js"
+import { FrameSender } from "./frame-sender.js"
+import { HeadReceiver } from "./head-receiver.js"
+import { lost, PlainSocket } from "./plain-socket.js"
+import type { PlainStreamEngine } from "./plain-stream-engine.js"
+import type { StreamConnection, StreamEvents, StreamLimits } from "./stream-engine.js"
+import { STREAM_HEAD_BYTES_MAX } from "./stream-engine.js"
+
+/** Talk that the kernel has not taken: who asks for more without listening is not waited for. */
+const SAID_BYTES_MAX = 1024 * 1024
+const NO_HEADS = new DataView(new ArrayBuffer(0))
+
+export class PlainStreamConnection implements StreamConnection {
+  readonly id: number
+  receiptCount = 0
+  writtenCount = 0
+  isOpen = true
+  events: StreamEvents | undefined
+  private readonly engine: PlainStreamEngine
+  private readonly plain: PlainSocket
+  private readonly receiver: HeadReceiver
+  private readonly sender: FrameSender
+  /** Heads of queued frames, each at its place of the sender's ring. */
+  private heads = NO_HEADS
+  private openFramesMax = 0
+  /** Frames that were delivered and are not over. */
+  private openCount = 0
+  private isFramed = false
+  private isLeaving = false
+  private isDirty = false
+
+  constructor(engine: PlainStreamEngine, id: number, handle: unknown) {
+    this.id = id
+    this.engine = engine
+    const { memory, shape, turns, buffers, views } = engine
+    this.receiver = new HeadReceiver({
+      connectionId: id,
+      shape,
+      memory,
+      inbox: turns.inbox,
+      onFrame: () => this.onFrame(),
+      onPaused: () => undefined,
+      onResumed: () => this.plain.socket.resume(),
+      onBroken: (cause) => this.end(cause),
+    })
+    const write = (pieces: readonly Uint8Array[]): void => this.plain.write(pieces)
+    this.sender = new FrameSender({ shape: undefined, memory, buffers, views, write }, 0)
+    this.plain = new PlainSocket({
+      chunkBytes: engine.chunkBytes,
+      handle,
+      directPlace: () => (this.isOpen ? this.receiver.directPlace() : undefined),
+      onRead: (count, isDirect) => this.onRead(count, isDirect),
+      onWritten: () => this.onWritten(),
+      onEnd: (cause) => this.end(cause),
+    })
+  }
+
+  get isWaitingForMemory(): boolean {
+    return this.receiver.isWaitingForMemory
+  }
+
+  get isInFrame(): boolean {
+    return this.receiver.isInFrame
+  }
+
+  get unsentCount(): number {
+    return this.sender.unsentCount
+  }
+
+  say(bytes: Uint8Array): void {
+    if (!this.isOpen) return
+    assert(!this.isFramed, "a connection that is framed does not talk")
+    this.plain.socket.write(bytes)
+    if (this.plain.socket.writableLength > SAID_BYTES_MAX) {
+      this.end(lost("the other side does not take what it asked for"))
+    }
+  }
+
+  startFrames(limits: StreamLimits): void {
+    assert(!this.isFramed, "frames start once")
+    this.isFramed = true
+    const places = limits.openFramesMax * limits.answersMax
+    this.openFramesMax = limits.openFramesMax
+    this.receiver.payloadBytesMax = limits.payloadBytesMax
+    this.heads = new DataView(new ArrayBuffer(places * STREAM_HEAD_BYTES_MAX))
+    this.sender.grow(places)
+  }
+
+  send(
+    source: DataView,
+    at: number,
+    bytes: number,
+    lease: Lease,
+    leaseAt: number,
+    payloadBytes: number,
+  ): void {
+    if (!this.isOpen) return
+    assert(!this.sender.isFull, "a frame has as many answers as were agreed, and before it is over")
+    const headAt = this.sender.nextPlace * STREAM_HEAD_BYTES_MAX
+    copyBytes(source, at, this.heads, headAt, bytes)
+    this.sender.queue(this.heads, headAt, bytes, lease, leaseAt, payloadBytes)
+    this.setDirty()
+  }
+
+  finishFrame(): void {
+    if (!this.isOpen) return
+    assert(this.openCount > 0, "a frame is over once")
+    this.openCount--
+    this.setDirty()
+  }
+
+  closeWhenSent(): void {
+    this.isLeaving = true
+    this.receiver.close()
+    this.setDirty()
+  }
+
+  pump(): void {
+    this.isDirty = false
+    if (!this.isOpen) return
+    this.sender.pump()
+    if (this.isLeaving) this.leave()
+    else if (this.hasRoom()) this.receiver.unhold()
+  }
+
+  close(): void {
+    if (!this.isOpen) return
+    this.isOpen = false
+    this.plain.socket.destroy()
+    // The descriptor is closed: the kernel reads and writes none of our memory any more.
+    this.receiver.close()
+    this.sender.close()
+    this.engine.turns.forget(this)
+  }
+
+  /** It is over, by the other side or by the network: it is reported in the engine's turn. */
+  private end(cause: RmrErrorType): void {
+    if (!this.isOpen) return
+    this.close()
+    this.engine.turns.addEnded(this, cause)
+  }
+
+  private hasRoom(): boolean {
+    return this.openCount + this.sender.unsentCount < this.openFramesMax
+  }
+
+  private setDirty(): void {
+    if (this.isDirty || !this.isOpen) return
+    this.isDirty = true
+    this.engine.turns.addDirty(this)
+  }
+
+  private leave(): void {
+    if (this.sender.unsentCount > 0 || this.openCount > 0) return
+    const { socket } = this.plain
+    if (socket.writableLength > 0) socket.end(() => this.end(lost("everything was sent")))
+    else this.end(lost("everything was sent"))
+  }
+
+  /** Answers whether another frame may come. */
+  private onFrame(): boolean {
+    this.openCount++
+    this.engine.turns.wake()
+    return this.hasRoom()
+  }
+
+  /** Answers whether to go on reading. */
+  private onRead(count: number, isDirect: boolean): boolean {
+    if (!this.isOpen || this.isLeaving) return false
+    this.receiptCount = (this.receiptCount + 1) | 0
+    if (isDirect) this.receiver.tookDirectly(count)
+    else if (this.isFramed) this.receiver.take(this.engine.chunk, this.engine.chunkBytes, count)
+    else this.listen(count)
+    return this.isOpen && !this.isLeaving && !this.receiver.isWaiting
+  }
+
+  private listen(count: number): void {
+    const heard = this.engine.chunkBytes.slice(0, count)
+    const taken = this.events?.onTalk(heard) ?? count
+    if (taken === count || !this.isOpen || this.isLeaving) return
+    assert(this.isFramed, "talk is taken whole")
+    const rest = heard.subarray(taken)
+    this.receiver.take(new DataView(rest.buffer, rest.byteOffset, rest.length), rest, rest.length)
+  }
+
+  private onWritten(): void {
+    if (!this.isOpen) return
+    this.writtenCount = (this.writtenCount + 1) | 0
+    this.sender.onWritten()
+    if (this.isLeaving) this.leave()
+    else if (this.hasRoom()) this.receiver.unhold()
+  }
+}
