@@ -1,0 +1,8 @@
+/** The NBD server and what it needs to be told. */
+export type { ExportOptions } from "./nbd-export.js"
+export {
+  type NbdServer,
+  type NbdServerOptions,
+  type NbdServerStats,
+  nbdServer,
+} from "./nbd-server.js"

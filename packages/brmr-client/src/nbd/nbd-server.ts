@@ -1,0 +1,274 @@
+/**
+ * An NBD server: volumes as block devices for kernels, virtual machines and tools.
+ *
+ * A client that misbehaves, or that nothing is heard of, loses its connection and nothing else
+ * happens. Memory is bounded by the arenas that are handed in, by `connectionsMax` and by
+ * `requestsMax`; who would need more is not read from meanwhile.
+ *
+ * | deadline | for |
+ * |---|---|
+ * | `handshakeMs` | a client that does not come to the point |
+ * | `stallMs` | one that does not send the rest of a request, or does not take replies |
+ * | `drainMs` | open requests of an export that is removed |
+ */
+import type { Env, Memory, Timer, VolumeSource } from "@rmr/core"
+import { assert, RmrError, utf8Bytes } from "@rmr/core"
+import type {
+  StreamAddress,
+  StreamConnection,
+  StreamEngine,
+  StreamEngineSource,
+  StreamListener,
+  StreamShape,
+} from "@rmr/io"
+import type { ExportCatalog, ExportFacts } from "./export-facts.js"
+import type { Transmission } from "./handshake.js"
+import { type ConnectionHost, NbdConnection } from "./nbd-connection.js"
+import { type ExportOptions, NbdExport } from "./nbd-export.js"
+import * as nbd from "./protocol.js"
+import { RequestFlow } from "./request-flow.js"
+
+const CONNECTIONS_MAX_DEFAULT = 64
+const REQUESTS_MAX_DEFAULT = 128
+const HANDSHAKE_MS_DEFAULT = 10_000
+const STALL_MS_DEFAULT = 60_000
+const DRAIN_MS_DEFAULT = 30_000
+
+const SHAPE: StreamShape = {
+  headBytes: nbd.REQUEST_BYTES,
+  magic: nbd.REQUEST_MAGIC,
+  kindAt: nbd.REQUEST_KIND_AT,
+  payloadKind: nbd.CMD_WRITE,
+  payloadBytesAt: nbd.REQUEST_LENGTH_AT,
+}
+
+export interface NbdServerOptions {
+  readonly env: Env
+  /** What requests are kept in. The longest request is `leaseBytesMax`, or 32 MiB. */
+  readonly memory: Memory
+  readonly engine: StreamEngineSource
+  /** At a time, of all exports; default 64. Others are turned away. */
+  readonly connectionsMax?: number
+  /** Open requests of one connection; default 128. */
+  readonly requestsMax?: number
+  readonly handshakeMs?: number
+  readonly stallMs?: number
+  readonly drainMs?: number
+}
+
+export interface NbdServerStats {
+  readonly connectionCount: number
+  readonly acceptedCount: number
+  /** Turned away, because there were too many. */
+  readonly refusedCount: number
+  readonly openRequestCount: number
+  readonly requestCount: number
+  readonly errorCount: number
+  readonly readBytes: number
+  readonly writtenBytes: number
+}
+
+export interface NbdServer {
+  /** The first export is the default one. Fails with `exists`, `invalid-argument`, … */
+  addExport(name: string, source: VolumeSource, options?: ExportOptions): void
+  /** Answers what is open, then closes connections and volume. Fails with `not-found`. */
+  removeExport(name: string): Promise<void>
+  /** The volume has another size: clients are sent away, and find it when they come again. */
+  reopenExport(name: string): Promise<void>
+  /** Fails with `busy` or `invalid-argument`. */
+  listen(at: StreamAddress): Promise<StreamListener>
+  stats(): NbdServerStats
+  /** Removes all exports. Idempotent. */
+  close(): Promise<void>
+}
+
+export function nbdServer(options: NbdServerOptions): NbdServer {
+  return new Server(options)
+}
+
+class Server implements NbdServer, ConnectionHost {
+  readonly openFramesMax: number
+  readonly catalog: ExportCatalog
+  private readonly options: NbdServerOptions
+  private readonly env: Env
+  private readonly engine: StreamEngine
+  private readonly flow: RequestFlow
+  private readonly rowsMax: number
+  private readonly exportsByName = new Map<string, NbdExport>()
+  private readonly connections = new Set<NbdConnection>()
+  private readonly connectionsById: (NbdConnection | undefined)[] = []
+  private readonly listeners = new Set<StreamListener>()
+  private acceptedCount = 0
+  private refusedCount = 0
+  private patrol: Timer | undefined
+  private closing: Promise<void> | undefined
+
+  constructor(options: NbdServerOptions) {
+    this.options = options
+    this.env = options.env
+    this.openFramesMax = options.requestsMax ?? REQUESTS_MAX_DEFAULT
+    this.rowsMax = (options.connectionsMax ?? CONNECTIONS_MAX_DEFAULT) * this.openFramesMax
+    const connectionOf = (id: number): NbdConnection | undefined => this.connectionsById[id]
+    this.flow = new RequestFlow(options.memory, this.rowsMax, connectionOf)
+    this.catalog = {
+      find: (name) => this.find(name)?.facts,
+      all: () => this.allFacts(),
+      isClosing: (facts) => this.find(facts.name)?.isClosing ?? true,
+    }
+    this.engine = options.engine({
+      env: options.env,
+      memory: options.memory,
+      shape: SHAPE,
+      turns: { onFrames: (batch) => this.flow.take(batch), onTurnEnd: () => undefined },
+    })
+    this.schedulePatrol()
+  }
+
+  addExport(name: string, source: VolumeSource, options: ExportOptions = {}): void {
+    assert(this.closing === undefined, "a closed server exports nothing")
+    const texts = [name, options.description ?? ""]
+    if (texts.some((text) => utf8Bytes(text) > nbd.TEXT_BYTES_MAX || text.includes("\0"))) {
+      throw new RmrError("invalid-argument", "a name or description that no client can be told")
+    }
+    if (name === "") throw new RmrError("invalid-argument", "an export without a name")
+    if (this.exportsByName.has(name)) {
+      throw new RmrError("exists", `there is an export ${name} already`)
+    }
+    this.exportsByName.set(name, this.opened(name, source, options))
+  }
+
+  async removeExport(name: string): Promise<void> {
+    const old = this.known(name)
+    await this.drain(old)
+    if (this.exportsByName.get(name) === old) this.exportsByName.delete(name)
+  }
+
+  async reopenExport(name: string): Promise<void> {
+    const old = this.known(name)
+    await this.drain(old)
+    if (this.exportsByName.get(name) !== old || this.closing !== undefined) return
+    this.exportsByName.delete(name)
+    this.exportsByName.set(name, this.opened(name, old.source, old.options))
+  }
+
+  async listen(at: StreamAddress): Promise<StreamListener> {
+    assert(this.closing === undefined, "a closed server does not listen")
+    const listener = await this.engine.listen(at, (stream) => this.accept(stream))
+    this.listeners.add(listener)
+    return listener
+  }
+
+  stats(): NbdServerStats {
+    const { connections, acceptedCount, refusedCount } = this
+    const openRequestCount = this.flow.requests.usedCount
+    const own = { connectionCount: connections.size, acceptedCount, refusedCount }
+    return { ...own, openRequestCount, ...this.flow.counts }
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.shutDown()
+    return this.closing
+  }
+
+  exportOf({ facts }: Transmission): NbdExport | undefined {
+    const found = this.exportsByName.get(facts.name)
+    return found === undefined || found.isClosing ? undefined : found
+  }
+
+  onGone(connection: NbdConnection, why: string): void {
+    this.connections.delete(connection)
+    if (this.connectionsById[connection.stream.id] === connection) {
+      this.connectionsById[connection.stream.id] = undefined
+    }
+    this.flow.dropGone()
+    const name = connection.serves?.facts.name ?? null
+    this.env.log.write("debug", "nbd.connection.ended", { export: name, why })
+  }
+
+  private accept(stream: StreamConnection): NbdConnection {
+    const connection = new NbdConnection(stream, this)
+    // Requests of clients that are gone may still be under way.
+    const rowsTaken = this.connections.size * this.openFramesMax + this.flow.requests.usedCount
+    this.acceptedCount++
+    if (this.closing !== undefined || !this.hasRoom(rowsTaken)) {
+      this.refusedCount++
+      this.env.log.write("warn", "nbd.connection.refused", { connections: this.connections.size })
+      connection.close("there are too many")
+      return connection
+    }
+    this.connections.add(connection)
+    this.connectionsById[stream.id] = connection
+    const deadlineMs = this.options.handshakeMs ?? HANDSHAKE_MS_DEFAULT
+    connection.deadline = this.env.clock.schedule(deadlineMs, () => {
+      connection.close("it did not come to the point")
+    })
+    return connection
+  }
+
+  private hasRoom(rowsTaken: number): boolean {
+    return rowsTaken + this.openFramesMax <= this.rowsMax
+  }
+
+  private opened(name: string, source: VolumeSource, options: ExportOptions): NbdExport {
+    const { memory } = this.options
+    const { requests } = this.flow
+    const onDone = (row: number): void => this.flow.onDone(row)
+    return new NbdExport(name, source, options, { memory, requests, onDone })
+  }
+
+  private find(name: string): NbdExport | undefined {
+    if (name !== "") return this.exportsByName.get(name)
+    for (const first of this.exportsByName.values()) return first
+    return undefined
+  }
+
+  private known(name: string): NbdExport {
+    const found = this.exportsByName.get(name)
+    if (found === undefined) throw new RmrError("not-found", `there is no export ${name}`)
+    if (found.isClosing) throw new RmrError("busy", `the export ${name} is being closed already`)
+    return found
+  }
+
+  private *allFacts(): Iterable<ExportFacts> {
+    for (const { facts } of this.exportsByName.values()) yield facts
+  }
+
+  private async drain(from: NbdExport): Promise<void> {
+    from.isClosing = true
+    const its = [...this.connections].filter(({ serves }) => serves === from)
+    for (const connection of its) connection.leave()
+    const drainMs = this.options.drainMs ?? DRAIN_MS_DEFAULT
+    await new Promise<void>((resolve) => {
+      const timer = this.env.clock.schedule(drainMs, resolve)
+      void from.idle().then(() => {
+        timer.cancel()
+        resolve()
+      })
+    })
+    if (from.openCount > 0) for (const connection of its) connection.close("it took too long")
+    await from.close()
+  }
+
+  private async shutDown(): Promise<void> {
+    this.patrol?.cancel()
+    for (const listener of this.listeners) listener.close()
+    for (const connection of this.connections) {
+      if (connection.phase === "talking") connection.close("the server is closing")
+    }
+    const open = [...this.exportsByName.values()].filter(({ isClosing }) => !isClosing)
+    await Promise.all(open.map((each) => this.drain(each)))
+    this.exportsByName.clear()
+    for (const connection of this.connections) connection.close("the server is closing")
+    await this.engine.close()
+  }
+
+  private schedulePatrol(): void {
+    const stallMs = this.options.stallMs ?? STALL_MS_DEFAULT
+    this.patrol = this.env.clock.schedule(stallMs, () => {
+      for (const connection of this.connections) {
+        if (connection.standsStill()) connection.close("it stood still")
+      }
+      this.schedulePatrol()
+    })
+  }
+}
