@@ -9,12 +9,14 @@ export class ByteWriter {
   private filled = 0
 
   u16(value: number): this {
-    this.view.setUint16(this.room(2), value)
+    const at = this.room(2)
+    this.view.setUint16(at, value)
     return this
   }
 
   u32(value: number): this {
-    this.view.setUint32(this.room(4), value)
+    const at = this.room(4)
+    this.view.setUint32(at, value)
     return this
   }
 

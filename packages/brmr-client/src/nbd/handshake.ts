@@ -93,9 +93,9 @@ export class Handshake {
     const step = Math.min(there, this.wantedBytes() - this.heldBytes)
     this.held.set(bytes.subarray(at, at + step), this.heldBytes)
     this.heldBytes += step
-    if (this.heldBytes < this.wantedBytes()) return step
-    if (this.flags === undefined) this.takeFlags()
-    else if (this.heldBytes === OPTION_HEAD_BYTES && !this.isHeadGood()) this.heldBytes = 0
+    if (this.flags === undefined) {
+      if (this.heldBytes === CLIENT_FLAGS_BYTES) this.takeFlags()
+    } else if (this.heldBytes === OPTION_HEAD_BYTES && !this.isHeadGood()) this.heldBytes = 0
     else if (this.heldBytes === this.wantedBytes()) this.takeOption()
     return step
   }

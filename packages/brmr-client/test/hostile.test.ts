@@ -1,0 +1,173 @@
+/**
+ * What a client does wrong ends its own connection, holds no memory, and disturbs nobody.
+ */
+import { RmrError } from "@rmr/core"
+import * as nbd from "../src/nbd/protocol.js"
+import { type Harness, type HarnessOptions, harness, MIB, pattern, turns } from "./nbd-harness.js"
+import { RawClient, requestBytes } from "./raw-client.js"
+
+let world: Harness
+let client: RawClient
+let bystander: RawClient
+
+async function open(options: HarnessOptions = {}): Promise<void> {
+  world = await harness(options)
+  client = await RawClient.serving(world.at, "disk")
+  bystander = await RawClient.serving(world.at, "disk")
+}
+
+afterEach(async () => {
+  await serves(bystander)
+  client.close()
+  bystander.close()
+  await world.close()
+})
+
+async function serves(whom: RawClient): Promise<void> {
+  const answer = await whom.ask({ kind: nbd.CMD_READ, offset: 4096, bytes: 4096 })
+  expect(answer.errno).toBe(0)
+}
+
+it.each([
+  ["a request that is none", requestBytes({ kind: nbd.CMD_READ, magic: 0x1234_5678 })],
+  ["a write of more than 32 MiB", requestBytes({ kind: nbd.CMD_WRITE, bytes: 32 * MIB + 4096 })],
+  ["the bytes of a handshake", Buffer.from("IHAVEOPT".repeat(4))],
+])("%s ends the connection", async (_, bytes) => {
+  await open()
+  client.write(bytes)
+  expect(await client.ended()).toHaveLength(0)
+})
+
+it("a half close in the middle of a payload ends the connection and frees the payload", async () => {
+  await open()
+  client.write(requestBytes({ kind: nbd.CMD_WRITE, bytes: MIB }), Buffer.alloc(100_000))
+  client.socket.end()
+  await client.ended()
+  await serves(bystander)
+  expect(world.memory.stats().leaseCount).toBe(1)
+})
+
+it("a client that vanishes is not waited for, and what it wrote is carried through", async () => {
+  await open()
+  world.volumes.isHeld = true
+  world.volumes.trace = []
+  client.send({ kind: nbd.CMD_WRITE, payload: pattern(8192), offset: 8192 })
+  client.send({ kind: nbd.CMD_READ, bytes: 4096 })
+  while (world.volumes.trace.length < 2) await turns(1)
+  client.close()
+  await turns()
+  expect(world.server.stats()).toMatchObject({ connectionCount: 1, openRequestCount: 2 })
+  world.volumes.go()
+  await turns()
+  expect(world.server.stats().openRequestCount).toBe(0)
+  expect(Buffer.compare(world.volumes.bytes.subarray(8192, 16_384), pattern(8192))).toBe(0)
+})
+
+it("who does not come to the point, or stops in the middle, loses the connection", async () => {
+  await open({ server: { handshakeMs: 30, stallMs: 30 } })
+  const silent = await RawClient.connect(world.at)
+  await silent.ended()
+  client.write(requestBytes({ kind: nbd.CMD_WRITE, bytes: MIB }), Buffer.alloc(100_000))
+  await client.ended()
+})
+
+it("who asks and never reads loses the connection, and its replies their memory", async () => {
+  await open({ server: { stallMs: 30 }, volume: { sizeBytes: 40 * MIB } })
+  client.socket.pause()
+  for (let nth = 0; nth < 16; nth++) client.send({ kind: nbd.CMD_READ, bytes: 4 * MIB })
+  while (world.server.stats().connectionCount > 1) await turns(5)
+  await turns()
+  expect(world.memory.stats().leaseCount).toBe(1)
+})
+
+it("a flood of requests is read only as far as they may be open", async () => {
+  await open({ server: { requestsMax: 8 } })
+  world.volumes.isHeld = true
+  for (let nth = 0; nth < 1000; nth++) {
+    client.send({ kind: nbd.CMD_READ, offset: 4096, bytes: 4096, cookie: BigInt(nth) })
+  }
+  await turns(200)
+  expect(world.server.stats().openRequestCount).toBe(8)
+  world.volumes.go()
+  for (let nth = 0; nth < 1000; nth++) {
+    expect(await client.reply()).toMatchObject({ errno: 0, cookie: BigInt(nth) })
+  }
+})
+
+it("with little memory everything waits its turn, and all of it is served", async () => {
+  await open({ arenaBytes: MIB })
+  const { requestCount } = world.server.stats()
+  for (let nth = 0; nth < 40; nth++) {
+    client.send({ kind: nbd.CMD_WRITE, offset: nth * 65_536, payload: pattern(65_536, nth) })
+    bystander.send({ kind: nbd.CMD_READ, bytes: 512 * 1024 })
+  }
+  for (let nth = 0; nth < 40; nth++) {
+    expect((await client.reply()).errno).toBe(0)
+    expect((await bystander.reply()).data.length).toBe(512 * 1024)
+  }
+  expect(world.server.stats().requestCount - requestCount).toBe(80)
+})
+
+it("who waits for memory and vanishes, waits no longer", async () => {
+  await open({ arenaBytes: MIB })
+  const others = world.memory.lease(512 * 1024)
+  client.send({ kind: nbd.CMD_READ, bytes: 512 * 1024 })
+  await turns(50)
+  client.close()
+  while (world.server.stats().connectionCount > 1) await turns(1)
+  expect(world.server.stats().openRequestCount).toBe(0)
+  world.memory.release(others)
+})
+
+it("more connections than there may be are turned away, until one leaves", async () => {
+  await open({ server: { connectionsMax: 2 } })
+  await expect(RawClient.serving(world.at, "disk")).rejects.toThrow("ended")
+  client.send({ kind: nbd.CMD_DISC })
+  await client.ended()
+  while (world.server.stats().connectionCount > 1) await turns(1)
+  client = await RawClient.serving(world.at, "disk")
+  await serves(client)
+  expect(world.server.stats().refusedCount).toBe(1)
+})
+
+describe("an export that goes", () => {
+  it("answers what is open, and then ends its connections and no others", async () => {
+    world = await harness()
+    world.server.addExport("other", world.volumes)
+    client = await RawClient.serving(world.at, "disk")
+    bystander = await RawClient.serving(world.at, "other")
+    world.volumes.isHeld = true
+    world.volumes.trace = []
+    client.send({ kind: nbd.CMD_WRITE, payload: pattern(4096), cookie: 1n })
+    while (world.volumes.trace.length < 1) await turns(1)
+    const removed = world.server.removeExport("disk")
+    await expect(RawClient.serving(world.at, "disk")).rejects.toThrow(`${nbd.REP_ERR_SHUTDOWN}`)
+    world.volumes.go()
+    expect(await client.reply()).toMatchObject({ errno: 0, cookie: 1n })
+    await client.ended()
+    await removed
+    await expect(RawClient.serving(world.at, "disk")).rejects.toThrow(`${nbd.REP_ERR_UNKNOWN}`)
+    const again = await world.server.removeExport("disk").catch(RmrError.from)
+    expect(again).toMatchObject({ code: "not-found" })
+  })
+
+  it("does not wait for a client that takes no replies", async () => {
+    await open({ server: { drainMs: 20 }, volume: { sizeBytes: 64 * MIB } })
+    client.socket.pause()
+    for (let nth = 0; nth < 20; nth++) client.send({ kind: nbd.CMD_READ, bytes: 4 * MIB })
+    await turns(50)
+    world.server.addExport("other", world.volumes)
+    await world.server.removeExport("disk")
+    bystander = await RawClient.serving(world.at, "other")
+  })
+
+  it("comes again with another size, for clients that come again", async () => {
+    await open()
+    world.volumes.resize(16 * MIB)
+    await world.server.reopenExport("disk")
+    await client.ended()
+    bystander = await RawClient.serving(world.at, "disk")
+    const end = { kind: nbd.CMD_READ, offset: 16 * MIB - 4096, bytes: 4096 }
+    expect(await bystander.ask(end)).toMatchObject({ errno: 0 })
+  })
+})
