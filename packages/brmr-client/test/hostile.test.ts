@@ -38,7 +38,7 @@ it.each([
   expect(await client.ended()).toHaveLength(0)
 })
 
-it("a half close in the middle of a payload ends the connection and frees the payload", async () => {
+it("a half close inside a payload ends the connection and frees the payload", async () => {
   await open()
   client.write(requestBytes({ kind: nbd.CMD_WRITE, bytes: MIB }), Buffer.alloc(100_000))
   client.socket.end()
