@@ -4,7 +4,7 @@
 import { RmrError } from "@rmr/core"
 import * as nbd from "../src/nbd/protocol.js"
 import { type Harness, type HarnessOptions, harness, MIB, pattern, turns } from "./nbd-harness.js"
-import { RawClient, requestBytes } from "./raw-client.js"
+import { optionBytes, RawClient, requestBytes } from "./raw-client.js"
 
 let world: Harness
 let client: RawClient
@@ -15,6 +15,8 @@ async function open(options: HarnessOptions = {}): Promise<void> {
   client = await RawClient.serving(world.at, "disk")
   bystander = await RawClient.serving(world.at, "disk")
 }
+
+const LONG = { description: "long ".repeat(800) }
 
 afterEach(async () => {
   await serves(bystander)
@@ -71,6 +73,19 @@ it("who does not come to the point, or stops in the middle, loses the connection
   await client.ended()
 })
 
+it("who takes its leave and does not take the answer is not waited for", async () => {
+  await open({ server: { handshakeMs: 30 } })
+  const leaving = await RawClient.greeted(world.at)
+  leaving.socket.pause()
+  const long = optionBytes(nbd.OPT_LIST_META_CONTEXT, Buffer.alloc(0))
+  const list = optionBytes(nbd.OPT_LIST, Buffer.alloc(0))
+  for (let nth = 0; nth < 100; nth++) world.server.addExport(`more ${nth}`, world.volumes, LONG)
+  leaving.write(long, ...new Array(2).fill(list), optionBytes(nbd.OPT_ABORT, Buffer.alloc(0)))
+  while (world.server.stats().acceptedCount < 3) await turns(1)
+  while (world.server.stats().connectionCount > 2) await turns(5)
+  leaving.close()
+})
+
 it("who asks and never reads loses the connection, and its replies their memory", async () => {
   await open({ server: { stallMs: 30 }, volume: { sizeBytes: 40 * MIB } })
   client.socket.pause()
@@ -106,6 +121,14 @@ it("with little memory everything waits its turn, and all of it is served", asyn
     expect((await bystander.reply()).data.length).toBe(512 * 1024)
   }
   expect(world.server.stats().requestCount - requestCount).toBe(80)
+})
+
+it("who waits for memory that others keep is refused in the end", async () => {
+  await open({ arenaBytes: MIB, server: { stallMs: 30 } })
+  const others = world.memory.lease(512 * 1024)
+  client.send({ kind: nbd.CMD_READ, bytes: 512 * 1024 })
+  expect(await client.reply()).toMatchObject({ errno: nbd.ENOMEM })
+  world.memory.release(others)
 })
 
 it("who waits for memory and vanishes, waits no longer", async () => {

@@ -62,8 +62,8 @@ export class NbdConnection implements StreamEvents {
   /** What is open is answered, and then it is over. */
   leave(): void {
     if (this.phase === "gone" || this.phase === "leaving") return
+    // The deadline of a handshake holds for its end too.
     this.phase = "leaving"
-    this.deadline?.cancel()
     this.stream.closeWhenSent()
   }
 

@@ -8,7 +8,8 @@
  * | deadline | for |
  * |---|---|
  * | `handshakeMs` | a client that does not come to the point |
- * | `stallMs` | one that does not send the rest of a request, or does not take replies |
+ * | `stallMs` | one that does not send the rest of a request, or does not take replies; and a |
+ * | | request for which there is no memory, which is refused |
  * | `drainMs` | open requests of an export that is removed |
  */
 import type { Env, Memory, Timer, VolumeSource } from "@rmr/core"
@@ -73,7 +74,10 @@ export interface NbdServer {
   addExport(name: string, source: VolumeSource, options?: ExportOptions): void
   /** Answers what is open, then closes connections and volume. Fails with `not-found`. */
   removeExport(name: string): Promise<void>
-  /** The volume has another size: clients are sent away, and find it when they come again. */
+  /**
+   * The volume has another size: clients are sent away, and find it when they come again. Where it
+   * cannot be opened, the export is gone.
+   */
   reopenExport(name: string): Promise<void>
   /** Fails with `busy` or `invalid-argument`. */
   listen(at: StreamAddress): Promise<StreamListener>
@@ -268,6 +272,7 @@ class Server implements NbdServer, ConnectionHost {
       for (const connection of this.connections) {
         if (connection.standsStill()) connection.close("it stood still")
       }
+      this.flow.refuseHungry()
       this.schedulePatrol()
     })
   }

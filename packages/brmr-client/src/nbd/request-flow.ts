@@ -47,6 +47,8 @@ export class RequestFlow {
   private readonly replies = new Replies()
   private readonly hungry: RowQueue
   private isAsking = false
+  private fedCount = 0
+  private fedBefore = -1
 
   constructor(
     memory: Memory,
@@ -100,6 +102,22 @@ export class RequestFlow {
     for (const row of waiting) {
       if (this.connections[row]?.phase === "gone") this.connections[row].serves?.finish(row)
       else this.hungry.push(row)
+    }
+  }
+
+  /**
+   * Called now and then: who waits for memory though nobody was given any since the last call, is
+   * refused. Memory is with others, and they need not be ours.
+   */
+  refuseHungry(): void {
+    const isStuck = !this.hungry.isEmpty && this.fedCount === this.fedBefore
+    this.fedBefore = this.hungry.isEmpty ? -1 : this.fedCount
+    if (!isStuck) return
+    const waiting: number[] = []
+    while (!this.hungry.isEmpty) waiting.push(this.hungry.shift())
+    for (const row of waiting) {
+      this.requests.set(row, rows.ROW_ERRNO, nbd.ENOMEM)
+      this.connections[row]?.serves?.finish(row)
     }
   }
 
@@ -190,6 +208,7 @@ export class RequestFlow {
     const lease = this.memory.lease(bytes)
     if (lease === NO_LEASE) return false
     requests.set(row, rows.ROW_LEASE, lease)
+    this.fedCount++
     return true
   }
 
