@@ -90,6 +90,18 @@ it("LIST names every export with its description", async () => {
   expect(replies[1]?.data).toEqual(Buffer.concat([u32(9), Buffer.from("second ü")]))
 })
 
+it("who asks for long listings faster than it reads loses the connection", async () => {
+  const description = "long ".repeat(800)
+  for (let nth = 0; nth < 60; nth++) {
+    world.server.addExport(`more ${nth}`, world.volumes, { description })
+  }
+  client = await RawClient.greeted(world.at)
+  const one = await client.option(nbd.OPT_LIST)
+  expect(one).toHaveLength(62)
+  client.write(Buffer.concat(new Array(100).fill(optionBytes(nbd.OPT_LIST, Buffer.alloc(0)))))
+  await client.ended()
+})
+
 it("INFO tells what is asked, and GO serves; the default export is told by its name", async () => {
   client = await RawClient.greeted(world.at)
   const replies = await client.option(nbd.OPT_INFO, infoQuery("", [1, 2, 3, 77]))

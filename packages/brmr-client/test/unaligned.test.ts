@@ -106,6 +106,13 @@ it("an error of the read or the write is told, and the lock goes with it", async
   expect(await client.ask(write(0, 4096))).toMatchObject({ errno: 0 })
 })
 
+it("the place of a bad block is told inside what was asked for", async () => {
+  await open()
+  world.volumes.failWith = () => statusOf("media-error")
+  const { badAt } = await client.ask({ kind: nbd.CMD_READ, offset: 1000, bytes: 100 })
+  expect(badAt).toBe(1000)
+})
+
 it("an export that closes refuses what has not begun", async () => {
   await open({ server: { drainMs: 10 } })
   world.volumes.isHeld = true

@@ -11,7 +11,7 @@ import type { PlainStreamEngine } from "./plain-stream-engine.js"
 import type { StreamConnection, StreamEvents, StreamLimits } from "./stream-engine.js"
 import { STREAM_HEAD_BYTES_MAX } from "./stream-engine.js"
 
-/** Talk that the kernel has not taken: who asks for more without listening is not waited for. */
+/** Talk that the kernel has not taken: who goes on asking without listening is not waited for. */
 const SAID_BYTES_MAX = 1024 * 1024
 const NO_HEADS = new DataView(new ArrayBuffer(0))
 
@@ -75,10 +75,11 @@ export class PlainStreamConnection implements StreamConnection {
   say(bytes: Uint8Array): void {
     if (!this.isOpen) return
     assert(!this.isFramed, "a connection that is framed does not talk")
-    this.plain.socket.write(bytes)
     if (this.plain.socket.writableLength > SAID_BYTES_MAX) {
       this.end(lost("the other side does not take what it asked for"))
+      return
     }
+    this.plain.socket.write(bytes)
   }
 
   startFrames(limits: StreamLimits): void {

@@ -6,7 +6,7 @@ const BYTES_FIRST = 256
 export class ByteWriter {
   private bytes = new Uint8Array(BYTES_FIRST)
   private view = new DataView(this.bytes.buffer)
-  private filled = 0
+  filledBytes = 0
 
   u16(value: number): this {
     const at = this.room(2)
@@ -27,8 +27,8 @@ export class ByteWriter {
   /** Without its length. */
   text(text: string): this {
     const bytes = utf8Bytes(text)
-    writeUtf8(this.viewWith(bytes), this.filled, text)
-    this.filled += bytes
+    writeUtf8(this.viewWith(bytes), this.filledBytes, text)
+    this.filledBytes += bytes
     return this
   }
 
@@ -45,19 +45,19 @@ export class ByteWriter {
   }
 
   take(): Uint8Array {
-    const taken = this.bytes.slice(0, this.filled)
-    this.filled = 0
+    const taken = this.bytes.slice(0, this.filledBytes)
+    this.filledBytes = 0
     return taken
   }
 
   private room(bytes: number): number {
     this.viewWith(bytes)
-    this.filled += bytes
-    return this.filled - bytes
+    this.filledBytes += bytes
+    return this.filledBytes - bytes
   }
 
   private viewWith(bytes: number): DataView {
-    const needed = this.filled + bytes
+    const needed = this.filledBytes + bytes
     if (needed > this.bytes.length) {
       const grown = new Uint8Array(needed * 2)
       grown.set(this.bytes)

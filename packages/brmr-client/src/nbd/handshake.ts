@@ -27,6 +27,8 @@ const OPTION_BYTES_MAX = 16 * 1024
 /** … up to here: who sends more than this altogether, or more options, is not negotiating. */
 const TALK_BYTES_MAX = 256 * 1024
 const OPTION_COUNT_MAX = 128
+/** Answers to bytes that came at once: a listing of all exports fits, two may not. */
+const SAID_BYTES_MAX = 16 * 1024 * 1024
 const ZEROES_BYTES = 124
 
 export interface Transmission {
@@ -78,6 +80,7 @@ export class Handshake {
       at += step
       this.heardBytes += step
       if (this.heardBytes > TALK_BYTES_MAX) this.refuse("it talked too long")
+      if (this.said.filledBytes > SAID_BYTES_MAX) this.refuse("it asked for too much at once")
     }
     return at
   }

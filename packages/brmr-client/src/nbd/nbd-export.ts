@@ -221,7 +221,13 @@ export class NbdExport implements BlockEvents {
     const from = requests.place(row, rows.ROW_FROM)
     const isOne = requests.place(row, rows.ROW_TO) - from <= this.volume.ioBytesMax
     requests.set(row, rows.ROW_ERRNO, errno)
-    if (isOne && status === MEDIA_ERROR) requests.setPlace(row, rows.ROW_BAD_AT, from + badAt)
+    if (isOne && status === MEDIA_ERROR) {
+      // Blocks may be wider than what was asked for.
+      const offset = requests.place(row, rows.ROW_OFFSET)
+      const last = offset + requests.place(row, rows.ROW_BYTES) - 1
+      const bad = Math.min(Math.max(from + badAt, offset), last)
+      requests.setPlace(row, rows.ROW_BAD_AT, bad)
+    }
     if (this.isSubmitted(row)) return
     requests.setPlace(row, rows.ROW_AT, requests.place(row, rows.ROW_TO))
     // Only the first of those that wait has begun.
@@ -273,7 +279,7 @@ function factsOf(
   return {
     name,
     description: options.description ?? "",
-    sizeBytes,
+    sizeBytes: sizeBytes - (sizeBytes % blockBytes),
     blockBytes,
     optimalBytes,
     requestBytesMax,

@@ -31,6 +31,7 @@ import { RequestFlow } from "./request-flow.js"
 
 const CONNECTIONS_MAX_DEFAULT = 64
 const REQUESTS_MAX_DEFAULT = 128
+const EXPORTS_MAX = 1024
 const HANDSHAKE_MS_DEFAULT = 10_000
 const STALL_MS_DEFAULT = 60_000
 const DRAIN_MS_DEFAULT = 30_000
@@ -135,6 +136,9 @@ class Server implements NbdServer, ConnectionHost {
       throw new RmrError("invalid-argument", "a name or description that no client can be told")
     }
     if (name === "") throw new RmrError("invalid-argument", "an export without a name")
+    if (this.exportsByName.size >= EXPORTS_MAX) {
+      throw new RmrError("invalid-argument", `a server has at most ${EXPORTS_MAX} exports`)
+    }
     if (this.exportsByName.has(name)) {
       throw new RmrError("exists", `there is an export ${name} already`)
     }
