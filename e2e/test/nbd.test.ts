@@ -244,3 +244,16 @@ it("nbdkit in between asks block by block, and everything is right all the same"
   if (text === undefined) return
   expect(Buffer.compare(readFileSync(source), readFileSync(back))).toBe(0)
 })
+
+it("a client that is killed under load leaves nothing behind, and the next is served", async () => {
+  const engine = ["--name=killed", "--ioengine=nbd", `--uri=${uri()}`, "--rw=randrw"]
+  const load = ["--bs=64k", "--iodepth=32", "--size=64m", "--time_based", "--runtime=60"]
+  if (!isInstalled("fio")) return
+  const killed = spawn("fio", [...engine, ...load], { stdio: ["ignore", "pipe", "ignore"] })
+  await new Promise((resolve) => killed.stdout.once("data", resolve))
+  killed.kill("SIGKILL")
+  await new Promise((resolve) => killed.once("close", resolve))
+  // That no lease is left, the server says at its end.
+  const text = await output("nbdinfo", "--size", uri())
+  expect(text?.trim() ?? `${SIZE_BYTES}`).toBe(`${SIZE_BYTES}`)
+})

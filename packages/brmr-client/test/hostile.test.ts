@@ -66,7 +66,7 @@ it("a client that vanishes is not waited for, and what it wrote is carried throu
 })
 
 it("who does not come to the point, or stops in the middle, loses the connection", async () => {
-  await open({ server: { handshakeMs: 30, stallMs: 30 } })
+  await open({ server: { handshakeMs: 500, stallMs: 30 } })
   const silent = await RawClient.connect(world.at)
   await silent.ended()
   client.write(requestBytes({ kind: nbd.CMD_WRITE, bytes: MIB }), Buffer.alloc(100_000))
@@ -74,7 +74,7 @@ it("who does not come to the point, or stops in the middle, loses the connection
 })
 
 it("who takes its leave and does not take the answer is not waited for", async () => {
-  await open({ server: { handshakeMs: 30 } })
+  await open({ server: { handshakeMs: 500 } })
   const leaving = await RawClient.greeted(world.at)
   leaving.socket.pause()
   const long = optionBytes(nbd.OPT_LIST_META_CONTEXT, Buffer.alloc(0))
@@ -151,6 +151,24 @@ it("more connections than there may be are turned away, until one leaves", async
   client = await RawClient.serving(world.at, "disk")
   await serves(client)
   expect(world.server.stats().refusedCount).toBe(1)
+})
+
+it("open requests of a client that vanished take the place of another client", async () => {
+  await open({ server: { connectionsMax: 3, requestsMax: 8 } })
+  world.volumes.isHeld = true
+  const join = (): Promise<RawClient> => RawClient.serving(world.at, "disk")
+  // One less than there may be: who has as many is not read from, and its end is seen later.
+  for (let nth = 0; nth < 7; nth++) client.send({ kind: nbd.CMD_READ, bytes: 4096 })
+  while (world.server.stats().openRequestCount < 7) await turns(1)
+  // Those that are there have their places, whatever is under way.
+  const third = await join()
+  client.close()
+  while (world.server.stats().connectionCount > 2) await turns(1)
+  await expect(join()).rejects.toThrow("ended")
+  world.volumes.go()
+  while (world.server.stats().openRequestCount > 0) await turns(1)
+  client = await join()
+  third.close()
 })
 
 describe("an export that goes", () => {

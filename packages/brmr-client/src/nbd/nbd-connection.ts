@@ -30,6 +30,8 @@ export class NbdConnection implements StreamEvents {
   transmission: Transmission | undefined
   serves: NbdExport | undefined
   deadline: Timer | undefined
+  /** Requests that were taken and are not over. */
+  openCount = 0
   private readonly host: ConnectionHost
   private readonly handshake: Handshake
   private receiptCount = 0

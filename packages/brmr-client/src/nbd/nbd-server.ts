@@ -188,17 +188,15 @@ class Server implements NbdServer, ConnectionHost {
     if (this.connectionsById[connection.stream.id] === connection) {
       this.connectionsById[connection.stream.id] = undefined
     }
-    this.flow.dropGone()
+    this.flow.disown(connection)
     const name = connection.serves?.facts.name ?? null
     this.env.log.write("debug", "nbd.connection.ended", { export: name, why })
   }
 
   private accept(stream: StreamConnection): NbdConnection {
     const connection = new NbdConnection(stream, this)
-    // Requests of clients that are gone may still be under way.
-    const rowsTaken = this.connections.size * this.openFramesMax + this.flow.requests.usedCount
     this.acceptedCount++
-    if (this.closing !== undefined || !this.hasRoom(rowsTaken)) {
+    if (this.closing !== undefined || !this.hasRoom()) {
       this.refusedCount++
       this.env.log.write("warn", "nbd.connection.refused", { connections: this.connections.size })
       connection.close("there are too many")
@@ -213,7 +211,9 @@ class Server implements NbdServer, ConnectionHost {
     return connection
   }
 
-  private hasRoom(rowsTaken: number): boolean {
+  /** Every connection has its rows for sure; those of clients that are gone may still be in use. */
+  private hasRoom(): boolean {
+    const rowsTaken = this.connections.size * this.openFramesMax + this.flow.orphanCount
     return rowsTaken + this.openFramesMax <= this.rowsMax
   }
 

@@ -41,6 +41,8 @@ export interface FlowCounts {
 export class RequestFlow {
   readonly requests: RequestTable
   readonly counts: FlowCounts = { requestCount: 0, readBytes: 0, writtenBytes: 0, errorCount: 0 }
+  /** Open requests of clients that are gone. */
+  orphanCount = 0
   private readonly memory: Memory
   private readonly connections: (NbdConnection | undefined)[]
   private readonly connectionOf: (engineId: number) => NbdConnection | undefined
@@ -88,19 +90,21 @@ export class RequestFlow {
       if (errno !== 0) this.counts.errorCount++
       this.answer(connection, row, errno, lease)
       connection.stream.finishFrame()
-    }
+    } else this.orphanCount--
+    connection.openCount--
     this.connections[row] = undefined
     requests.give(row)
     // The engine holds what it still sends.
     if (lease !== NO_LEASE) this.memory.release(lease)
   }
 
-  /** Requests of clients that are gone wait for memory no longer. */
-  dropGone(): void {
+  /** The client is gone: what it asked for is nobody's, and waits for memory no longer. */
+  disown(connection: NbdConnection): void {
+    this.orphanCount += connection.openCount
     const waiting: number[] = []
     while (!this.hungry.isEmpty) waiting.push(this.hungry.shift())
     for (const row of waiting) {
-      if (this.connections[row]?.phase === "gone") this.connections[row].serves?.finish(row)
+      if (this.connections[row] === connection) connection.serves?.finish(row)
       else this.hungry.push(row)
     }
   }
@@ -143,6 +147,7 @@ export class RequestFlow {
     const row = requests.take()
     this.connections[row] = connection
     serves.openCount++
+    connection.openCount++
     counts.requestCount++
     counts.writtenBytes += payloadBytes
     requests.set(row, rows.ROW_KIND, kind)
