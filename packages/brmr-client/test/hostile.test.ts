@@ -202,6 +202,23 @@ describe("an export that goes", () => {
     bystander = await RawClient.serving(world.at, "other")
   })
 
+  it("is waited for by a server that closes meanwhile", async () => {
+    await open()
+    world.volumes.isHeld = true
+    client.send({ kind: nbd.CMD_WRITE, payload: pattern(4096), cookie: 1n })
+    while (world.server.stats().openRequestCount < 1) await turns(1)
+    const removed = world.server.removeExport("disk")
+    const closed = world.server.close()
+    await turns()
+    world.volumes.go()
+    expect(await client.reply()).toMatchObject({ errno: 0, cookie: 1n })
+    await closed
+    expect(world.memory.stats().leaseCount).toBe(0)
+    await removed
+    world = await harness()
+    bystander = await RawClient.serving(world.at, "disk")
+  })
+
   it("comes again with another size, for clients that come again", async () => {
     await open()
     world.volumes.resize(16 * MIB)

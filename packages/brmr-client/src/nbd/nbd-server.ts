@@ -103,6 +103,8 @@ class Server implements NbdServer, ConnectionHost {
   private readonly connections = new Set<NbdConnection>()
   private readonly connectionsById: (NbdConnection | undefined)[] = []
   private readonly listeners = new Set<StreamListener>()
+  private readonly drains = new WeakMap<NbdExport, Promise<void>>()
+  private isTurningAway = false
   private acceptedCount = 0
   private refusedCount = 0
   private patrol: Timer | undefined
@@ -198,10 +200,11 @@ class Server implements NbdServer, ConnectionHost {
     this.acceptedCount++
     if (this.closing !== undefined || !this.hasRoom()) {
       this.refusedCount++
-      this.env.log.write("warn", "nbd.connection.refused", { connections: this.connections.size })
+      this.sayTurningAway()
       connection.close("there are too many")
       return connection
     }
+    this.isTurningAway = false
     this.connections.add(connection)
     this.connectionsById[stream.id] = connection
     const deadlineMs = this.options.handshakeMs ?? HANDSHAKE_MS_DEFAULT
@@ -209,6 +212,13 @@ class Server implements NbdServer, ConnectionHost {
       connection.close("it did not come to the point")
     })
     return connection
+  }
+
+  /** Once, and not for each of a flood. */
+  private sayTurningAway(): void {
+    if (this.isTurningAway) return
+    this.isTurningAway = true
+    this.env.log.write("warn", "nbd.connections.full", { connections: this.connections.size })
   }
 
   /** Every connection has its rows for sure; those of clients that are gone may still be in use. */
@@ -241,7 +251,16 @@ class Server implements NbdServer, ConnectionHost {
     for (const { facts } of this.exportsByName.values()) yield facts
   }
 
-  private async drain(from: NbdExport): Promise<void> {
+  /** Once, whoever asks for it. */
+  private drain(from: NbdExport): Promise<void> {
+    const known = this.drains.get(from)
+    if (known !== undefined) return known
+    const begun = this.drained(from)
+    this.drains.set(from, begun)
+    return begun
+  }
+
+  private async drained(from: NbdExport): Promise<void> {
     from.isClosing = true
     const its = [...this.connections].filter(({ serves }) => serves === from)
     for (const connection of its) connection.leave()
@@ -263,8 +282,7 @@ class Server implements NbdServer, ConnectionHost {
     for (const connection of this.connections) {
       if (connection.phase === "talking") connection.close("the server is closing")
     }
-    const open = [...this.exportsByName.values()].filter(({ isClosing }) => !isClosing)
-    await Promise.all(open.map((each) => this.drain(each)))
+    await Promise.all([...this.exportsByName.values()].map((each) => this.drain(each)))
     this.exportsByName.clear()
     for (const connection of this.connections) connection.close("the server is closing")
     await this.engine.close()
