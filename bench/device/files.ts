@@ -1,0 +1,22 @@
+/**
+ * Files for the device bench: written all over, since a hole is faster than any disk.
+ */
+
+import { randomFillSync } from "node:crypto"
+import { closeSync, existsSync, openSync, statSync, writeSync } from "node:fs"
+
+const PIECE_BYTES = 1024 * 1024
+
+export function fileOfRandomBytes(path: string, bytes: number): string {
+  if (existsSync(path) && statSync(path).size === bytes) return path
+  const file = openSync(path, "w")
+  try {
+    const piece = randomFillSync(new Uint8Array(PIECE_BYTES))
+    for (let at = 0; at < bytes; at += PIECE_BYTES) {
+      writeSync(file, piece, 0, Math.min(PIECE_BYTES, bytes - at))
+    }
+  } finally {
+    closeSync(file)
+  }
+  return path
+}

@@ -1,0 +1,126 @@
+/**
+ * One fio run against one target: what fio saw, and what all processes of the target spent for it.
+ *
+ * CPU time is read from /proc before and after. fio's ramp is part of what was spent and not of
+ * what fio counts, so the count of IOs is scaled to the whole run.
+ */
+import { spawnSync } from "node:child_process"
+import { readFileSync } from "node:fs"
+import type { Target } from "./target.js"
+
+export interface Job {
+  readonly name: string
+  readonly rw: "randread" | "randwrite" | "read" | "write"
+  readonly blockSize: string
+  readonly depth: number
+}
+
+export const JOBS: readonly Job[] = [
+  { name: "4k randwrite, depth 32", rw: "randwrite", blockSize: "4k", depth: 32 },
+  { name: "4k randread, depth 32", rw: "randread", blockSize: "4k", depth: 32 },
+  { name: "4k randwrite, depth 1", rw: "randwrite", blockSize: "4k", depth: 1 },
+  { name: "4k randread, depth 1", rw: "randread", blockSize: "4k", depth: 1 },
+  { name: "64k write, depth 8", rw: "write", blockSize: "64k", depth: 8 },
+  { name: "64k read, depth 8", rw: "read", blockSize: "64k", depth: 8 },
+  { name: "1m write, depth 8", rw: "write", blockSize: "1m", depth: 8 },
+  { name: "1m read, depth 8", rw: "read", blockSize: "1m", depth: 8 },
+]
+
+export interface Run {
+  readonly iops: number
+  readonly megabytesPerSecond: number
+  readonly p50Us: number
+  readonly p99Us: number
+  /** Of all processes of the target, per IO. */
+  readonly cpuUs: number
+  readonly fioCpuUs: number
+}
+
+const RAMP_SECONDS = 0.5
+const SLACK_MS = 15_000
+const TICK_US = 10_000
+
+export function runFio(target: Target, job: Job, seconds: number, volumeBytes: number): Run {
+  const before = cpuUsOf(target.pids)
+  const child = spawnSync("fio", argsOf(target, job, seconds, volumeBytes), {
+    encoding: "utf8",
+    timeout: seconds * 1000 + SLACK_MS,
+    killSignal: "SIGKILL",
+    maxBuffer: 2 ** 26,
+  })
+  const spentUs = cpuUsOf(target.pids) - before
+  const said = `${child.stdout}${child.stderr}`
+  if (child.status !== 0) throw new Error(`fio on ${target.name}, ${job.name}: ${said}`)
+  const report = JSON.parse(child.stdout.slice(child.stdout.indexOf("{"))) as FioReport
+  const [only] = report.jobs
+  if (only === undefined || only.error !== 0) throw new Error(`fio on ${target.name}: ${said}`)
+  const side = job.rw.includes("read") ? only.read : only.write
+  const ios = side.total_ios * (1 + RAMP_SECONDS / (side.runtime / 1000))
+  const fioUs = ((only.usr_cpu + only.sys_cpu) / 100) * side.runtime * 1000
+  return {
+    iops: side.iops,
+    megabytesPerSecond: side.bw_bytes / 1e6,
+    p50Us: side.clat_ns.percentile["50.000000"] / 1000,
+    p99Us: side.clat_ns.percentile["99.000000"] / 1000,
+    cpuUs: spentUs / ios,
+    fioCpuUs: fioUs / side.total_ios,
+  }
+}
+
+interface FioSide {
+  readonly iops: number
+  readonly bw_bytes: number
+  readonly total_ios: number
+  readonly runtime: number
+  readonly clat_ns: {
+    readonly percentile: { readonly "50.000000": number; readonly "99.000000": number }
+  }
+}
+
+interface FioReport {
+  readonly jobs: readonly {
+    readonly error: number
+    readonly usr_cpu: number
+    readonly sys_cpu: number
+    readonly read: FioSide
+    readonly write: FioSide
+  }[]
+}
+
+function argsOf(target: Target, job: Job, seconds: number, volumeBytes: number): string[] {
+  return [
+    "--name=device",
+    "--ioengine=nbd",
+    `--uri=${target.uri}`,
+    `--rw=${job.rw}`,
+    `--bs=${job.blockSize}`,
+    `--iodepth=${job.depth}`,
+    `--size=${volumeBytes}`,
+    `--runtime=${seconds}`,
+    "--time_based=1",
+    `--ramp_time=${RAMP_SECONDS}`,
+    "--randrepeat=0",
+    "--norandommap=1",
+    "--eta=never",
+    "--output-format=json",
+  ]
+}
+
+/** User and system time of whole processes so far. */
+export function cpuUsOf(pids: readonly number[]): number {
+  let ticks = 0
+  for (const pid of pids) {
+    const text = readFileSync(`/proc/${pid}/stat`, "utf8")
+    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ")
+    ticks += Number(fields[11]) + Number(fields[12])
+  }
+  return ticks * TICK_US
+}
+
+/** Resident memory of a process. */
+export function residentBytesOf(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/status`, "utf8")
+  const line = /^VmRSS:\s+(\d+) kB$/m.exec(text)
+  if (line === null) throw new Error(`process ${pid} does not say what memory it has`)
+  return Number(line[1]) * 1024
+}

@@ -1,0 +1,56 @@
+/**
+ * `pnpm bench:device`: NBD exports side by side, by the same fio, in turns.
+ *
+ *   pnpm bench:device                       files on tmpfs, NBD over a unix socket, all jobs
+ *   pnpm bench:device --only randwrite      jobs whose name contains the text
+ *   pnpm bench:device --seconds 3 --rounds 5 --mib 1024 --folder /dev/shm
+ *   pnpm bench:device --json                the rows for a program
+ *
+ * The first target is what the others are compared with.
+ */
+import { mkdtempSync, rmSync } from "node:fs"
+import { join } from "node:path"
+import { parseArgs } from "node:util"
+import { compare, tableOf } from "./compare.js"
+import { JOBS, residentBytesOf } from "./fio.js"
+import { startExport } from "./ours.js"
+import { startQuorum, startSingle } from "./qemu.js"
+import type { Target } from "./target.js"
+
+const { values: options } = parseArgs({
+  options: {
+    only: { type: "string", default: "" },
+    seconds: { type: "string", default: "3" },
+    rounds: { type: "string", default: "5" },
+    mib: { type: "string", default: "1024" },
+    folder: { type: "string", default: "/dev/shm" },
+    json: { type: "boolean", default: false },
+  },
+})
+
+const jobs = JOBS.filter((job) => job.name.includes(options.only))
+if (jobs.length === 0) throw new Error(`no job has "${options.only}" in its name`)
+const volumeBytes = Number(options.mib) * 1024 * 1024
+const folder = mkdtempSync(join(options.folder, "rmr-bench-"))
+const targets: Target[] = []
+try {
+  for (const start of [startSingle, startQuorum, startExport]) {
+    targets.push(await start({ folder, volumeBytes }))
+  }
+  const rows = compare({
+    targets,
+    jobs,
+    seconds: Number(options.seconds),
+    rounds: Number(options.rounds),
+    volumeBytes,
+    say: (line) => process.stderr.write(`${line}\n`),
+  })
+  console.log(options.json ? JSON.stringify(rows, null, 2) : tableOf(rows))
+  for (const { name, pids } of targets) {
+    const mebibytes = pids.map((pid) => (residentBytesOf(pid) / 2 ** 20).toFixed(0))
+    process.stderr.write(`${name}: resident MiB by process: ${mebibytes.join(", ")}\n`)
+  }
+} finally {
+  for (const target of targets) await target.stop()
+  rmSync(folder, { recursive: true, force: true })
+}
