@@ -265,7 +265,7 @@ export const REQUESTS: { readonly [K in CommandKind]: fc.Arbitrary<Request<K>> }
   "read-last-io": plain(nothing),
   elect: plain(
     fc.record({
-      step: fc.constantFrom("mark", "clear"),
+      step: fc.constantFrom("mark", "clear", "yield"),
       elected: member,
       ranges: chunkRanges,
     }),
@@ -339,7 +339,17 @@ export const ANSWERS: { readonly [K in CommandKind]: fc.Arbitrary<Answer<K>> } =
     }),
   ),
   "map-set-ver": plainAnswer(seen),
-  "map-add": plainAnswer(fc.record({ seen: view, markedChunks: u53 })),
+  "map-add": fc
+    .record({
+      seen: view,
+      isOnDisk: fc.boolean(),
+      markedChunks: u53,
+      ranges: fc.uniqueArray(fc.nat({ max: 255 }), { maxLength: 8 }),
+    })
+    .map(({ seen, isOnDisk, markedChunks, ranges }) => ({
+      result: { seen, durable: isOnDisk ? seen : NO_VIEW, markedChunks },
+      payload: ranges.sort((a, b) => a - b).map((range) => ({ range })),
+    })),
   "map-clear": plainAnswer(nothing),
   "last-io-to-map": plainAnswer(fc.record({ markedChunks: u53 })),
   "read-last-io": fc.record({ result: nothing, payload: lastIoEntries(4096) }),

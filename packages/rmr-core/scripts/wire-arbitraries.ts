@@ -158,7 +158,9 @@ function tableOf(
   let normal = 0
   for (const { slot, memberId, storeUuid, address, through, incarnation, isNormal } of seeds) {
     const normalThrough = throughOf(through, version)
-    members[slot] = { memberId, storeUuid, address, role: "data", normalThrough, incarnation }
+    const reported = throughOf(through / 2, version)
+    const claims = { normalThrough, reported, incarnation }
+    members[slot] = { memberId, storeUuid, address, role: "data", ...claims }
     if (isNormal) normal |= 1 << slot
   }
   return { members, normal }

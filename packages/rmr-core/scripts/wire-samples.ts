@@ -66,6 +66,7 @@ export const RECORD: PoolMetadata = {
       address: "tcp://10.0.0.1:7000",
       role: "data",
       normalThrough: { epoch: 11, version: 22 },
+      reported: { epoch: 11, version: 21 },
       incarnation: 33,
     },
     undefined,
@@ -75,6 +76,7 @@ export const RECORD: PoolMetadata = {
       address: "tcp://[::1]:7001",
       role: "data",
       normalThrough: { epoch: 10, version: 3 },
+      reported: { epoch: 9, version: 2 },
       incarnation: 2 ** 40,
     },
   ],
@@ -236,7 +238,14 @@ const EXCHANGES: { readonly [K in CommandKind]: Exchange<K> } = {
       body: { base: { epoch: 11, version: 20 }, purpose: "shrink", missed: [] },
       payload: RECORD,
     },
-    answer: { result: { seen: { epoch: 11, version: 22 }, markedChunks: 55 }, ...none },
+    answer: {
+      result: {
+        seen: { epoch: 11, version: 22 },
+        durable: { epoch: 11, version: 21 },
+        markedChunks: 55,
+      },
+      payload: [{ range: 1 }, { range: 258 }],
+    },
   },
   "map-clear": {
     request: {

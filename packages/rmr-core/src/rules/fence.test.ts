@@ -84,17 +84,27 @@ describe("a request", () => {
 })
 
 describe("a view change", () => {
-  const admission = { epoch: 3, nonce: "n", isOpen: true, seen: { epoch: 3, version: 7 } }
+  const at = (version: number) => ({ epoch: 3, version })
+  const admission = { epoch: 3, nonce: "n", isOpen: true, seen: at(7), durable: at(5) }
+  const of = (epoch: number, version: number, nonce = "n") =>
+    judgeProposal(admission, { epoch, version, nonce })
 
-  it("V4 is persisted iff it is newer than everything the member was told of", () => {
-    const of = (epoch: number, version: number, nonce = "n") =>
-      judgeProposal(admission, { epoch, version, nonce })
+  it("V4 is persisted iff newer than the disk and not older than what the member was told", () => {
     expect(of(3, 8)).toBe("persist")
-    expect(of(3, 7)).toBe("have")
-    expect(of(3, 6)).toBe("have")
+    expect(of(3, 6)).toBe("superseded")
     expect(of(2, 9)).toBe("fenced")
     expect(of(3, 9, "m")).toBe("fenced")
     expect(of(4, 1)).toBe("not-open")
+  })
+
+  it("V4 a view known by hearsay only is persisted when it comes (RT-51)", () => {
+    expect(of(3, 7)).toBe("persist")
+    expect(of(3, 5)).toBe("have")
+  })
+
+  it("V4 an older proposal does not reach a joiner that was told of a newer one (RT-37)", () => {
+    const joiner = { ...admission, durable: at(2) }
+    expect(judgeProposal(joiner, { ...at(6), nonce: "n" })).toBe("superseded")
   })
 
   it("F3 a restarted process persists nothing before it was opened", () => {

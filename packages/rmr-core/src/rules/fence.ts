@@ -123,18 +123,33 @@ export interface ProposalAdmission extends Holder {
   readonly isOpen: boolean
   /** The highest view it has persisted or was told of (V4). */
   readonly seen: ViewNumber
+  /** The view on its disk. */
+  readonly durable: ViewNumber
 }
 
+export type ProposalVerdict =
+  | "persist"
+  /** It is the view on this member's disk: the answer may count as durable here. */
+  | "have"
+  /** Older than what the member has seen, and not on its disk: nothing changes, nothing counts. */
+  | "superseded"
+  | "fenced"
+  | "not-open"
+
 /**
- * F3, V4 for a view change: it is persisted iff it is of the opened epoch and newer than every view
- * the member has seen. REJOIN tells the joiner the view in force, so that an older proposal, still
- * on its way, cannot make the joiner normal beside members that were expelled since (RT-37).
+ * F3, V4 for a view change: it is persisted iff it is of the opened epoch, newer than the view on
+ * the member's disk and not older than any view it has seen. REJOIN tells the joiner the view in
+ * force, so that an older proposal, still on its way, cannot make the joiner normal beside members
+ * that were expelled since (RT-37). A view that it was only told of by a peer is persisted when it
+ * arrives; to answer that it is there already would let a view count that one member lacks (RT-51).
  */
 export function judgeProposal(
   member: ProposalAdmission,
   proposal: ViewNumber & Holder,
-): "persist" | "have" | "fenced" | "not-open" {
+): ProposalVerdict {
   if (isFenced(member, proposal)) return "fenced"
   if (proposal.epoch > member.epoch || !member.isOpen) return "not-open"
-  return compareViews(proposal, member.seen) > 0 ? "persist" : "have"
+  if (compareViews(proposal, member.durable) === 0) return "have"
+  const isNewer = compareViews(proposal, member.durable) > 0
+  return isNewer && compareViews(proposal, member.seen) >= 0 ? "persist" : "superseded"
 }

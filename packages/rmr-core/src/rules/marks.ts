@@ -35,19 +35,25 @@ export function decideMarksAtViewChange(
   return isMarkValid(stamp, normalThroughInNewView) ? "keep" : "rebirth"
 }
 
+/** What a store says about itself, and what the record remembers that it said last. */
 export interface Claim {
+  /** The last view naming it normal that it has persisted. */
   readonly normalThrough: ViewNumber
   readonly incarnation: number
 }
 
 /**
- * V4b: a joiner whose own claim is older than what the record says it had reached was rolled back:
- * a restored snapshot, a lost metadata write. Marks cover only what came after the record;
- * everything between is unknown, so all of its chunks are dirty.
+ * V4b: a joiner whose claim is older than what it had itself reported before was rolled back: a
+ * restored snapshot, a lost metadata write. Marks cover only what came after; everything between is
+ * unknown, so all of its chunks are dirty. Its `normalThrough` in the record is no measure: an
+ * opening writes V* there for members that never persisted V* (RT-50).
  */
-export function isRolledBack(claim: Claim, recorded: Claim): boolean {
-  const order = compareViews(claim.normalThrough, recorded.normalThrough)
-  return order < 0 || claim.incarnation < recorded.incarnation
+export function isRolledBack(
+  claim: Claim,
+  entry: { readonly reported: ViewNumber; readonly incarnation: number },
+): boolean {
+  const order = compareViews(claim.normalThrough, entry.reported)
+  return order < 0 || claim.incarnation < entry.incarnation
 }
 
 /** M4: a MAP_CLEAR refreshes a hint only while its sender is normal by the same joining. */

@@ -1,12 +1,15 @@
 /** Rules W3, W4, I5 and F4. */
 import { setOf } from "./member-set.js"
 import {
+  answerWithoutCopy,
   decideMutation,
   isFlushed,
   type MutationProgress,
   meaningOfAnswer,
+  progressAfterView,
   unanswered,
 } from "./mutation.js"
+import { CHUNK_REAL, CHUNK_SUSPECT_CACHE_LOST, CHUNK_SUSPECT_IN_FLIGHT } from "./rank.js"
 
 const A = setOf(0)
 const B = setOf(1)
@@ -47,6 +50,32 @@ describe("a mutation", () => {
     expect(decideMutation(half, view(A | B), C)).toMatchObject({ decide: "wait", forMarks: B })
     const marked = { ...half, missedMarked: B }
     expect(decideMutation(marked, view(A | B), C)).toEqual({ decide: "acknowledge" })
+  })
+
+  it("W3 done is taken back by who has lost the bytes until the view changes (RT-48)", () => {
+    const half = { ...sent, sentTo: A | B | C, done: A | B }
+    const after = progressAfterView(half, view(A | B), true, A)
+    expect(after).toMatchObject({ done: B, missed: A, carriedOut: C })
+    const alone = progressAfterView({ ...sent, done: A }, view(A), true, A)
+    expect(decideMutation(alone, view(A), B)).toEqual({ decide: "fail-uncertain" })
+  })
+
+  it("W3 marks for the absent are asked for again once more are absent (RT-52)", () => {
+    const [D, four] = [setOf(3), setOf(0, 1, 3)]
+    const marked = { ...sent, sentTo: four, done: A | D, missed: B, missedMarked: B }
+    expect(decideMutation(marked, view(four), C)).toEqual({ decide: "acknowledge" })
+    const after = progressAfterView(marked, view(A | B), true, 0)
+    expect(decideMutation(after, view(A | B), C | D)).toMatchObject({ forMarks: B })
+  })
+
+  it("V2 who leaves by a view that does not list the range is still waited for", () => {
+    expect(progressAfterView({ ...sent, done: A }, view(A), false, 0).carriedOut).toBe(0)
+  })
+
+  it("W2 a chunk that is only suspect is no reason to be counted as missed (RT-46)", () => {
+    expect(answerWithoutCopy(CHUNK_REAL)).toBe("no-clean-copy")
+    expect(answerWithoutCopy(CHUNK_SUSPECT_IN_FLIGHT)).toBe("hold")
+    expect(answerWithoutCopy(CHUNK_SUSPECT_CACHE_LOST)).toBe("hold")
   })
 
   it("names who has not answered", () => {

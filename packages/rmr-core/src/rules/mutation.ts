@@ -7,6 +7,7 @@
  */
 import type { ErrorCode } from "../errors.js"
 import { has, isSubset, type MemberSet, slotsOf, without } from "./member-set.js"
+import { CHUNK_REAL } from "./rank.js"
 import type { View } from "./view-change.js"
 
 /** What a leg's answer means for the mutation. */
@@ -34,14 +35,28 @@ export function meaningOfAnswer(status: "ok" | ErrorCode): AnswerMeaning {
   }
 }
 
+/**
+ * W2: what a member answers to a mutation of a chunk that it has dirty and can get from nobody.
+ * `missed` lets the mutation count without it, so it is said only where the member's own map says
+ * for certain that it lacks something. Of a chunk that is only suspect it holds the mutation: an
+ * election, a copy or the deadline ends that (RT-46).
+ */
+export function answerWithoutCopy(ownByte: number): "no-clean-copy" | "hold" {
+  return ownByte === CHUNK_REAL ? "no-clean-copy" : "hold"
+}
+
 export interface MutationProgress {
   /** N of the view it was sent under. */
   readonly sentTo: MemberSet
+  /** Members that replied `done`, and have not taken it back since (`progressAfterView`). */
   readonly done: MemberSet
   readonly missed: MemberSet
   /** Members put out by an effective view whose ranges contain this mutation (V2). */
   readonly carriedOut: MemberSet
-  /** Members that missed it and have since marked it, really and durably, for everybody absent. */
+  /**
+   * Members that missed it and, in the view in force, have marked it, really and durably, for
+   * everybody absent.
+   */
   readonly missedMarked: MemberSet
 }
 
@@ -56,6 +71,28 @@ export type MutationDecision =
       /** Send these MAP_ADD with the range: they missed what others have done. */
       readonly forMarks: MemberSet
     }
+
+/**
+ * V2, W3: what is left of the progress when a view becomes effective. `carriesRange`: the view
+ * lists the mutation. `takenBack`: members that said, in their answer to the view change, that the
+ * chunk is dirty in their own map: a read error has cost them what they had done (RT-48). Marks for
+ * the absent are asked for again, since more are absent now (RT-52).
+ */
+export function progressAfterView(
+  progress: MutationProgress,
+  effective: View,
+  carriesRange: boolean,
+  takenBack: MemberSet,
+): MutationProgress {
+  const left = without(progress.sentTo, effective.normal)
+  return {
+    sentTo: progress.sentTo,
+    done: without(progress.done, takenBack),
+    missed: progress.missed | (progress.done & takenBack),
+    carriedOut: progress.carriedOut | (carriesRange ? left : 0),
+    missedMarked: 0,
+  }
+}
 
 /** Made once: a mutation that all have answered is decided without an allocation. */
 const ACKNOWLEDGE: MutationDecision = { decide: "acknowledge" }
@@ -89,7 +126,9 @@ export function decideMutation(
 }
 
 /**
- * I5, Q15: a flush is good when it succeeded on all normal members of the view in force at its end.
+ * I5, Q15: a flush is good when it succeeded on all normal members of the view in force at its end,
+ * each of which carried it out in that view: `succeededOn` starts empty with every effective view.
+ * It may be sent only while `mayFlush` says so for every chunk that is dirty anywhere in N.
  */
 export function isFlushed(succeededOn: MemberSet, effective: View): boolean {
   return isSubset(effective.normal, succeededOn)

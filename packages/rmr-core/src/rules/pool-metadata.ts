@@ -42,7 +42,12 @@ export interface MemberEntry {
   readonly role: MemberRole
   /** The last view that named it normal, as the epoch holder recorded it (V4, M2). */
   readonly normalThrough: ViewNumber
-  /** Its store's incarnation in that view; an older claim means the store was rolled back (V4b). */
+  /**
+   * The last view naming it normal that its store has itself said to have persisted, and the
+   * incarnation that it said with it. An older claim means that the store was rolled back (V4b).
+   * Before `normalThrough` where a view counted for it that it was never known to have persisted.
+   */
+  readonly reported: ViewNumber
   readonly incarnation: number
 }
 

@@ -14,9 +14,14 @@ import {
 } from "./rank.js"
 import {
   decideElection,
+  decideRankOfJoiner,
   decideUnit,
+  decideYield,
+  holdsWhatWasMissed,
+  losesUnflushed,
   markByteAfterRestart,
   markByteWhenListed,
+  mayFlush,
   ownByteAfterRestart,
   ownByteOfJoiner,
   restartClassOf,
@@ -111,12 +116,21 @@ describe("marks about absent members", () => {
     expect(markByteWhenListed(CHUNK_REAL, true)).toBe(CHUNK_SUSPECT_IN_FLIGHT)
   })
 
-  it("V4b a claim older than the record is a rolled-back store (RT-19)", () => {
-    const recorded = { normalThrough: at(8), incarnation: 4 }
-    expect(isRolledBack(recorded, recorded)).toBe(false)
-    expect(isRolledBack({ normalThrough: at(9), incarnation: 5 }, recorded)).toBe(false)
-    expect(isRolledBack({ normalThrough: at(7), incarnation: 5 }, recorded)).toBe(true)
-    expect(isRolledBack({ normalThrough: at(8), incarnation: 3 }, recorded)).toBe(true)
+  it("V4b a claim older than what the store had reported is a rolled-back store (RT-19)", () => {
+    const entry = { reported: at(8), incarnation: 4 }
+    const claim = (version: number, incarnation: number) => ({
+      normalThrough: at(version),
+      incarnation,
+    })
+    expect(isRolledBack(claim(8, 4), entry)).toBe(false)
+    expect(isRolledBack(claim(9, 5), entry)).toBe(false)
+    expect(isRolledBack(claim(7, 5), entry)).toBe(true)
+    expect(isRolledBack(claim(8, 3), entry)).toBe(true)
+  })
+
+  it("V4b who never persisted the view that an opening wrote down for it is whole (RT-50)", () => {
+    const entry = { normalThrough: at(9), reported: at(7), incarnation: 4 }
+    expect(isRolledBack({ normalThrough: at(7), incarnation: 5 }, entry)).toBe(false)
   })
 
   it("M4 a clear of an earlier joining is ignored", () => {
@@ -152,5 +166,48 @@ describe("the election", () => {
         expect(decideElection(changed, setOf(0, 1))).toEqual(decideElection(own, setOf(0, 1)))
       }),
     )
+  })
+})
+
+describe("who lost its cache", () => {
+  it("R6 yields beside a clean copy, not to be elected when that one leaves (RT-45)", () => {
+    expect(decideYield([0, 5, 3], setOf(0, 1, 2))).toBe(setOf(1))
+    expect(decideYield([1, 5, 3], setOf(0, 1, 2))).toBe(0)
+    expect(decideYield([0, 5], setOf(1))).toBe(0)
+  })
+
+  it("R5 joins as real beside a clean copy, and not before who was normal later", () => {
+    expect(decideRankOfJoiner(CHUNK_SUSPECT_CACHE_LOST, true, true)).toBe("yield")
+    expect(decideRankOfJoiner(CHUNK_SUSPECT_CACHE_LOST, false, true)).toBe("wait")
+    expect(decideRankOfJoiner(CHUNK_SUSPECT_CACHE_LOST, false, false)).toBe("keep")
+    expect(decideRankOfJoiner(CHUNK_SUSPECT_IN_FLIGHT, true, true)).toBe("keep")
+  })
+
+  it("I5 holds a flush up until it has yielded, and while nobody is clean (RT-44)", () => {
+    expect(mayFlush([0, 1, 3], setOf(0, 1, 2))).toBe(true)
+    expect(mayFlush([0, 5], setOf(0, 1))).toBe(false)
+    expect(mayFlush([0, 1], setOf(1))).toBe(false)
+  })
+
+  it("I5 a living client learns by a failed flush that all caches were lost (RT-54)", () => {
+    expect(losesUnflushed(["cache-lost", "cache-lost"])).toBe(true)
+    expect(losesUnflushed(["cache-lost", "process"])).toBe(false)
+    expect(losesUnflushed([])).toBe(false)
+  })
+})
+
+describe("a copy for who missed a mutation", () => {
+  const missed = { epoch: 2, sequence: 5 }
+  const old = { epoch: 2, sequence: 4 }
+
+  it("S10 comes only from a source that has recorded the mutation, or a newer one (RT-41)", () => {
+    expect(holdsWhatWasMissed(missed, missed, at(6), at(3))).toBe(true)
+    expect(holdsWhatWasMissed(missed, old, at(6), at(6))).toBe(false)
+    expect(holdsWhatWasMissed(missed, undefined, at(6), at(3))).toBe(false)
+    expect(holdsWhatWasMissed(undefined, undefined, at(6), at(3))).toBe(true)
+  })
+
+  it("S10 may come from a source that joined when the mutation was resolved (RT-47)", () => {
+    expect(holdsWhatWasMissed(missed, undefined, at(6), at(7))).toBe(true)
   })
 })

@@ -10,6 +10,7 @@
 import { assert } from "../assert.js"
 import type { RestartClass } from "../ports/store.js"
 import { has, type MemberSet, slotsOf } from "./member-set.js"
+import { compareViews, type ViewNumber } from "./pool-metadata.js"
 import {
   CHUNK_CLEAN,
   CHUNK_REAL,
@@ -159,4 +160,74 @@ export function decideElection(bytes: readonly number[], normal: MemberSet): Ele
   if (elected < 0) return { decide: "wait" }
   assert(has(normal, elected), "the elected member is normal")
   return { decide: "elect", slot: elected, rank: electedRank as 1 | 2 }
+}
+
+/**
+ * R6: who gives a suspicion of rank 2 up for certainty, because a member of N has the chunk clean.
+ * What lost its cache may lack bytes that the clean one has flushed since; were it still only
+ * suspect when the clean one leaves, it would be elected without them (RT-45).
+ */
+export function decideYield(bytes: readonly number[], normal: MemberSet): MemberSet {
+  let yielding = 0
+  let isClean = false
+  for (const slot of slotsOf(normal)) {
+    if (bytes[slot] === CHUNK_CLEAN) isClean = true
+    if (bytes[slot] === CHUNK_SUSPECT_CACHE_LOST) yielding |= 1 << slot
+  }
+  return isClean ? yielding : 0
+}
+
+/**
+ * I5: may a flush be sent, as far as this chunk goes? Some member of N has it clean, so that the
+ * flush makes its bytes durable somewhere (RT-44), and nobody in N is suspect with rank 2.
+ */
+export function mayFlush(bytes: readonly number[], normal: MemberSet): boolean {
+  let isClean = false
+  for (const slot of slotsOf(normal)) {
+    if (bytes[slot] === CHUNK_SUSPECT_CACHE_LOST) return false
+    if (bytes[slot] === CHUNK_CLEAN) isClean = true
+  }
+  return isClean
+}
+
+/**
+ * R5: what becomes of a joiner's suspicion of rank 2 (RT-45). Beside a clean copy it yields. Where
+ * all of N are real it may be the best there is, unless somebody absent was normal later: that one
+ * may have flushed what the joiner lost, so it comes first. `isAnybodyLater`: the record in force
+ * shows an absent member with a later `normalThrough` than the joiner's.
+ */
+export function decideRankOfJoiner(
+  byte: number,
+  isCleanInNormal: boolean,
+  isAnybodyLater: boolean,
+): "keep" | "yield" | "wait" {
+  if (byte !== CHUNK_SUSPECT_CACHE_LOST) return "keep"
+  if (isCleanInNormal) return "yield"
+  return isAnybodyLater ? "wait" : "keep"
+}
+
+/**
+ * S10: may a copy be taken from this source? `missed` is what the target recorded for the unit and
+ * did not apply; the source must have recorded that, or something newer in its unit (RT-41). A
+ * source that became normal after the mutation's view is trusted without: a grow waits for every
+ * mutation in flight, so the mutation was resolved before, and whoever is clean has it (RT-47).
+ */
+export function holdsWhatWasMissed(
+  missed: UnitRecord | undefined,
+  source: UnitRecord | undefined,
+  mutationView: ViewNumber,
+  sourceJoinedView: ViewNumber,
+): boolean {
+  if (missed === undefined) return true
+  if (compareViews(sourceJoinedView, mutationView) > 0) return true
+  return source !== undefined && compareUnitRecords(source, missed) >= 0
+}
+
+/**
+ * I5, R8: must a living client that opened the pool anew fail its next flush? Yes, when what it had
+ * acknowledged and not flushed may be gone: no member of the opening view kept its cache (RT-54).
+ * It fails once, as a disk's flush does after a write-back error.
+ */
+export function losesUnflushed(restarts: readonly RestartClass[]): boolean {
+  return restarts.length > 0 && restarts.every((restart) => restart === "cache-lost")
 }

@@ -32,8 +32,11 @@ export interface LastIoToMapBody {
   readonly mode: LastIoMode
 }
 
-/** First every normal member marks, then the elected one clears (R6). */
-export type ElectStep = "mark" | "clear"
+/**
+ * First every normal member marks, then the elected one clears; beside a clean copy, who lost its
+ * cache yields (R6).
+ */
+export type ElectStep = "mark" | "clear" | "yield"
 
 export interface ElectBody {
   readonly step: ElectStep
@@ -151,14 +154,16 @@ export const ELECT: CommandSpec<RecoveryCommandTypes["elect"]> = {
     suspect copy was chosen. First every normal member is asked to "mark": it marks the chunks
     for all absent members, really and durably. When all have answered, the elected member is
     asked to "clear": it clears its own suspicion, durably. A chunk that is real in its own map
-    is never cleared by this. Repeating either step changes nothing.`,
-  rules: ["R6"],
+    is never cleared by this. With "yield" nobody is elected: "elected" has the chunks clean, and
+    the receiver, also one that joins, makes those that it suspects with rank 2 real, durably.
+    Repeating a step changes nothing.`,
+  rules: ["R5", "R6"],
   body: struct<ElectBody>(
     "ELECT body",
     4,
     [
-      ["step", 0, oneOf<ElectStep>({ mark: 1, clear: 2 }), "which of the two steps"],
-      ["elected", 1, MEMBER_ID, "whose copy was chosen"],
+      ["step", 0, oneOf<ElectStep>({ mark: 1, clear: 2, yield: 3 }), "which of the steps"],
+      ["elected", 1, MEMBER_ID, "whose copy was chosen, or is clean"],
       ["reserved", 2, reserved(2), "must be zero"],
     ],
     ["ranges", 4, CHUNK_RANGES, "the chunks; ranges ascend and do not touch"],

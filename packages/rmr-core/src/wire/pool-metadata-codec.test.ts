@@ -19,7 +19,11 @@ import {
 } from "../rules/pool-metadata.js"
 import { crc32cOf } from "./crc32c.js"
 import { decodePoolMetadata, encodePoolMetadata, poolMetadataBytes } from "./pool-metadata-codec.js"
-import { POOL_METADATA_BYTES_MAX, POOL_METADATA_BYTES_MIN } from "./pool-metadata-layout.js"
+import {
+  METADATA_MEMBER,
+  POOL_METADATA_BYTES_MAX,
+  POOL_METADATA_BYTES_MIN,
+} from "./pool-metadata-layout.js"
 import { refusePoolMetadata } from "./pool-metadata-rules.js"
 import { type RefusalReason, Refused } from "./refusal.js"
 
@@ -112,6 +116,18 @@ const WRONG: readonly Row[] = [
     withMember({ normalThrough: { epoch: 11, version: 23 } }),
     "contradiction",
     "members.0.normalThrough",
+  ],
+  [
+    "V4b: a member that has reported half a view",
+    withMember({ reported: { epoch: 0, version: 1 } }),
+    "view",
+    "members.0.reported",
+  ],
+  [
+    "V4b: a member that has reported a view to come",
+    withMember({ reported: { epoch: 11, version: 23 } }),
+    "contradiction",
+    "members.0.reported",
   ],
   ["a normal slot without a member", { normal: 0b010 }, "members", "normal"],
   ["a normal slot behind the table", { normal: 0b1001 }, "members", "normal"],
@@ -207,7 +223,8 @@ describe("bytes are no view record with", () => {
   const whole = encodePoolMetadata(RECORD)
   // Nothing follows the members here, so that whatever is too long reaches the checksum.
   const bare: PoolMetadata = { ...RECORD, ranges: [] }
-  const lastAddressBytesAt = encodePoolMetadata(bare).length - 4 - B.address.length - 36 + 2
+  const lastAddressBytesAt =
+    encodePoolMetadata(bare).length - 4 - B.address.length - METADATA_MEMBER.bytes + 2
 
   it.each<readonly [string, Uint8Array, RefusalReason, string]>([
     ["nothing", new Uint8Array(0), "short", ""],
@@ -221,7 +238,7 @@ describe("bytes are no view record with", () => {
     ["a member behind the table", patched({ 7: 0b1101 }), "members", "memberSlots"],
     [
       "one member more, where the ranges are",
-      patched({ 6: 4, 7: 0b1101 }),
+      patched({ 6: 4, 7: 0b1101 }, { ...RECORD, ranges: [...RECORD.ranges, ...RECORD.ranges] }),
       "value",
       "members.3.memberId",
     ],

@@ -109,14 +109,15 @@ export interface MetadataMember extends Omit<MemberEntry, "address"> {
   readonly addressBytes: number
 }
 
-export const METADATA_MEMBER: Struct<MetadataMember> = struct<MetadataMember>("member", 36, [
+export const METADATA_MEMBER: Struct<MetadataMember> = struct<MetadataMember>("member", 44, [
   ["memberId", 0, MEMBER_ID, "its number"],
   ["role", 1, oneOf(MEMBER_ROLE_NUMBERS), "what it does for the pool"],
   ["addressBytes", 2, integer("u8", 1, 1, ADDRESS_BYTES_MAX), "length of the address that follows"],
   ["reserved", 3, reserved(1), "must be zero"],
-  ["incarnation", 4, U64, "its store's incarnation in normalThrough (V4b)"],
+  ["incarnation", 4, U64, "its store's incarnation, as it last reported it (V4b)"],
   ["normalThrough", 12, OPTIONAL_VIEW, "the last view that named it normal, 0 for never (V4, M2)"],
-  ["storeUuid", 20, UUID, "the one store that may speak for it (G3)"],
+  ["reported", 20, OPTIONAL_VIEW, "what its store last said that it had persisted (V4b)"],
+  ["storeUuid", 28, UUID, "the one store that may speak for it (G3)"],
 ])
 
 export const METADATA_RANGE: Struct<MutationRange> = struct<MutationRange>("range", 20, [

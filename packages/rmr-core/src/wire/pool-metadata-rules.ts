@@ -109,7 +109,7 @@ function refuseMembers({ members, mapVersion }: PoolMetadata): Refused | undefin
 }
 
 function refuseMember(member: MemberEntry, mapVersion: ViewNumber): Refused | undefined {
-  const { memberId, storeUuid, address, normalThrough, incarnation } = member
+  const { memberId, storeUuid, address, normalThrough, reported, incarnation } = member
   if (!Number.isInteger(memberId) || memberId < MEMBER_ID_MIN || memberId > MEMBER_ID_MAX) {
     return new Refused("value", "memberId")
   }
@@ -118,12 +118,13 @@ function refuseMember(member: MemberEntry, mapVersion: ViewNumber): Refused | un
     return new Refused("text", "address")
   }
   if (!isByteCount(incarnation)) return new Refused("unsafe", "incarnation")
-  const isNever = normalThrough.epoch === 0 && normalThrough.version === 0
-  if (!isNever && !isExistingView(normalThrough)) return new Refused("view", "normalThrough")
+  if (!isViewOrNone(normalThrough)) return new Refused("view", "normalThrough")
+  if (!isViewOrNone(reported)) return new Refused("view", "reported")
   // Nobody was normal in a view that is still to come.
   if (compareViews(normalThrough, mapVersion) > 0) {
     return new Refused("contradiction", "normalThrough")
   }
+  if (compareViews(reported, mapVersion) > 0) return new Refused("contradiction", "reported")
   return undefined
 }
 
@@ -154,6 +155,10 @@ function refuseRanges({ ranges, queueDepth, mappedSizeBytes }: PoolMetadata): Re
 
 function isUuid(value: string): boolean {
   return /^[0-9a-f]{32}$/.test(value) && value !== ZERO_UUID
+}
+
+function isViewOrNone(view: ViewNumber): boolean {
+  return (view.epoch === 0 && view.version === 0) || isExistingView(view)
 }
 
 function isExistingView(view: ViewNumber): boolean {

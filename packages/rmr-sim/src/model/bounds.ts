@@ -4,6 +4,9 @@
  * One bound with everything in it would not end; several that each push in one direction do, and
  * together they reach what one could not. Every one of them is explored to the last state.
  */
+import { assert, CHUNK_SUSPECT_IN_FLIGHT } from "@rmr/core"
+import { receiveView, receiveWrite, restart } from "./member-steps.js"
+import { RULES } from "./rule-table.js"
 import {
   ALL,
   addView,
@@ -15,9 +18,12 @@ import {
   emptyState,
   F_NORMAL,
   F_OPEN,
+  FLOOR,
+  get,
   M_EPOCH,
   M_JOINED,
   M_MARKS,
+  M_OWN,
   M_RECORD,
   M_SEEN,
   M_STAMPS,
@@ -30,6 +36,8 @@ import {
   V_PERSISTED,
   viewAt,
 } from "./state.js"
+import { noticeEffective, proposeShrink } from "./view-steps.js"
+import { acknowledge, issueWrite } from "./write-steps.js"
 
 export interface Bound {
   readonly name: string
@@ -41,6 +49,8 @@ export interface Bound {
   readonly blips: number
   readonly misses: number
   readonly flushes: boolean
+  readonly giveUps: boolean
+  readonly gossips: boolean
   readonly minNormal: number
   initial(): State
 }
@@ -123,6 +133,30 @@ export function returnedPool(): State {
   return s
 }
 
+/** B's process had restarted: it is back in the view, and has not copied what it suspects yet. */
+export function suspectPool(): State {
+  const s = freshPool(ALL)
+  s[memberAt(1) + M_OWN] = CHUNK_SUSPECT_IN_FLIGHT
+  return s
+}
+
+/**
+ * A and B had done an acknowledged write when B lost its cache, and with it the write. A goes on
+ * alone, and has not flushed yet; C has been away all the time.
+ */
+export function lostPool(): State {
+  const s = freshPool(0b011)
+  issueWrite(s, 0)
+  for (const m of [0, 1]) receiveWrite(RULES, s, 1, m, 0, false)
+  acknowledge(RULES, s, 0)
+  restart(RULES, s, 1, "cache-lost", false)
+  proposeShrink(RULES, s, 0, 0b001, 1)
+  receiveView(RULES, s, 1, 0)
+  const isReady = noticeEffective(RULES, s, 0)
+  assert(isReady && get(s, FLOOR) === 1, "every step of the story could be taken")
+  return s
+}
+
 const CALM: Omit<Bound, "name" | "initial"> = {
   clients: 2,
   writes: 1,
@@ -132,6 +166,8 @@ const CALM: Omit<Bound, "name" | "initial"> = {
   blips: 0,
   misses: 0,
   flushes: false,
+  giveUps: false,
+  gossips: false,
   minNormal: 1,
 }
 
@@ -151,13 +187,41 @@ export const TEST_BOUNDS: readonly Bound[] = [
   boundOf({
     name: "flushes",
     furtherViews: 2,
-    writes: 2,
+    cacheLosses: 1,
+    flushes: true,
+    initial: () => freshPool(0b011),
+  }),
+  boundOf({
+    name: "flushes and views",
+    furtherViews: 3,
+    clients: 1,
     cacheLosses: 1,
     flushes: true,
     initial: fresh,
   }),
+  boundOf({
+    name: "flushes by fewer and fewer",
+    clients: 1,
+    cacheLosses: 1,
+    flushes: true,
+    initial: lostPool,
+  }),
+  boundOf({
+    name: "gossip",
+    furtherViews: 2,
+    gossips: true,
+    initial: fresh,
+  }),
+  boundOf({
+    name: "writes given up",
+    furtherViews: 2,
+    giveUps: true,
+    misses: 1,
+    initial: fresh,
+  }),
   boundOf({ name: "link blips", furtherViews: 2, writes: 2, blips: 1, initial: fresh }),
-  boundOf({ name: "media errors", misses: 1, initial: fresh }),
+  boundOf({ name: "media errors", clients: 1, misses: 1, initial: fresh }),
+  boundOf({ name: "media errors of a suspect", furtherViews: 2, misses: 1, initial: suspectPool }),
   boundOf({
     name: "media errors and restarts",
     furtherViews: 2,
@@ -182,6 +246,16 @@ export const LARGE_BOUNDS: readonly Bound[] = [
   boundOf({ name: "power cuts", furtherViews: 4, cacheLosses: 2, initial: fresh }),
   boundOf({ name: "both", restarts: 1, cacheLosses: 1, initial: fresh }),
   boundOf({ name: "flushes", writes: 2, cacheLosses: 1, flushes: true, initial: fresh }),
+  boundOf({
+    name: "flushes by fewer and fewer",
+    furtherViews: 4,
+    clients: 1,
+    cacheLosses: 1,
+    flushes: true,
+    initial: () => freshPool(0b011),
+  }),
+  boundOf({ name: "gossip", gossips: true, initial: fresh }),
+  boundOf({ name: "writes given up", writes: 2, giveUps: true, initial: fresh }),
   boundOf({ name: "link blips", writes: 2, blips: 1, initial: fresh }),
   boundOf({ name: "media errors", writes: 2, misses: 1, restarts: 1, initial: fresh }),
   boundOf({

@@ -16,6 +16,7 @@ import {
   BROKEN_PROMISES,
   C_BASE,
   clientAt,
+  dropCopy,
   FLOOR,
   get,
   HEALER,
@@ -44,15 +45,48 @@ export function heal(rules: RuleTable, s: State, minNormal: number): string | un
   }
   const opened = settle(rules, s)
   if (opened !== undefined) return opened
-  for (let joiner = 0; joiner < MEMBERS; joiner++) {
-    const normal = normalOf(s)
-    if ((normal & (1 << joiner)) !== 0) continue
-    const source = [0, 1, 2].find((m) => (normal & (1 << m)) !== 0) as number
-    if (!view.letJoin(rules, s, HEALER, joiner, source)) return "P3: a member cannot join"
-    const joined = settle(rules, s)
-    if (joined !== undefined) return joined
+  // Who must wait for another one (R5) has its turn after that one.
+  for (let round = 0; round < MEMBERS && normalOf(s) !== ALL; round++) {
+    const before = normalOf(s)
+    for (let joiner = 0; joiner < MEMBERS; joiner++) {
+      const joined = joinOne(rules, s, joiner)
+      if (joined !== undefined) return joined
+    }
+    if (normalOf(s) === before) return "P3: no member can join"
   }
   return normalOf(s) === ALL ? judge(s) : "P3: not every member became normal"
+}
+
+function joinOne(rules: RuleTable, s: State, joiner: number): string | undefined {
+  const normal = normalOf(s)
+  if ((normal & (1 << joiner)) !== 0) return undefined
+  const source = [0, 1, 2].find((m) => (normal & (1 << m)) !== 0) as number
+  if (!view.letJoin(rules, s, HEALER, joiner, source)) return undefined
+  return settle(rules, s)
+}
+
+/**
+ * P6 for a client that lives on: nothing is in flight, every member of its view answers it, and
+ * somebody is clean. Then whoever is dirty must find a copy that it may take.
+ */
+export function livesOn(rules: RuleTable, s: State, c: number): string | undefined {
+  const normal = get(s, viewAt(get(s, clientAt(c) + C_BASE)) + V_NORMAL)
+  const members = [0, 1, 2].filter((m) => (normal & (1 << m)) !== 0)
+  if (!members.some((m) => get(s, memberAt(m) + M_OWN) === 0)) return undefined
+  for (let round = 0; round < members.length; round++) {
+    for (const target of members) {
+      dropCopy(s, target)
+      for (const source of members) {
+        if (source === target) continue
+        member.readCopy(rules, s, target, source)
+        member.writeCopy(rules, s, target)
+        dropCopy(s, target)
+      }
+    }
+  }
+  const waiting = members.find((m) => get(s, memberAt(m) + M_OWN) !== 0)
+  if (waiting === undefined) return undefined
+  return `P6: ${"ABC"[waiting]} waits for a copy as long as its client lives`
 }
 
 const normalOf = (s: State): number => get(s, viewAt(get(s, clientAt(HEALER) + C_BASE)) + V_NORMAL)

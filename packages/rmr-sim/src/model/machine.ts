@@ -8,7 +8,7 @@
 
 import type { Bound } from "./bounds.js"
 import { FingerprintTable, type Machine } from "./explorer.js"
-import { heal } from "./heal.js"
+import { heal, livesOn } from "./heal.js"
 import { checkState } from "./invariants.js"
 import * as member from "./member-steps.js"
 import * as opening from "./opening-steps.js"
@@ -22,17 +22,21 @@ import {
   clientAt,
   F_RESUMED,
   FLOOR,
+  FLUSHED,
   get,
   hasFlag,
+  M_OWN,
   MEMBERS,
   MEMBERS_AT,
   MISSES_USED,
+  memberAt,
   PHASE_HOLDER,
   PHASE_IDLE,
   PHASE_OPENING,
   RESTARTS_USED,
   STATE_BYTES,
   type State,
+  unresolvedOf,
   V_JOINERS,
   V_LISTED,
   V_NORMAL,
@@ -68,7 +72,13 @@ const STEPS = [
   "join",
   "read-copy",
   "write-copy",
+  "begin-flush",
   "flush",
+  "end-flush",
+  "yield",
+  "give-up",
+  "read-fails",
+  "hear",
   "resume",
   "restart",
   "power-cut",
@@ -107,7 +117,8 @@ export class PoolMachine implements Machine {
   }
 
   check(state: State): string | undefined {
-    const message = checkState(this.#rules, state, this.#bound.minNormal)
+    const message =
+      checkState(this.#rules, state, this.#bound.minNormal) ?? this.#checkLiving(state)
     if (message !== undefined) return message
     // Healing depends on the members, the views and the floor only; many states share those.
     if (!this.#healed.add(this.#healingView(state))) return undefined
@@ -115,15 +126,28 @@ export class PoolMachine implements Machine {
     return heal(this.#rules, this.#scratch, this.#bound.minNormal)
   }
 
+  #checkLiving(state: State): string | undefined {
+    for (let c = 0; c < this.#bound.clients; c++) {
+      if (!view.isSettled(state, c) || !view.isBaseServing(state, c)) continue
+      if (unresolvedOf(state, c) !== 0 || !isAnyDirty(state)) continue
+      this.#scratch.set(state)
+      const message = livesOn(this.#rules, this.#scratch, c)
+      if (message !== undefined) return message
+    }
+    return undefined
+  }
+
   #healingView(state: State): Uint8Array {
     const part = this.#healing
     part.set(state.subarray(0, VIEWS_END), 0)
     for (let at = 0; at < VIEWS_AT; at++) part[at] = 0
     part[FLOOR] = get(state, FLOOR)
+    part[FLUSHED] = get(state, FLUSHED)
     part[VIEW_COUNT] = get(state, VIEW_COUNT)
     for (let v = 0; v < get(state, VIEW_COUNT); v++) {
       part[viewAt(v) + V_PERSISTED] = 0
-      part[viewAt(v) + V_LISTED] = 0
+      // An opening lists again what the highest view listed; the rest of them is history.
+      part[viewAt(v) + V_LISTED] = get(state, viewAt(v) + V_LISTED) & 15
       part[viewAt(v) + V_SUSPECTS] = 0
       part[viewAt(v) + V_JOINERS] = 0
     }
@@ -184,8 +208,19 @@ export class PoolMachine implements Machine {
     for (let m = 0; m < MEMBERS; m++) {
       attempt(label("elect", c, m), (s) => view.elect(rules, s, c, m))
     }
-    if (this.#bound.flushes) attempt(label("flush", c), (s) => write.flush(s, c))
+    if (this.#bound.giveUps) attempt(label("give-up", c), (s) => write.giveUp(s, c))
+    if (this.#bound.flushes) this.#flushSteps(c, attempt)
     if (mayAddView) this.#joins(state, c, attempt)
+  }
+
+  #flushSteps(c: number, attempt: Attempt): void {
+    const rules = this.#rules
+    attempt(label("begin-flush", c), (s) => write.beginFlush(rules, s, c))
+    attempt(label("end-flush", c), (s) => write.endFlush(rules, s, c))
+    for (let m = 0; m < MEMBERS; m++) {
+      attempt(label("flush", c, m), (s) => write.flushMember(rules, s, c, m))
+      attempt(label("yield", c, m), (s) => view.yieldRank(rules, s, c, m))
+    }
   }
 
   #joins(state: State, c: number, attempt: Attempt): void {
@@ -262,6 +297,17 @@ export class PoolMachine implements Machine {
   #faults(state: State, attempt: Attempt): void {
     const rules = this.#rules
     for (let m = 0; m < MEMBERS; m++) {
+      if (this.#bound.gossips) {
+        for (let from = 0; from < MEMBERS; from++) {
+          attempt(label("hear", m, from), (s) => member.hearOfView(s, m, from))
+        }
+      }
+      if (get(state, MISSES_USED) < this.#bound.misses) {
+        attempt(label("read-fails", m), (s) => {
+          s[MISSES_USED] = get(s, MISSES_USED) + 1
+          return member.failToRead(s, m)
+        })
+      }
       if (get(state, RESTARTS_USED) < this.#bound.restarts) {
         attempt(label("restart", m), (s) => {
           s[RESTARTS_USED] = get(s, RESTARTS_USED) + 1
@@ -305,7 +351,7 @@ export class PoolMachine implements Machine {
       case "write":
         return `${NAMES[b]} applies write ${a}${d === 1 ? " from the new session" : ""}`
       case "write-fails":
-        return `${NAMES[b]} misses write ${a} by a media error`
+        return `${NAMES[b]} misses write ${a}`
       case "map-add":
         return `${NAMES[b]} makes its marks for write ${a} real: it was done elsewhere`
       case "acknowledge":
@@ -318,8 +364,20 @@ export class PoolMachine implements Machine {
         return `${NAMES[a]} reads the chunk from ${NAMES[b]}`
       case "write-copy":
         return `${NAMES[a]} writes its copy and is clean`
+      case "begin-flush":
+        return `C${a} begins to flush`
       case "flush":
-        return `C${a} flushes all`
+        return `${NAMES[b]} flushes for C${a}`
+      case "end-flush":
+        return `C${a} acknowledges its flush`
+      case "yield":
+        return `C${a} has ${NAMES[b]}, which lost its cache, yield to a clean copy`
+      case "give-up":
+        return `C${a} gives its write up`
+      case "read-fails":
+        return `${NAMES[a]} finds a bad sector`
+      case "hear":
+        return `${NAMES[a]} hears from ${NAMES[b]} of its view`
       case "resume":
         return `the link from C${a} to ${NAMES[b]} blinks${d === 1 ? ", a reply is lost" : ""}`
       case "restart":
@@ -330,6 +388,11 @@ export class PoolMachine implements Machine {
         return `${NAMES[a]} loses power after its cache had reached the disk`
     }
   }
+}
+
+function isAnyDirty(s: State): boolean {
+  for (let m = 0; m < MEMBERS; m++) if (get(s, memberAt(m) + M_OWN) !== 0) return true
+  return false
 }
 
 type Attempt = (label: number, act: (s: State) => boolean) => void

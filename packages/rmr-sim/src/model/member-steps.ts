@@ -10,8 +10,10 @@ import {
   CHUNK_CLEAN,
   CHUNK_REAL,
   CHUNK_SUSPECT_IN_FLIGHT,
+  type MutationProgress,
   type RestartClass,
   strongerByte,
+  type UnitRecord,
 } from "@rmr/core"
 import type { RuleTable } from "./rule-table.js"
 import {
@@ -21,8 +23,10 @@ import {
   C_ANSWER_RECORD,
   C_ANSWER_SEEN,
   C_ANSWERED,
+  C_BASE,
   C_EPOCH,
   C_PHASE,
+  CLIENTS,
   clientAt,
   dropCopy,
   F_HOT,
@@ -52,9 +56,12 @@ import {
   memberAt,
   NONE,
   numberOf,
+  PHASE_HOLDER,
   PHASE_OPENING,
   type State,
   setFlag,
+  UNCERTAIN,
+  UNNAMED,
   V_CREATOR,
   V_LISTED,
   V_NORMAL,
@@ -68,8 +75,10 @@ import {
   W_DONE,
   W_EPOCH,
   W_FENCED,
+  W_FLAGS,
   W_MISSED,
   W_VIEW,
+  wasTakenBack,
   writeAt,
   writeOrder,
 } from "./state.js"
@@ -132,10 +141,26 @@ export function receiveView(rules: RuleTable, s: State, v: number, m: number): b
     nonce: get(s, at + M_NONCE),
     isOpen: hasFlag(s, m, F_OPEN),
     seen: numberOf(s, get(s, at + M_SEEN)),
+    durable: numberOf(s, get(s, at + M_RECORD)),
   }
   const nonce = get(s, viewAt(v) + V_CREATOR)
-  if (rules.judgeProposal(admission, { ...proposal, nonce }) !== "persist") return false
+  const verdict = rules.judgeProposal(admission, { ...proposal, nonce })
+  if (verdict === "have") {
+    // The client takes this answer for "it is durable here".
+    s[viewAt(v) + V_PERSISTED] = get(s, viewAt(v) + V_PERSISTED) | (1 << m)
+    return true
+  }
+  if (verdict !== "persist") return false
   persistView(rules, s, v, m)
+  return true
+}
+
+/** V4: a peer tells the member of a view that it has persisted itself. */
+export function hearOfView(s: State, m: number, from: number): boolean {
+  const record = get(s, memberAt(from) + M_RECORD)
+  const seen = laterView(s, record, get(s, memberAt(m) + M_SEEN))
+  if (seen === get(s, memberAt(m) + M_SEEN)) return false
+  s[memberAt(m) + M_SEEN] = seen
   return true
 }
 
@@ -143,7 +168,10 @@ export function persistView(rules: RuleTable, s: State, v: number, m: number): v
   const at = memberAt(m)
   const view = viewAt(v)
   const normal = get(s, view + V_NORMAL)
-  if ((get(s, view + V_SUSPECTS) & (1 << m)) !== 0) {
+  const listed = get(s, view + V_LISTED)
+  const w = listed & 15
+  const isUncertain = (listed & UNCERTAIN) !== 0
+  if ((get(s, view + V_SUSPECTS) & (1 << m)) !== 0 || isUncertain) {
     s[at + M_OWN] = strongerByte(get(s, at + M_OWN), CHUNK_SUSPECT_IN_FLIGHT)
   }
   for (let x = 0; x < MEMBERS; x++) {
@@ -156,9 +184,10 @@ export function persistView(rules: RuleTable, s: State, v: number, m: number): v
       s[at + M_WEAK] = get(s, at + M_WEAK) & ~(1 << x)
       s[at + M_STAMPS + x] = v
     }
-    const listed = get(s, view + V_LISTED)
-    if (listed !== 0) markListed(rules, s, m, x, get(s, at + M_LAST_IO) === listed)
+    if (w !== 0) markListed(rules, s, m, x, get(s, at + M_LAST_IO) === w)
   }
+  if (isUncertain && rules.givenUpIsRefused && get(s, at + M_LAST_IO) === w) s[at + M_LAST_IO] = 0
+  if (w !== 0 && w !== UNNAMED && get(s, at + M_OWN) !== CHUNK_CLEAN) takeBack(rules, s, v, w, m)
   s[at + M_RECORD] = v
   s[at + M_SEEN] = laterView(s, v, get(s, at + M_SEEN))
   s[view + V_PERSISTED] = get(s, view + V_PERSISTED) | (1 << m)
@@ -167,6 +196,28 @@ export function persistView(rules: RuleTable, s: State, v: number, m: number): v
     s[at + M_JOINED] = v
     s[at + M_LAST_IO] = 0 // it has become suspicion, durably, in this step or before it
     s[at + M_DISK] = get(s, at + M_CACHE) // I4: it flushes before it is normal
+  }
+}
+
+/** The answer to the view change says that the chunk is dirty here now (V2). */
+function takeBack(rules: RuleTable, s: State, v: number, w: number, m: number): void {
+  const write = writeAt(w)
+  if (get(s, write + W_CLIENT) !== get(s, viewAt(v) + V_CREATOR)) return
+  const before = progressOf(s, w)
+  const after = rules.progressAfterView(before, viewOf(s, v), true, 1 << m)
+  s[write + W_DONE] = after.done
+  s[write + W_MISSED] = after.missed
+}
+
+/** What the client knows of a write; what `fenced` counts as is added by its reader. */
+export function progressOf(s: State, w: number): MutationProgress {
+  const at = writeAt(w)
+  return {
+    sentTo: get(s, viewAt(get(s, at + W_VIEW)) + V_NORMAL),
+    done: get(s, at + W_DONE),
+    missed: get(s, at + W_MISSED),
+    carriedOut: get(s, at + W_FLAGS) >> 4,
+    missedMarked: get(s, at + W_FENCED) >> 4,
   }
 }
 
@@ -217,7 +268,17 @@ export function receiveWrite(
     return true
   }
   if (verdict !== "admit") return false
-  if (get(s, at + M_OWN) !== 0) return false
+  if (rules.givenUpIsRefused && wasTakenBack(s, w, m)) return false
+  if (get(s, at + M_OWN) !== 0) {
+    // It waits for the copy (S3), or gives that up (W2).
+    if (!fails || rules.answerWithoutCopy(get(s, at + M_OWN)) === "hold") return false
+    s[write + W_DELIVERED] = get(s, write + W_DELIVERED) | delivered
+    s[at + M_LAST_IO] = w
+    setFlag(s, m, F_HOT, true)
+    dropCopy(s, m) // it may be older than what was missed just now
+    s[write + W_MISSED] = get(s, write + W_MISSED) | (1 << m)
+    return true
+  }
   // A chunk whose every copy is gone is lost, and nothing can be learned from it.
   if (fails && isLastCopy(s, m)) return false
   s[write + W_DELIVERED] = get(s, write + W_DELIVERED) | delivered
@@ -225,16 +286,29 @@ export function receiveWrite(
   setFlag(s, m, F_HOT, true)
   const normal = get(s, viewAt(get(s, at + M_RECORD)) + V_NORMAL)
   if (fails) {
-    // Its marks go to disk with the byte that makes the chunk real (R3).
-    s[at + M_MARKS] = (get(s, at + M_MARKS) & ALL) * 0x11
     s[at + M_WEAK] = get(s, at + M_WEAK) | (ALL & ~normal & ~(1 << m))
-    s[at + M_OWN] = CHUNK_REAL
+    becomeReal(s, m)
     s[write + W_MISSED] = get(s, write + W_MISSED) | (1 << m)
     return true
   }
   s[at + M_CACHE] = w
   s[write + W_DONE] = get(s, write + W_DONE) | (1 << m)
   markAbsent(s, m, normal, false)
+  return true
+}
+
+/** Its marks go to disk with the byte that makes the chunk real (R3). */
+export function becomeReal(s: State, m: number): void {
+  const at = memberAt(m)
+  s[at + M_MARKS] = (get(s, at + M_MARKS) & ALL) * 0x11
+  s[at + M_OWN] = CHUNK_REAL
+}
+
+/** S6: a read finds a bad sector. Not in the last copy: then the chunk is lost. */
+export function failToRead(s: State, m: number): boolean {
+  const isClean = get(s, memberAt(m) + M_OWN) === CHUNK_CLEAN
+  if (!isClean || !hasFlag(s, m, F_NORMAL) || isLastCopy(s, m)) return false
+  becomeReal(s, m)
   return true
 }
 
@@ -254,8 +328,12 @@ export function receiveMapAdd(rules: RuleTable, s: State, w: number, m: number):
   return true
 }
 
-/** No other member has the chunk clean with all that was acknowledged. */
+/**
+ * No other member has the chunk clean with all that was acknowledged, in a view that a client
+ * knows to be effective: what was copied in a view that is superseded before may be given up.
+ */
 function isLastCopy(s: State, m: number): boolean {
+  if (!isBaseOfSomebody(s, get(s, memberAt(m) + M_RECORD))) return true
   for (let x = 0; x < MEMBERS; x++) {
     const at = memberAt(x)
     const isWhole = writeOrder(s, get(s, at + M_CACHE)) >= writeOrder(s, get(s, FLOOR))
@@ -264,6 +342,14 @@ function isLastCopy(s: State, m: number): boolean {
     if (x !== m && isPeer && get(s, at + M_OWN) === CHUNK_CLEAN && isWhole) return false
   }
   return true
+}
+
+function isBaseOfSomebody(s: State, v: number): boolean {
+  for (let c = 0; c < CLIENTS; c++) {
+    const isHolder = get(s, clientAt(c) + C_PHASE) === PHASE_HOLDER
+    if (isHolder && get(s, clientAt(c) + C_BASE) === v) return true
+  }
+  return false
 }
 
 /** Marks the chunk for whoever is outside `normal`; on disk too where it must be. */
@@ -310,10 +396,10 @@ export function readCopy(rules: RuleTable, s: State, target: number, source: num
   if (get(s, to + M_OWN) === CHUNK_CLEAN || get(s, from + M_OWN) !== CHUNK_CLEAN) return false
   if (get(s, to + M_RECORD) !== get(s, from + M_RECORD) || get(s, to + M_COPY) !== 0) return false
   if (!hasFlag(s, target, F_NORMAL) || !hasFlag(s, source, F_NORMAL)) return false
+  if (!isCopyGood(rules, s, target, source)) return false
   s[to + M_COPY] = get(s, from + M_CACHE) + 1
   s[to + M_COPY_LAST_IO] = get(s, from + M_LAST_IO)
   s[to + M_COPY_VIEW] = get(s, to + M_RECORD)
-  if (rules.copyHoldsWhatWasMissed && !holdsWhatWasMissed(s, target)) return false
   return true
 }
 
@@ -323,7 +409,6 @@ export function writeCopy(rules: RuleTable, s: State, target: number): boolean {
   if (get(s, to + M_COPY) === 0) return false
   if (get(s, to + M_OWN) === CHUNK_CLEAN || !hasFlag(s, target, F_NORMAL)) return false
   if (rules.copyEndsWithView && get(s, to + M_COPY_VIEW) !== get(s, to + M_RECORD)) return false
-  if (rules.copyHoldsWhatWasMissed && !holdsWhatWasMissed(s, target)) return false
   const content = get(s, to + M_COPY) - 1
   s[to + M_CACHE] = content
   s[to + M_DISK] = content
@@ -338,8 +423,19 @@ export function writeCopy(rules: RuleTable, s: State, target: number): boolean {
   return true
 }
 
-/** What the target recorded and missed itself must be in the copy (S10). */
-function holdsWhatWasMissed(s: State, target: number): boolean {
-  const at = memberAt(target)
-  return writeOrder(s, get(s, at + M_COPY_LAST_IO)) >= writeOrder(s, get(s, at + M_LAST_IO))
+/** S10: what the target recorded and missed itself must be in the copy. */
+function isCopyGood(rules: RuleTable, s: State, target: number, source: number): boolean {
+  const missed = get(s, memberAt(target) + M_LAST_IO)
+  if (missed === 0) return true
+  return rules.holdsWhatWasMissed(
+    recordOf(s, missed),
+    recordOf(s, get(s, memberAt(source) + M_LAST_IO)),
+    viewOf(s, get(s, writeAt(missed) + W_VIEW)),
+    numberOf(s, get(s, memberAt(source) + M_JOINED)),
+  )
+}
+
+/** What a member has in its last io for a write; all writes are of one unit here. */
+export function recordOf(s: State, w: number): UnitRecord | undefined {
+  return w === 0 ? undefined : { epoch: get(s, writeAt(w) + W_EPOCH), sequence: w }
 }

@@ -3,8 +3,8 @@
  * and the smallest bound in which its absence shows. A mutant that survives means that the model
  * does not look where the rule protects.
  */
-import { RANK_CACHE_LOST, type Rank, slotsOf } from "@rmr/core"
-import { type Bound, boundOf, freshPool, returnedPool } from "./bounds.js"
+import { compareViews, RANK_CACHE_LOST, type Rank, slotsOf } from "@rmr/core"
+import { type Bound, boundOf, freshPool, lostPool, returnedPool, suspectPool } from "./bounds.js"
 import { RULES, type RuleTable } from "./rule-table.js"
 import { ALL } from "./state.js"
 
@@ -189,7 +189,115 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "S10: a member copies from who has not done what it missed",
-    rules: { ...RULES, copyHoldsWhatWasMissed: false },
+    rules: { ...RULES, holdsWhatWasMissed: () => true },
     bound: boundOf({ name: "S10", furtherViews: 1, misses: 1, initial: fresh }),
+  },
+  {
+    name: "RT-44: a flush succeeds though nobody in the view has the bytes",
+    rules: { ...RULES, mayFlush: () => true },
+    bound: boundOf({
+      name: "I5",
+      clients: 1,
+      furtherViews: 3,
+      cacheLosses: 1,
+      flushes: true,
+      initial: fresh,
+    }),
+  },
+  {
+    name: "RT-45: who lost its cache stays a suspect beside a clean joiner",
+    rules: { ...RULES, decideRankOfJoiner: () => "keep" },
+    bound: boundOf({
+      name: "R5",
+      clients: 1,
+      furtherViews: 3,
+      cacheLosses: 1,
+      flushes: true,
+      initial: fresh,
+    }),
+  },
+  {
+    name: "RT-45: who lost its cache joins before who was normal later",
+    rules: {
+      ...RULES,
+      decideRankOfJoiner: (byte, isClean) => RULES.decideRankOfJoiner(byte, isClean, false),
+    },
+    bound: boundOf({
+      name: "R5l",
+      clients: 1,
+      flushes: true,
+      initial: lostPool,
+    }),
+  },
+  {
+    name: "RT-45: a flush succeeds while somebody suspects beside a clean copy",
+    rules: {
+      ...RULES,
+      mayFlush: (bytes, normal) => slotsOf(normal).some((slot) => bytes[slot] === 0),
+    },
+    bound: boundOf({
+      name: "R6y",
+      furtherViews: 2,
+      cacheLosses: 1,
+      flushes: true,
+      initial: () => freshPool(0b011),
+    }),
+  },
+  {
+    name: "RT-46: who only suspects the chunk counts as having missed the write",
+    rules: { ...RULES, answerWithoutCopy: () => "no-clean-copy" },
+    bound: boundOf({ name: "W2", clients: 1, furtherViews: 1, misses: 1, initial: suspectPool }),
+  },
+  {
+    name: "RT-47: what was missed must be in the last io of a source that joined later, too",
+    rules: {
+      ...RULES,
+      holdsWhatWasMissed: (missed, source) =>
+        RULES.holdsWhatWasMissed(
+          missed,
+          source,
+          { epoch: 0, version: 0 },
+          { epoch: 0, version: 0 },
+        ),
+    },
+    bound: boundOf({ name: "S10j", clients: 1, misses: 1, initial: fresh }),
+  },
+  {
+    name: "RT-48: done counts although a read error has taken the bytes since",
+    rules: {
+      ...RULES,
+      progressAfterView: (progress, effective, carriesRange) =>
+        RULES.progressAfterView(progress, effective, carriesRange, 0),
+    },
+    bound: boundOf({ name: "W3r", furtherViews: 2, misses: 1, initial: fresh }),
+  },
+  {
+    name: "RT-51: a view that is only known by hearsay is answered as if it were on disk",
+    rules: {
+      ...RULES,
+      judgeProposal: (member, proposal) => {
+        const verdict = RULES.judgeProposal(member, proposal)
+        const isKnown = compareViews(proposal, member.seen) <= 0
+        return verdict === "persist" && isKnown ? "have" : verdict
+      },
+    },
+    bound: boundOf({ name: "V4", furtherViews: 2, gossips: true, initial: fresh }),
+  },
+  {
+    name: "RT-53: a mutation that was given up is still carried out",
+    rules: { ...RULES, givenUpIsRefused: false },
+    bound: boundOf({ name: "W6", furtherViews: 1, giveUps: true, initial: fresh }),
+  },
+  {
+    name: "Q15: who flushed before a view change is not asked again",
+    rules: { ...RULES, flushEndsWithView: false },
+    bound: boundOf({
+      name: "Q15",
+      clients: 1,
+      furtherViews: 3,
+      cacheLosses: 1,
+      flushes: true,
+      initial: fresh,
+    }),
   },
 ]

@@ -83,12 +83,13 @@ export function decideOpening(rules: RuleTable, s: State, c: number, minNormal: 
   let star = NONE
   for (const answer of answers)
     star = laterView(s, star, get(s, client + C_ANSWER_SEEN + answer.slot))
+  const isHeld = answers.some(({ slot }) => get(s, client + C_ANSWER_RECORD + slot) === star)
   addView(s, {
     creator: c,
     epoch: get(s, client + C_EPOCH),
     version: decision.star.version + 1,
     normal,
-    listed: listedAtOpening(rules, s, unit, star, isAnySuspect),
+    listed: listedAtOpening(rules, s, unit, star, isAnySuspect, isHeld),
     suspects: unit.suspects,
     through,
     joiners: 0,
@@ -110,9 +111,11 @@ function listedAtOpening(
   unit: UnitDecision,
   star: number,
   isAnySuspect: boolean,
+  isHeld: boolean,
 ): number {
   if (unit.isListed && unit.newest !== undefined) return unit.newest.sequence
-  const carried = get(s, viewAt(star) + V_LISTED)
+  // Who is here may only have been told of V*; then it was never effective, and nobody forgot.
+  const carried = isHeld ? get(s, viewAt(star) + V_LISTED) & 15 : 0
   if (rules.openingCarriesRanges && carried !== 0) return carried
   return isAnySuspect ? UNNAMED : 0
 }

@@ -4,25 +4,32 @@
  * inside an OPEN, say) is a switch here, whose production value is the rule's.
  */
 import {
+  answerWithoutCopy,
   decideElection,
   decideExpulsion,
   decideGrow,
   decideMarksAtViewChange,
   decideMutation,
   decideOpen,
+  decideRankOfJoiner,
   decideShrink,
   decideStart,
   decideUnit,
+  decideYield,
+  holdsWhatWasMissed,
   isEffective,
+  isFlushed,
   isMarkValid,
   judgeProposal,
   judgeRequest,
   markByteAfterRestart,
   markByteWhenListed,
+  mayFlush,
   meaningOfAnswer,
   openingNormalThrough,
   ownByteAfterRestart,
   ownByteOfJoiner,
+  progressAfterView,
 } from "@rmr/core"
 
 export interface RuleTable {
@@ -45,6 +52,13 @@ export interface RuleTable {
   readonly isMarkValid: typeof isMarkValid
   readonly decideMarksAtViewChange: typeof decideMarksAtViewChange
   readonly decideExpulsion: typeof decideExpulsion
+  readonly answerWithoutCopy: typeof answerWithoutCopy
+  readonly progressAfterView: typeof progressAfterView
+  readonly holdsWhatWasMissed: typeof holdsWhatWasMissed
+  readonly decideYield: typeof decideYield
+  readonly mayFlush: typeof mayFlush
+  readonly isFlushed: typeof isFlushed
+  readonly decideRankOfJoiner: typeof decideRankOfJoiner
   /** V2: a view change lists the ranges of unresolved mutations. */
   readonly listsRanges: boolean
   /** F1: OPEN makes the epoch durable before it reads what it answers. */
@@ -57,8 +71,6 @@ export interface RuleTable {
   readonly copyCarriesLastIo: boolean
   /** S2: OPEN and REJOIN drop running copies; one is written only in the view it was read in. */
   readonly copyEndsWithView: boolean
-  /** S10: a member copies only from who has what it missed itself. */
-  readonly copyHoldsWhatWasMissed: boolean
   /** R6: an election marks the chunk for everybody absent before it clears. */
   readonly electionMarksAbsent: boolean
   /** M3: REJOIN tells the joiner the view in force. */
@@ -67,6 +79,10 @@ export interface RuleTable {
   readonly openingCarriesRanges: boolean
   /** F7: a read counts when minNormal members still know the client as the holder. */
   readonly readsAreConfirmed: boolean
+  /** W6: who persists a view with an uncertain range refuses that mutation, and forgets it. */
+  readonly givenUpIsRefused: boolean
+  /** Q15: who flushed in an earlier view flushes again. */
+  readonly flushEndsWithView: boolean
 }
 
 export const RULES: RuleTable = {
@@ -89,15 +105,23 @@ export const RULES: RuleTable = {
   isMarkValid,
   decideMarksAtViewChange,
   decideExpulsion,
+  answerWithoutCopy,
+  progressAfterView,
+  holdsWhatWasMissed,
+  decideYield,
+  mayFlush,
+  isFlushed,
+  decideRankOfJoiner,
   listsRanges: true,
   adoptsBeforeReading: true,
   suspectsItself: true,
   resumeEndsOldSessions: true,
   copyCarriesLastIo: true,
   copyEndsWithView: true,
-  copyHoldsWhatWasMissed: true,
   electionMarksAbsent: true,
   rejoinTellsView: true,
   openingCarriesRanges: true,
   readsAreConfirmed: true,
+  givenUpIsRefused: true,
+  flushEndsWithView: true,
 }

@@ -30,11 +30,17 @@ export const MISSES_USED = 5
 export const FLOOR = 6
 /** Ghost: which promise a step has broken, as an index of BROKEN_PROMISES; 0 for none. */
 export const BROKEN = 7
-const GLOBAL_BYTES = 8
+/** Ghost: the newest write that a successful flush covers. */
+export const FLUSHED = 8
+/** The flush that is under way: its client plus 1, who has carried it out, what it covers. */
+export const FLUSH_BY = 9
+export const FLUSH_ON = 10
+export const FLUSH_COVERS = 11
+const GLOBAL_BYTES = 12
 
 export const BROKEN_PROMISES = [
   "",
-  "P1: a member is elected without an acknowledged write that another surely kept",
+  "P1: an election loses a write that a successful flush had covered",
   "P1: an election among members that kept their caches loses an acknowledged write",
 ] as const
 
@@ -45,6 +51,8 @@ export const V_NORMAL = 2
 /** The write whose range rides on this view (V2, R4), UNNAMED for a range only, or 0. */
 export const V_LISTED = 3
 export const UNNAMED = 15
+/** In V_LISTED, beside the write: its client gave it up, and the range is uncertain (W6). */
+export const UNCERTAIN = 16
 /** Members that suspect the range when they persist this opening view (R4). */
 export const V_SUSPECTS = 4
 /** Historical: members that have persisted it. */
@@ -65,10 +73,14 @@ export const W_DELIVERED = 3
 export const W_DONE = 4
 export const W_MISSED = 5
 /**
- * Bit 0 acknowledged, bit 1 forgiven (see elect); bits 4… members put out by an effective view that
- * lists it.
+ * Bit 0 acknowledged, bit 1 forgiven (see elect), bit 2 given up, bit 3 given up and resolved;
+ * bits 4… members put out by an effective view that lists it.
  */
 export const W_FLAGS = 6
+export const ACKNOWLEDGED = 1
+export const FORGIVEN = 2
+export const GIVEN_UP = 4
+export const ENDED = 8
 /** Low nibble: members that answered `fenced`; high: that missed it and made their marks real. */
 export const W_FENCED = 7
 const WRITE_BYTES = 8
@@ -190,7 +202,8 @@ export function proposalsOf(s: State, c: number): number[] {
 export function unresolvedOf(s: State, c: number): number {
   for (let w = get(s, WRITE_COUNT); w > 0; w--) {
     const at = writeAt(w)
-    if (get(s, at + W_CLIENT) === c && (get(s, at + W_FLAGS) & 1) === 0) return w
+    const isResolved = (get(s, at + W_FLAGS) & (ACKNOWLEDGED | ENDED)) !== 0
+    if (get(s, at + W_CLIENT) === c && !isResolved) return w
   }
   return 0
 }
@@ -209,6 +222,20 @@ export function emptyState(): State {
     s.fill(NONE, at + M_STAMPS, at + M_STAMPS + MEMBERS)
   }
   return s
+}
+
+export function isGivenUp(s: State, w: number): boolean {
+  return w !== 0 && (get(s, writeAt(w) + W_FLAGS) & GIVEN_UP) !== 0
+}
+
+/** Has a view that tells the member to forget this write reached it? (W6) */
+export function wasTakenBack(s: State, w: number, m: number): boolean {
+  for (let v = 0; v < get(s, VIEW_COUNT); v++) {
+    const at = viewAt(v)
+    const isOf = get(s, at + V_LISTED) === (w | UNCERTAIN)
+    if (isOf && (get(s, at + V_PERSISTED) & (1 << m)) !== 0) return true
+  }
+  return false
 }
 
 export interface NewView {

@@ -14,6 +14,7 @@ import {
   C_LIMIT,
   CLIENTS,
   clientAt,
+  FLUSH_ON,
   get,
   M_EPOCH,
   M_LAST_IO,
@@ -110,6 +111,7 @@ function isLess(a: State, b: State): boolean {
 
 function rename(s: State, order: Order, masks: Uint8Array, into: State): void {
   into.set(s)
+  renameMask(s, FLUSH_ON, masks, into)
   for (let v = 0; v < get(s, VIEW_COUNT); v++) {
     const at = viewAt(v)
     for (const field of [V_NORMAL, V_SUSPECTS, V_PERSISTED, V_JOINERS]) {

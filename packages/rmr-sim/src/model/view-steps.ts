@@ -5,11 +5,17 @@
  * limited by the rules alone. What it knows are its own view chain and replies, which are
  * historical facts.
  */
-import { CHUNK_CLEAN, CHUNK_SUSPECT_IN_FLIGHT, type ViewChain } from "@rmr/core"
-import { markAbsent, markByteOf } from "./member-steps.js"
+import {
+  CHUNK_CLEAN,
+  CHUNK_REAL,
+  CHUNK_SUSPECT_IN_FLIGHT,
+  compareViews,
+  slotsOf,
+  type ViewChain,
+} from "@rmr/core"
+import { becomeReal, markAbsent, markByteOf, progressOf } from "./member-steps.js"
 import type { RuleTable } from "./rule-table.js"
 import {
-  ALL,
   addView,
   BROKEN,
   C_BASE,
@@ -18,11 +24,16 @@ import {
   C_PHASE,
   clientAt,
   dropCopy,
+  ENDED,
   F_NORMAL,
   F_OPEN,
   FLOOR,
+  FLUSH_ON,
+  FLUSHED,
+  FORGIVEN,
   get,
   hasFlag,
+  isGivenUp,
   laterView,
   M_CACHE,
   M_DISK,
@@ -43,6 +54,7 @@ import {
   proposalsOf,
   type State,
   setFlag,
+  UNCERTAIN,
   unresolvedOf,
   V_CREATOR,
   V_LISTED,
@@ -53,6 +65,7 @@ import {
   V_VERSION,
   viewAt,
   viewOf,
+  W_FENCED,
   W_FLAGS,
   WRITE_COUNT,
   writeAt,
@@ -89,19 +102,23 @@ export function proposeShrink(
   if (get(s, client + C_PHASE) !== PHASE_HOLDER) return false
   const proposals = proposalsOf(s, c)
   const last = proposals[proposals.length - 1] ?? get(s, client + C_BASE)
-  if (get(s, viewAt(last) + V_NORMAL) === wanted) return false
+  const w = unresolvedOf(s, c)
+  const range = isGivenUp(s, w) ? w | UNCERTAIN : w
+  // The same members once more: only to say that a mutation was given up (W6).
+  const isToldAlready = !isGivenUp(s, w) || get(s, viewAt(last) + V_LISTED) === range
+  if (get(s, viewAt(last) + V_NORMAL) === wanted && isToldAlready) return false
   const decision = rules.decideShrink(chainOf(s, c), wanted, minNormal)
   if (decision.decide !== "propose" || decision.normal !== wanted) return false
   const isOpening = get(s, viewAt(get(s, client + C_BASE)) + V_CREATOR) !== c
   const opening = proposals[0]
-  const carried = isOpening && opening !== undefined ? get(s, viewAt(opening) + V_LISTED) : 0
+  const carried = isOpening && opening !== undefined ? get(s, viewAt(opening) + V_LISTED) & 15 : 0
   // A view that supersedes an opening view carries what that one carried.
   addView(s, {
     creator: c,
     epoch: get(s, client + C_EPOCH),
     version: get(s, viewAt(last) + V_VERSION) + 1,
     normal: wanted,
-    listed: (rules.listsRanges ? unresolvedOf(s, c) : 0) || carried,
+    listed: (rules.listsRanges ? range : 0) || carried,
     suspects: isOpening && opening !== undefined ? suspectsOf(s, opening) : 0,
     through: [0, 1, 2].map((m) => throughOf(s, c, m)),
     joiners: 0,
@@ -134,11 +151,16 @@ export function noticeEffective(rules: RuleTable, s: State, c: number): boolean 
   if (!rules.isEffective(view, get(s, viewAt(v) + V_PERSISTED))) return false
   s[client + C_BASE] = v
   s[client + C_LIMIT] = view.normal
+  if (rules.flushEndsWithView) s[FLUSH_ON] = 0
   const w = unresolvedOf(s, c)
-  if (w !== 0 && (get(s, viewAt(v) + V_LISTED) === w || !rules.listsRanges)) {
-    const flags = writeAt(w) + W_FLAGS
-    s[flags] = get(s, flags) | ((ALL & ~view.normal) << 4)
-  }
+  if (w === 0) return true
+  const write = writeAt(w)
+  const listed = get(s, viewAt(v) + V_LISTED)
+  const isCarried = (listed & 15) === w || !rules.listsRanges
+  const after = rules.progressAfterView(progressOf(s, w), view, isCarried, 0)
+  s[write + W_FLAGS] = (get(s, write + W_FLAGS) & 15) | (after.carriedOut << 4)
+  s[write + W_FENCED] = (get(s, write + W_FENCED) & 15) | (after.missedMarked << 4)
+  if (listed === (w | UNCERTAIN)) s[write + W_FLAGS] = get(s, write + W_FLAGS) | ENDED
   return true
 }
 
@@ -157,8 +179,8 @@ export function isBaseServing(s: State, c: number): boolean {
 
 /**
  * R6, with `preferred` among those that are as little suspect as the rule's choice: a tie may be
- * broken by any order that all agree on. P1 excuses the loss of an acknowledged write only where
- * power cuts took every sure copy.
+ * broken by any order that all agree on. Of an acknowledged write, P1 excuses the loss only by a
+ * power cut, and only while no successful flush has covered it.
  */
 export function elect(rules: RuleTable, s: State, c: number, preferred: number): boolean {
   if (!isSettled(s, c) || !isBaseServing(s, c)) return false
@@ -171,9 +193,9 @@ export function elect(rules: RuleTable, s: State, c: number, preferred: number):
   const value = get(s, elected + M_CACHE)
   if (writeOrder(s, value) < writeOrder(s, get(s, FLOOR))) {
     if (decision.rank !== 2) s[BROKEN] = 2
-    else if (isSurelyKept(s, normal)) s[BROKEN] = 1
     s[FLOOR] = value
   }
+  if (writeOrder(s, value) < writeOrder(s, get(s, FLUSHED))) s[BROKEN] = 1
   if (decision.rank === 2) forgive(s, normal, value)
   for (let m = 0; m < MEMBERS && rules.electionMarksAbsent; m++) {
     // Whoever is absent may hold what was just decided against.
@@ -197,17 +219,27 @@ function forgive(s: State, normal: number, value: number): void {
       const holds = get(s, memberAt(m) + M_CACHE) === w
       if ((normal & (1 << m)) !== 0 && isSure && holds) isKept = true
     }
-    if (!isKept) s[writeAt(w) + W_FLAGS] = get(s, writeAt(w) + W_FLAGS) | 2
+    if (!isKept) s[writeAt(w) + W_FLAGS] = get(s, writeAt(w) + W_FLAGS) | FORGIVEN
   }
 }
 
-/** Some member of the set holds the floor, and neither lost its cache nor missed anything. */
-function isSurelyKept(s: State, normal: number): boolean {
-  for (let m = 0; m < MEMBERS; m++) {
-    if ((normal & (1 << m)) === 0) continue
-    const own = get(s, memberAt(m) + M_OWN)
-    const holds = writeOrder(s, get(s, memberAt(m) + M_CACHE)) >= writeOrder(s, get(s, FLOOR))
-    if (holds && (own === CHUNK_CLEAN || own === CHUNK_SUSPECT_IN_FLIGHT)) return true
+/** R6: beside a clean copy, who lost its cache gives its suspicion up for certainty. */
+export function yieldRank(rules: RuleTable, s: State, c: number, m: number): boolean {
+  if (!isSettled(s, c) || !isBaseServing(s, c)) return false
+  const normal = get(s, viewAt(get(s, clientAt(c) + C_BASE)) + V_NORMAL)
+  const bytes = [0, 1, 2].map((x) => get(s, memberAt(x) + M_OWN))
+  if ((rules.decideYield(bytes, normal) & (1 << m)) === 0) return false
+  becomeReal(s, m)
+  return true
+}
+
+/** Does the record in force show somebody absent that was normal later than the joiner? */
+function isAnybodyLater(s: State, base: number, joiner: number): boolean {
+  const record = viewAt(base)
+  const through = numberOf(s, get(s, record + V_THROUGH + joiner))
+  for (let x = 0; x < MEMBERS; x++) {
+    if (x === joiner || (get(s, record + V_NORMAL) & (1 << x)) !== 0) continue
+    if (compareViews(numberOf(s, get(s, record + V_THROUGH + x)), through) > 0) return true
   }
   return false
 }
@@ -233,10 +265,14 @@ export function letJoin(
   // Where nobody is clean the election comes first: a joiner must not be asked instead (R5).
   const bytes = [0, 1, 2].map((m) => get(s, memberAt(m) + M_OWN))
   if (rules.decideElection(bytes, normal).decide === "elect") return false
+  const isClean = slotsOf(normal).some((m) => bytes[m] === CHUNK_CLEAN)
+  const isLater = isAnybodyLater(s, base, joiner)
   const to = memberAt(joiner)
   const asked = { epoch: get(s, client + C_EPOCH), nonce: c }
   const stored = { epoch: get(s, to + M_EPOCH), nonce: get(s, to + M_NONCE) }
   if (rules.decideOpen(stored, asked) === "fenced") return false
+  const rank = rules.decideRankOfJoiner(get(s, to + M_OWN), isClean, isLater)
+  if (rank === "wait") return false
   s[to + M_EPOCH] = asked.epoch
   s[to + M_NONCE] = c
   setFlag(s, joiner, F_OPEN, true)
@@ -248,6 +284,7 @@ export function letJoin(
   const through = numberOf(s, get(s, viewAt(base) + V_THROUGH + joiner))
   const isValid = stampIndex !== NONE && rules.isMarkValid(numberOf(s, stampIndex), through)
   const mark = isValid ? markByteOf(s, source, joiner) : CHUNK_CLEAN
+  if (rank === "yield") s[to + M_OWN] = CHUNK_REAL
   s[to + M_OWN] = rules.ownByteOfJoiner(get(s, to + M_OWN), get(s, to + M_LAST_IO) !== 0, mark)
   for (let y = 0; y < MEMBERS; y++) {
     if (y === joiner || (decision.normal & (1 << y)) !== 0) continue
