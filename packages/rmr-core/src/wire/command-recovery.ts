@@ -132,7 +132,8 @@ export const READ_LAST_IO: CommandSpec<RecoveryCommandTypes["read-last-io"]> = {
   does: `
     Reads a member's last_io. A member that copies a chunk asks it where the answer to its sync
     read could not list all entries (after the copy, before it clears), and where it missed a
-    mutation itself and must find a source that has it (before the copy). A unit is used again
+    mutation itself and must find a source that has it (before the copy). Asked by a node, it leaves
+    out what it has admitted and not applied: its chunks do not hold that (S9). A unit is used again
     only when its mutation is resolved, so what is missing from a later answer is in doubt no
     more.`,
   rules: ["S9", "S10", "R4"],

@@ -59,6 +59,13 @@ const ROWS: readonly Row[] = [
     "md-send",
   ],
   [
+    "a view on disk that the member has not seen (V4)",
+    "map-add",
+    { "body.durable": "170000000b000000" },
+    "contradiction",
+    "map-add.result.durable",
+  ],
+  [
     "a page behind every map",
     "read-map-buf",
     { "body.nextPage": "01000002" },
@@ -101,6 +108,13 @@ describe("an answer is refused with", () => {
     const { payload } = frameOf(samples().get("CMD send-map-buf")!)
     const frame = withPayload(frameOfAnswer("read-map-buf"), payload)
     expect(decode("read-map-buf", frame)).toEqual(new Refused("members", "read-map-buf.payload"))
+  })
+
+  it("V2 a range that is taken back twice, or half an index", () => {
+    const answer = (...bytes: number[]) =>
+      decode("map-add", withPayload(frameOfAnswer("map-add"), Uint8Array.from(bytes)))
+    expect(answer(1, 0, 1, 0)).toEqual(new Refused("sequence", "map-add.payload.1"))
+    expect(answer(1, 0, 1)).toEqual(new Refused("count", "map-add.payload"))
   })
 
   it("the answer to another command than was asked", () => {
