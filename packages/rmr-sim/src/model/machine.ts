@@ -25,11 +25,14 @@ import {
   FLUSHED,
   get,
   hasFlag,
+  laterView,
   M_OWN,
+  M_SEEN,
   MEMBERS,
   MEMBERS_AT,
   MISSES_USED,
   memberAt,
+  NONE,
   PHASE_HOLDER,
   PHASE_IDLE,
   PHASE_OPENING,
@@ -127,9 +130,10 @@ export class PoolMachine implements Machine {
   }
 
   #checkLiving(state: State): string | undefined {
+    if (!isAnyDirty(state)) return undefined
     for (let c = 0; c < this.#bound.clients; c++) {
-      if (!view.isSettled(state, c) || !view.isBaseServing(state, c)) continue
-      if (unresolvedOf(state, c) !== 0 || !isAnyDirty(state)) continue
+      if (!view.isSettled(state, c) || unresolvedOf(state, c) !== 0) continue
+      if (!view.isBaseServing(state, c)) continue
       this.#scratch.set(state)
       const message = livesOn(this.#rules, this.#scratch, c)
       if (message !== undefined) return message
@@ -144,10 +148,13 @@ export class PoolMachine implements Machine {
     part[FLOOR] = get(state, FLOOR)
     part[FLUSHED] = get(state, FLUSHED)
     part[VIEW_COUNT] = get(state, VIEW_COUNT)
+    let star = NONE
+    for (let m = 0; m < MEMBERS; m++)
+      star = laterView(state, star, get(state, memberAt(m) + M_SEEN))
     for (let v = 0; v < get(state, VIEW_COUNT); v++) {
       part[viewAt(v) + V_PERSISTED] = 0
       // An opening lists again what the highest view listed; the rest of them is history.
-      part[viewAt(v) + V_LISTED] = get(state, viewAt(v) + V_LISTED) & 15
+      part[viewAt(v) + V_LISTED] = v === star ? get(state, viewAt(v) + V_LISTED) & 15 : 0
       part[viewAt(v) + V_SUSPECTS] = 0
       part[viewAt(v) + V_JOINERS] = 0
     }

@@ -4,7 +4,15 @@
  * does not look where the rule protects.
  */
 import { compareViews, RANK_CACHE_LOST, type Rank, slotsOf } from "@rmr/core"
-import { type Bound, boundOf, freshPool, lostPool, returnedPool, suspectPool } from "./bounds.js"
+import {
+  type Bound,
+  boundOf,
+  cutPool,
+  freshPool,
+  lostPool,
+  returnedPool,
+  suspectPool,
+} from "./bounds.js"
 import { RULES, type RuleTable } from "./rule-table.js"
 import { ALL } from "./state.js"
 
@@ -195,26 +203,12 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "RT-44: a flush succeeds though nobody in the view has the bytes",
     rules: { ...RULES, mayFlush: () => true },
-    bound: boundOf({
-      name: "I5",
-      clients: 1,
-      furtherViews: 3,
-      cacheLosses: 1,
-      flushes: true,
-      initial: fresh,
-    }),
+    bound: boundOf({ name: "I5", clients: 1, cacheLosses: 1, flushes: true, initial: lostPool }),
   },
   {
     name: "RT-45: who lost its cache stays a suspect beside a clean joiner",
     rules: { ...RULES, decideRankOfJoiner: () => "keep" },
-    bound: boundOf({
-      name: "R5",
-      clients: 1,
-      furtherViews: 3,
-      cacheLosses: 1,
-      flushes: true,
-      initial: fresh,
-    }),
+    bound: boundOf({ name: "R5", clients: 1, furtherViews: 2, flushes: true, initial: lostPool }),
   },
   {
     name: "RT-45: who lost its cache joins before who was normal later",
@@ -235,13 +229,7 @@ export const MUTANTS: readonly Mutant[] = [
       ...RULES,
       mayFlush: (bytes, normal) => slotsOf(normal).some((slot) => bytes[slot] === 0),
     },
-    bound: boundOf({
-      name: "R6y",
-      furtherViews: 2,
-      cacheLosses: 1,
-      flushes: true,
-      initial: () => freshPool(0b011),
-    }),
+    bound: boundOf({ name: "R6y", furtherViews: 2, flushes: true, initial: cutPool }),
   },
   {
     name: "RT-46: who only suspects the chunk counts as having missed the write",
@@ -294,10 +282,9 @@ export const MUTANTS: readonly Mutant[] = [
     bound: boundOf({
       name: "Q15",
       clients: 1,
-      furtherViews: 3,
       cacheLosses: 1,
       flushes: true,
-      initial: fresh,
+      initial: () => freshPool(0b011),
     }),
   },
 ]
