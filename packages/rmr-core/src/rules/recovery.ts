@@ -207,10 +207,11 @@ export function decideRankOfJoiner(
 }
 
 /**
- * S10: may a copy be taken from this source? `missed` is what the target recorded for the unit and
- * did not apply; the source must have recorded that, or something newer in its unit (RT-41). A
- * source that became normal after the mutation's view is trusted without: a grow waits for every
- * mutation in flight, so the mutation was resolved before, and whoever is clean has it (RT-47).
+ * S10: may a copy be taken from this source? `missed` is what the target has recorded for the
+ * unit, unless that still waits to be applied there after the copy; the source must have recorded
+ * that, or something newer in its unit (RT-41). A source that became normal after the mutation's
+ * view is trusted without: a grow waits for every mutation in flight, so the mutation was
+ * resolved before, and whoever is clean has it (RT-47).
  */
 export function holdsWhatWasMissed(
   missed: UnitRecord | undefined,
