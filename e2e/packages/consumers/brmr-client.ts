@@ -1,14 +1,22 @@
 /**
- * Uses @rmr/brmr-client alone: an export without bytes behind it, found by a client that lists.
+ * Uses @rmr/brmr-client alone: a pool of one leg is mapped as a device, exported, and given up.
  */
-import net from "node:net"
-import { nbdServer } from "@rmr/brmr-client"
-import type { Volume, VolumeOpen } from "@rmr/core"
-import { BLOCK_STRIDE, buddyMemory, statusOf } from "@rmr/core"
+import type { DevicePool } from "@rmr/brmr-client"
+import { mapDevice, nbdServer } from "@rmr/brmr-client"
+import type { DeviceParameters, Volume, VolumeOpen } from "@rmr/core"
+import {
+  BLOCK_STRIDE,
+  buddyMemory,
+  decideDeviceAnswer,
+  decodeDeviceRequest,
+  RmrError,
+  statusOf,
+} from "@rmr/core"
 import { pageArenas, plainStreamEngine, realEnv } from "@rmr/io"
 
 const env = realEnv()
 const memory = buddyMemory({ arenas: pageArenas([1024 * 1024]), leaseCountMax: 64 })
+const sizeBytes = 2 ** 20
 
 /** A volume that fails everything. */
 function broken({ events, inFlightMax }: VolumeOpen): Volume {
@@ -19,7 +27,7 @@ function broken({ events, inFlightMax }: VolumeOpen): Volume {
   }
   return {
     name: "broken",
-    sizeBytes: 2 ** 20,
+    sizeBytes,
     blockBytes: 4096,
     atomicBytes: 512,
     ioBytesMax: 65_536,
@@ -36,21 +44,35 @@ function broken({ events, inFlightMax }: VolumeOpen): Volume {
   }
 }
 
-const server = nbdServer({ env, memory, engine: plainStreamEngine })
-server.addExport("broken", { name: "broken", open: broken })
-const listener = await server.listen({ host: "127.0.0.1", port: 0 })
-if (!("port" in listener.address)) throw new Error("not at a port")
+let store: DeviceParameters = {
+  sizeBytes,
+  blockBytes: 4096,
+  ioBytesMax: 65_536,
+  optimalBytes: 65_536,
+  queueDepth: 16,
+  lifecycle: "open",
+  hasWriteBack: true,
+  canUnmap: false,
+}
+const pool: DevicePool = {
+  name: "broken",
+  open: broken,
+  user: async (bytes) => {
+    const request = decodeDeviceRequest(bytes)
+    if (request instanceof RmrError) return [{ memberId: 1, answer: request }]
+    const { event, answer } = decideDeviceAnswer(request, store)
+    if (event === "mapped") store = { ...store, lifecycle: "mapped" }
+    if (event === "unmapped") store = { ...store, lifecycle: "open" }
+    return [{ memberId: 1, answer }]
+  },
+}
 
-/** Client flags, then LIST without data. */
-const asked = Buffer.concat([Buffer.from([0, 0, 0, 3]), Buffer.from("IHAVEOPT"), Buffer.alloc(8)])
-asked[15] = 3
-const socket = net.connect(listener.address, () => socket.write(asked))
-const heard: Buffer[] = []
-await new Promise<void>((resolve) => {
-  socket.on("data", (bytes: Buffer) => {
-    heard.push(bytes)
-    if (Buffer.concat(heard).includes("broken")) resolve()
-  })
-})
-socket.destroy()
+const device = await mapDevice({ pool, sizeBytes })
+const server = nbdServer({ env, memory, engine: plainStreamEngine })
+server.addExport("broken", device)
+const listener = await server.listen({ host: "127.0.0.1", port: 0 })
+const isMapped = store.lifecycle === "mapped" && "port" in listener.address
+if (!isMapped) throw new Error("not mapped, or not at a port")
 await server.close()
+await device.unmap()
+if (String(store.lifecycle) !== "open") throw new Error("not given up")

@@ -7,7 +7,13 @@
  */
 import fs from "node:fs"
 
-export type Ended = (error: NodeJS.ErrnoException | null, count: number) => void
+/** The part of Node's error that is looked at; users of this package need no types of Node. */
+export interface FileFailure {
+  readonly code?: string | undefined
+  readonly message: string
+}
+
+export type Ended = (error: FileFailure | null, count: number) => void
 
 export interface FileCalls {
   readSync(fd: number, into: Uint8Array, at: number, bytes: number, offset: number): number

@@ -2,9 +2,10 @@
  * What an errno of a file means here, and what a person can do about it.
  */
 import { type ErrorCode, RmrError } from "@rmr/core"
+import type { FileFailure } from "./file-calls.js"
 
 /** Of an operation on an open file. */
-export function codeOfFailure(error: NodeJS.ErrnoException): ErrorCode {
+export function codeOfFailure(error: FileFailure): ErrorCode {
   switch (error.code) {
     case "ENOSPC":
     case "EDQUOT":

@@ -27,7 +27,7 @@ import {
 } from "@rmr/core"
 import { pageArenas } from "../arenas.js"
 import { findBadRange } from "./bad-range.js"
-import type { Ended, FileCalls } from "./file-calls.js"
+import type { Ended, FileCalls, FileFailure } from "./file-calls.js"
 import { codeOfFailure } from "./file-errors.js"
 import { FileRows, KIND_FLUSH, KIND_READ, KIND_WRITE, KIND_ZERO } from "./file-rows.js"
 
@@ -210,7 +210,7 @@ export class PlainFile implements BlockFile {
       }
       this.end(row)
     } catch (thrown) {
-      this.failBy(row, thrown as NodeJS.ErrnoException)
+      this.failBy(row, thrown as FileFailure)
     }
   }
 
@@ -229,7 +229,7 @@ export class PlainFile implements BlockFile {
     }
   }
 
-  private onStep(row: number, error: NodeJS.ErrnoException | null, count: number): void {
+  private onStep(row: number, error: FileFailure | null, count: number): void {
     const { rows } = this
     if (error !== null) this.failBy(row, error)
     else if (rows.kind[row] === KIND_FLUSH) this.end(row)
@@ -257,7 +257,7 @@ export class PlainFile implements BlockFile {
     return left
   }
 
-  private failBy(row: number, error: NodeJS.ErrnoException): void {
+  private failBy(row: number, error: FileFailure): void {
     const { rows } = this
     const isFlush = rows.kind[row] === KIND_FLUSH
     const code = isFlush ? "io-error" : codeOfFailure(error)
