@@ -2,10 +2,12 @@
  * @rmr/core: the RMR protocol without the world. No IO, no timers, no ambient time or chance.
  *
  * Reading order: `ports/` (what the world must provide), `rules/` (what the protocol decides),
- * `wire/` (what travels), `chunks/` (what is dirty), `states/` (who may become what).
+ * `wire/` (what travels), `cells/` (what a member keeps), `chunks/` (what is dirty), `states/` (who
+ * may become what).
  */
 export * from "./assert.js"
 export * from "./brand.js"
+export * from "./cells/index.js"
 export * from "./chunks/index.js"
 export * from "./device/index.js"
 export * from "./errors.js"
