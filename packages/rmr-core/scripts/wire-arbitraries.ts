@@ -32,6 +32,8 @@ import type { MapPages, MapState } from "../src/wire/map-pages.js"
 import type { MemberReport } from "../src/wire/member-report.js"
 
 const U32_MAX = 0xffff_ffff
+/** What names the mutation of a range that is of no single one. */
+const NO_MUTATION = { unit: 0, epoch: 0, sequence: 0 }
 
 export const u8: fc.Arbitrary<number> = fc.integer({ min: 0, max: 255 })
 export const u32: fc.Arbitrary<number> = fc.oneof(
@@ -198,20 +200,28 @@ export const poolMetadata: fc.Arbitrary<PoolMetadata> = fc
         isUncertain: fc.boolean(),
         length: fc.double({ min: 0, max: 1, noNaN: true }),
         at: fc.double({ min: 0, max: 1, noNaN: true }),
+        mutation: fc.option(
+          fc.record({ unit: fc.nat({ max: 4095 }), epoch: nonZero, sequence: nonZero }),
+          { nil: NO_MUTATION },
+        ),
       }),
       { maxLength: 12 },
     ),
   })
   .map((seed) => {
     const table = tableOf(seed.seeds, seed.version)
-    const ranges = seed.rangeSeeds.slice(0, seed.queueDepth).map(({ isUncertain, length, at }) => {
-      const bytes = Math.max(1, Math.floor(length * seed.mappedSizeBytes))
-      return {
-        kind: isUncertain ? ("uncertain" as const) : ("unresolved" as const),
-        offset: Math.floor((seed.mappedSizeBytes - bytes) * at),
-        length: bytes,
-      }
-    })
+    const ranges = seed.rangeSeeds
+      .slice(0, seed.queueDepth)
+      .map(({ isUncertain, length, at, mutation }) => {
+        const bytes = Math.max(1, Math.floor(length * seed.mappedSizeBytes))
+        return {
+          kind: isUncertain ? ("uncertain" as const) : ("unresolved" as const),
+          offset: Math.floor((seed.mappedSizeBytes - bytes) * at),
+          length: bytes,
+          ...mutation,
+          unit: mutation.unit % seed.queueDepth,
+        }
+      })
     return {
       poolName: seed.name,
       groupId: groupIdOfName(seed.name),

@@ -82,8 +82,8 @@ export const RECORD: PoolMetadata = {
   ],
   normal: 0b001,
   ranges: [
-    { kind: "unresolved", offset: 2 ** 33, length: 4096 },
-    { kind: "uncertain", offset: 512, length: 32 * 2 ** 20 },
+    { kind: "unresolved", offset: 2 ** 33, length: 4096, unit: 3, epoch: 7, sequence: 2 ** 34 },
+    { kind: "uncertain", offset: 512, length: 32 * 2 ** 20, unit: 0, epoch: 0, sequence: 0 },
   ],
 }
 

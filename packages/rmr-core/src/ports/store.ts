@@ -76,7 +76,7 @@ export type CellKind = (typeof CELL_KINDS)[number]
 export const CELL_BYTES_MAX: Readonly<Record<CellKind, number>> = {
   identity: 4032,
   state: 4032,
-  "pool-metadata": 128 * 1024,
+  "pool-metadata": 256 * 1024,
   "last-io": 256 * 1024,
   map: 4032,
   "map-page": 4032,
@@ -85,7 +85,7 @@ export const CELL_BYTES_MAX: Readonly<Record<CellKind, number>> = {
 /** The cells of one commit together. A store may keep a journal of this size, twice. */
 export const COMMIT_BYTES_MAX: number = 4 * 1024 * 1024
 
-assert(CELL_BYTES_MAX["pool-metadata"] >= QUEUE_DEPTH_MAX * 24, "a record has room for all ranges")
+assert(CELL_BYTES_MAX["pool-metadata"] >= QUEUE_DEPTH_MAX * 33, "a record has room for all ranges")
 assert(CELL_BYTES_MAX["last-io"] >= QUEUE_DEPTH_MAX * 48, "last io has room for all units")
 
 export interface CellWrite {

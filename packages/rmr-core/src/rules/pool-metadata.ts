@@ -63,6 +63,14 @@ export interface MutationRange {
   readonly kind: RangeKind
   readonly offset: number
   readonly length: number
+  /**
+   * Which mutation it is, as `last_io` names it: a member marks for the absent what it has applied
+   * itself, and must not take an older mutation of the same bytes for it (V2). All three are 0
+   * where the range is of no single mutation (R3, R4).
+   */
+  readonly unit: number
+  readonly epoch: number
+  readonly sequence: number
 }
 
 export interface PoolMetadata {

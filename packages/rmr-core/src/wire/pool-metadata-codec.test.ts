@@ -33,8 +33,12 @@ function withMember(change: Partial<MemberEntry>): Partial<PoolMetadata> {
   return { members: [{ ...A, ...change }, undefined, B] }
 }
 
+function rangeAt(offset: number, length: number, sequence = 0): MutationRange {
+  return { kind: "unresolved", offset, length, unit: 0, epoch: sequence === 0 ? 0 : 1, sequence }
+}
+
 function ranges(count: number): readonly MutationRange[] {
-  return Array.from({ length: count }, (_, at) => ({ kind: "unresolved", offset: at, length: 1 }))
+  return Array.from({ length: count }, (_, at) => rangeAt(at, 1))
 }
 
 function history(...forks: readonly (readonly [number, number])[]): Partial<PoolMetadata> {
@@ -141,15 +145,22 @@ const WRONG: readonly Row[] = [
     "count",
     "ranges",
   ],
+  ["an empty range", { ranges: [rangeAt(0, 0)] }, "range", "ranges.0"],
   [
-    "an empty range",
-    { ranges: [{ kind: "unresolved", offset: 0, length: 0 }] },
-    "range",
+    "V2: a range of a mutation without a number",
+    { ranges: [{ ...rangeAt(0, 1), epoch: 3 }] },
+    "sequence",
+    "ranges.0",
+  ],
+  [
+    "V2: a range of a mutation whose io unit the pool does not have",
+    { ranges: [{ ...rangeAt(0, 1, 5), unit: RECORD.queueDepth }] },
+    "sequence",
     "ranges.0",
   ],
   [
     "a range behind the volume",
-    { ranges: [{ kind: "uncertain", offset: RECORD.mappedSizeBytes - 1, length: 2 }] },
+    { ranges: [rangeAt(RECORD.mappedSizeBytes - 1, 2)] },
     "range",
     "ranges.0",
   ],
@@ -177,7 +188,7 @@ describe("a view record is accepted with", () => {
       "the largest volume, and a range over all of it",
       {
         mappedSizeBytes: VOLUME_BYTES_MAX,
-        ranges: [{ kind: "uncertain", offset: 0, length: VOLUME_BYTES_MAX }],
+        ranges: [rangeAt(0, VOLUME_BYTES_MAX, 9)],
       },
     ],
     ["a member that was never normal", withMember({ normalThrough: NO_VIEW })],

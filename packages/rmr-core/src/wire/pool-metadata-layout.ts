@@ -120,11 +120,14 @@ export const METADATA_MEMBER: Struct<MetadataMember> = struct<MetadataMember>("m
   ["storeUuid", 28, UUID, "the one store that may speak for it (G3)"],
 ])
 
-export const METADATA_RANGE: Struct<MutationRange> = struct<MutationRange>("range", 20, [
+export const METADATA_RANGE: Struct<MutationRange> = struct<MutationRange>("range", 32, [
   ["offset", 0, VOLUME_BYTES, "first byte in the volume"],
   ["length", 8, VOLUME_BYTES, "bytes, at least 1"],
-  ["kind", 16, oneOf(RANGE_KIND_NUMBERS), "why it rides along (V2, W6)"],
-  ["reserved", 17, reserved(3), "must be zero"],
+  ["sequence", 16, U64, "of the mutation; 0 where it is of no single one (R3)"],
+  ["epoch", 24, U32, "of the mutation, else 0"],
+  ["unit", 28, integer("u16", 2, 0, QUEUE_DEPTH_MAX - 1), "io unit of the mutation, else 0"],
+  ["kind", 30, oneOf(RANGE_KIND_NUMBERS), "why it rides along (V2, W6)"],
+  ["reserved", 31, reserved(1), "must be zero"],
 ])
 
 const CRC_BYTES = 4

@@ -23,6 +23,7 @@ import { isSubset, sizeOf } from "../rules/member-set.js"
 import {
   compareViews,
   type MemberEntry,
+  type MutationRange,
   type PoolMetadata,
   type ViewNumber,
   ZERO_UUID,
@@ -141,7 +142,9 @@ function refuseSets({ members, normal, minNormal }: PoolMetadata): Refused | und
 
 function refuseRanges({ ranges, queueDepth, mappedSizeBytes }: PoolMetadata): Refused | undefined {
   if (ranges.length > rangeCountMax(queueDepth)) return new Refused("count", "ranges")
-  for (const [index, { offset, length }] of ranges.entries()) {
+  for (const [index, range] of ranges.entries()) {
+    if (!isMutationOrNone(range, queueDepth)) return new Refused("sequence", `ranges.${index}`)
+    const { offset, length } = range
     const isInside =
       isByteCount(offset) &&
       isByteCount(length) &&
@@ -151,6 +154,14 @@ function refuseRanges({ ranges, queueDepth, mappedSizeBytes }: PoolMetadata): Re
     if (!isInside) return new Refused("range", `ranges.${index}`)
   }
   return undefined
+}
+
+/** All of unit, epoch and sequence name a mutation, or none does. */
+function isMutationOrNone(range: MutationRange, queueDepth: number): boolean {
+  const { unit, epoch, sequence } = range
+  if (!isU32(unit) || unit >= queueDepth || !isU32(epoch) || !isByteCount(sequence)) return false
+  if (sequence === 0) return epoch === 0 && unit === 0
+  return epoch > 0
 }
 
 function isUuid(value: string): boolean {
