@@ -344,11 +344,21 @@ export const ANSWERS: { readonly [K in CommandKind]: fc.Arbitrary<Answer<K>> } =
       seen: view,
       isOnDisk: fc.boolean(),
       markedChunks: u53,
-      ranges: fc.uniqueArray(fc.nat({ max: 255 }), { maxLength: 8 }),
+      ranges: fc.oneof(
+        fc.uniqueArray(fc.nat({ max: 255 }), { maxLength: 8 }),
+        fc.uniqueArray(fc.nat({ max: 4095 }), { minLength: 200, maxLength: 200 }),
+      ),
+      isMore: fc.boolean(),
     })
-    .map(({ seen, isOnDisk, markedChunks, ranges }) => ({
-      result: { seen, durable: isOnDisk ? seen : NO_VIEW, markedChunks },
-      payload: ranges.sort((a, b) => a - b).map((range) => ({ range })),
+    .map(({ seen, isOnDisk, markedChunks, ranges, isMore }) => ({
+      result: {
+        seen,
+        durable: isOnDisk ? seen : NO_VIEW,
+        markedChunks,
+        isMoreTakenBack: isMore && ranges.length === 200,
+        takenBack: ranges.sort((a, b) => a - b).map((range) => ({ range })),
+      },
+      payload: undefined,
     })),
   "map-clear": plainAnswer(nothing),
   "last-io-to-map": plainAnswer(fc.record({ markedChunks: u53 })),

@@ -243,8 +243,10 @@ const EXCHANGES: { readonly [K in CommandKind]: Exchange<K> } = {
         seen: { epoch: 11, version: 22 },
         durable: { epoch: 11, version: 21 },
         markedChunks: 55,
+        isMoreTakenBack: false,
+        takenBack: [{ range: 1 }, { range: 258 }],
       },
-      payload: [{ range: 1 }, { range: 258 }],
+      payload: undefined,
     },
   },
   "map-clear": {

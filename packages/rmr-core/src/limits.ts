@@ -67,6 +67,8 @@ export const MAP_BUF_BYTES_MAX: number = 256 * 1024
 export const CHUNK_RANGES_MAX = 32
 /** Mutations in one MAP_ADD that changes no view (W3). */
 export const MISSED_RANGES_MAX = 16
+/** Listed ranges that one answer to MAP_ADD takes back (V2); behind the last of more, all are. */
+export const TAKEN_BACK_MAX = 200
 /** Last io entries in the answer to a sync read (S9); for more the reader asks. */
 export const REPLY_LAST_IO_MAX = 16
 /** Hot ranges that a member reports, after neighbours were joined (R3). */

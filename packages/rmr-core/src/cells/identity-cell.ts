@@ -9,7 +9,7 @@ import type { MemberId } from "../brand.js"
 import { poolNameProblem } from "../group-id.js"
 import { CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, POOL_NAME_BYTES_MAX } from "../limits.js"
 import type { Uuid } from "../rules/pool-metadata.js"
-import { MEMBER_ID, powerOfTwo, reserved, UUID } from "../wire/field-types.js"
+import { MEMBER_ID, OPTIONAL_UUID, powerOfTwo, reserved, UUID } from "../wire/field-types.js"
 import { struct } from "../wire/layout.js"
 import { QUEUE_DEPTH, VOLUME_BYTES } from "../wire/pool-metadata-layout.js"
 import { Refused } from "../wire/refusal.js"
@@ -17,6 +17,7 @@ import { asciiTail } from "../wire/tails.js"
 import { type CellCodec, cellCodec } from "./cell-codec.js"
 
 export interface StoreIdentity {
+  /** `ZERO_UUID` until a client has created the pool. */
   readonly poolUuid: Uuid
   readonly storeUuid: Uuid
   readonly memberId: MemberId
@@ -34,7 +35,7 @@ export const IDENTITY_CELL: CellCodec<StoreIdentity> = cellCodec(
     "identity",
     48,
     [
-      ["poolUuid", 0, UUID, "tells this pool from another one of the same name"],
+      ["poolUuid", 0, OPTIONAL_UUID, "tells this pool from another of the same name; 0 before it"],
       ["storeUuid", 16, UUID, "tells this store from every other, also of the same member (G3)"],
       ["mappedSizeBytes", 32, VOLUME_BYTES, "size of the volume; 0 before it is mapped first"],
       [

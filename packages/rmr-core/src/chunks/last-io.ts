@@ -103,6 +103,14 @@ export class LastIo {
     )
   }
 
+  /** Forgets a mutation that was given up, if it is the newest of its unit (W6, RT-53). */
+  forget(unit: number, epoch: number, sequence: number): void {
+    if (this.epochs[unit] !== epoch || this.sequences[unit] !== sequence) return
+    if (epoch === NO_EPOCH) return
+    this.epochs[unit] = NO_EPOCH
+    this.sequences[unit] = 0
+  }
+
   /**
    * Forgets everything: after a restart that does not leave it trustworthy (Q6), and when it has
    * become suspicion (R4).

@@ -10,7 +10,13 @@
  * others hold about a normal member is a hint: MAP_CLEAR refreshes it, and nothing depends on its
  * arrival.
  */
-import { IO_BYTES_MAX, MISSED_RANGES_MAX, QUEUE_DEPTH_MAX, VOLUME_BYTES_MAX } from "../limits.js"
+import {
+  IO_BYTES_MAX,
+  MISSED_RANGES_MAX,
+  QUEUE_DEPTH_MAX,
+  TAKEN_BACK_MAX,
+  VOLUME_BYTES_MAX,
+} from "../limits.js"
 import { compareViews, type PoolMetadata, type ViewNumber } from "../rules/pool-metadata.js"
 import { CHUNK_RANGES, type ChunkRange, refuseChunkRanges } from "./chunk-ranges.js"
 import {
@@ -21,6 +27,7 @@ import {
   type Shape,
 } from "./command-spec.js"
 import {
+  BOOL,
   EXISTING_VIEW,
   integer,
   OPTIONAL_VIEW,
@@ -31,11 +38,11 @@ import {
 } from "./field-types.js"
 import { TYPE_MAP_ADD, TYPE_MAP_CLEAR } from "./header.js"
 import { type Struct, struct } from "./layout.js"
-import { NO_PAYLOAD, OPTIONAL_RECORD_PAYLOAD, type PayloadCodec } from "./payload.js"
+import { NO_PAYLOAD, OPTIONAL_RECORD_PAYLOAD } from "./payload.js"
 import { VOLUME_BYTES } from "./pool-metadata-layout.js"
 import { refuseOtherVersion } from "./record-match.js"
 import { Refused } from "./refusal.js"
-import { listTail, readList, writeList } from "./tails.js"
+import { listTail } from "./tails.js"
 
 /** Why the view changes; the record itself says how. `missed` changes no view. */
 export type MapAddPurpose = "open" | "shrink" | "grow" | "change" | "missed"
@@ -64,26 +71,15 @@ export interface MapAddResult {
   /** The view on its disk: the answer counts for a proposal only if it is this one (V4). */
   readonly durable: ViewNumber
   readonly markedChunks: number
+  /** There are more than fit: what is listed behind the last of `takenBack` is taken back too. */
+  readonly isMoreTakenBack: boolean
+  /** Ascending. */
+  readonly takenBack: readonly TakenBack[]
 }
 
 export const TAKEN_BACK: Struct<TakenBack> = struct<TakenBack>("taken back", 2, [
   ["range", 0, integer("u16", 2, 0, QUEUE_DEPTH_MAX - 1), "index in the record; ascending"],
 ])
-
-const TAKEN_BACK_PAYLOAD: PayloadCodec<readonly TakenBack[]> = {
-  name: "ranges taken back",
-  bytesMax: QUEUE_DEPTH_MAX * TAKEN_BACK.bytes,
-  layouts: [TAKEN_BACK],
-  bytesOf: (entries) => entries.length * TAKEN_BACK.bytes,
-  read(view, at, bytes) {
-    const count = bytes / TAKEN_BACK.bytes
-    if (!Number.isInteger(count) || count > QUEUE_DEPTH_MAX) return new Refused("count")
-    return readList(TAKEN_BACK, view, at, count)
-  },
-  write: (view, at, entries) => {
-    writeList(TAKEN_BACK, view, at, entries)
-  },
-}
 
 export const MISSED_RANGE: Struct<MissedRange> = struct<MissedRange>("missed range", 20, [
   [
@@ -102,7 +98,7 @@ export interface MapClearBody {
 }
 
 export interface ViewCommandTypes {
-  "map-add": Shape<MapAddBody, PoolMetadata | undefined, MapAddResult, readonly TakenBack[]>
+  "map-add": Shape<MapAddBody, PoolMetadata | undefined, MapAddResult, undefined>
   "map-clear": Shape<MapClearBody, undefined, Nothing, undefined>
 }
 
@@ -121,10 +117,9 @@ export const MAP_ADD: CommandSpec<ViewCommandTypes["map-add"]> = {
     suspect in its own map. Then it answers. Joiners persist a grow first. The view counts once
     every member of its normal set has answered; until then no mutation is sent. A view that is
     older than what the member has seen changes nothing; the answer names the view that is on its
-    disk, and counts for no other. Its payload lists the unresolved ranges in which a chunk is
-    dirty in the member's own map: it does not have them, whatever it answered before, and the
-    client counts it as having missed them. With "missed"
-    there is no record: the receiver missed mutations that others have done, and marks them,
+    disk, and counts for no other. It lists the unresolved ranges in which a chunk is dirty in the
+    member's own map: it does not have them, whatever it answered before, and the client counts it
+    as having missed them; where they are too many, all behind the last. With "missed" there is no record: the receiver missed mutations that others have done, and marks them,
     really and durably, for every absent member, before the client acknowledges them (W3).`,
   rules: ["V1", "V2", "V3", "V5", "W3", "W6", "R4", "F3", "G2"],
   body: struct<MapAddBody>(
@@ -153,12 +148,24 @@ export const MAP_ADD: CommandSpec<ViewCommandTypes["map-add"]> = {
     ],
   ),
   payload: OPTIONAL_RECORD_PAYLOAD,
-  result: struct<MapAddResult>("MAP_ADD result", 24, [
-    ["seen", 0, EXISTING_VIEW, "the highest view that the member has seen, now"],
-    ["durable", 8, OPTIONAL_VIEW, "the view on its disk, now; 0 for none"],
-    ["markedChunks", 16, U64, "chunks that this step marked, for anybody"],
-  ]),
-  resultPayload: TAKEN_BACK_PAYLOAD,
+  result: struct<MapAddResult>(
+    "MAP_ADD result",
+    28,
+    [
+      ["seen", 0, EXISTING_VIEW, "the highest view that the member has seen, now"],
+      ["durable", 8, OPTIONAL_VIEW, "the view on its disk, now; 0 for none"],
+      ["markedChunks", 16, U64, "chunks that this step marked, for anybody"],
+      ["isMoreTakenBack", 24, BOOL, "what is listed behind the last of these is taken back too"],
+      ["reserved", 25, reserved(3), "must be zero"],
+    ],
+    [
+      "takenBack",
+      28,
+      listTail(TAKEN_BACK, 0, TAKEN_BACK_MAX),
+      "unresolved ranges that the member does not have, whatever it said",
+    ],
+  ),
+  resultPayload: NO_PAYLOAD,
   check: refuseMapAdd,
   checkResult: refuseMapAddResult,
 }
@@ -218,14 +225,15 @@ function refuseMissed(missed: readonly MissedRange[]): Refused | undefined {
   return undefined
 }
 
-function refuseMapAddResult(
-  { seen, durable }: MapAddResult,
-  takenBack: readonly TakenBack[],
-): Refused | undefined {
+function refuseMapAddResult(result: MapAddResult): Refused | undefined {
+  const { seen, durable, takenBack, isMoreTakenBack } = result
   if (compareViews(durable, seen) > 0) return new Refused("contradiction", "result.durable")
+  if (isMoreTakenBack && takenBack.length < TAKEN_BACK_MAX) {
+    return new Refused("count", "result.takenBack")
+  }
   let before = -1
   for (const [index, { range }] of takenBack.entries()) {
-    if (range <= before) return new Refused("sequence", `payload.${index}`)
+    if (range <= before) return new Refused("sequence", `result.takenBack.${index}`)
     before = range
   }
   return undefined

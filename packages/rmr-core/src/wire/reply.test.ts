@@ -9,7 +9,7 @@ import { decodeMessage } from "./decode.js"
 import { NO_TYPE, peekGroupId, peekType, TYPE_IO } from "./header.js"
 import { encodePoolMetadata } from "./pool-metadata-codec.js"
 import { type RefusalReason, Refused } from "./refusal.js"
-import { decodeReply, encodeReply } from "./reply.js"
+import { decodeReply, encodeReply, REPLY_HEADER } from "./reply.js"
 
 function frameOfAnswer(name: string): Frame {
   const message = samples().get(`CMD_RSP ${name}`)
@@ -110,11 +110,18 @@ describe("an answer is refused with", () => {
     expect(decode("read-map-buf", frame)).toEqual(new Refused("members", "read-map-buf.payload"))
   })
 
-  it("V2 a range that is taken back twice, or half an index", () => {
-    const answer = (...bytes: number[]) =>
-      decode("map-add", withPayload(frameOfAnswer("map-add"), Uint8Array.from(bytes)))
-    expect(answer(1, 0, 1, 0)).toEqual(new Refused("sequence", "map-add.payload.1"))
-    expect(answer(1, 0, 1)).toEqual(new Refused("count", "map-add.payload"))
+  it("V2: a range that is taken back twice, half an index, and more than there is room for", () => {
+    const frame = frameOfAnswer("map-add")
+    const at = REPLY_HEADER.bytes + COMMANDS["map-add"].result.bytes
+    const kept = frame.header.slice(0, at)
+    const answer = (...bytes: number[]) => {
+      const header = Uint8Array.from([...kept, ...bytes, 0, 0, 0, 0])
+      return decode("map-add", resized({ header, payload: frame.payload }, 0))
+    }
+    expect(answer(1, 0, 1, 0)).toEqual(new Refused("sequence", "map-add.result.takenBack.1"))
+    expect(answer(1, 0, 1)).toEqual(new Refused("count", "map-add.result.takenBack"))
+    const more = patched(frame, COMMANDS["map-add"].result, { "body.isMoreTakenBack": "01" })
+    expect(decode("map-add", more)).toEqual(new Refused("count", "map-add.result.takenBack"))
   })
 
   it("the answer to another command than was asked", () => {
