@@ -21,6 +21,9 @@ export interface ListedRange {
   readonly unit: number
   readonly offset: number
   readonly length: number
+  /** Of the newest mutation of the unit; 0 where members disagree about it. */
+  readonly epoch: number
+  readonly sequence: number
   /** Members of the normal set that suspect it: rank 1, in their own maps. Often none. */
   readonly suspects: MemberSet
 }
@@ -69,6 +72,9 @@ function reconcileUnit(
   const length = Math.max(...ranges.map((range) => range.offset + range.length)) - offset
   // One mutation has one range. Where members disagree about it, nobody's record is believed.
   const agrees = ranges.every((range) => range.offset === offset && range.length === length)
-  if (!agrees) return [{ unit, offset, length, suspects: setOf(...holders) }]
-  return isListed ? [{ unit, offset, length, suspects }] : []
+  if (!agrees) {
+    return [{ unit, offset, length, epoch: 0, sequence: 0, suspects: setOf(...holders) }]
+  }
+  const { epoch, sequence } = newest
+  return isListed ? [{ unit, offset, length, epoch, sequence, suspects }] : []
 }

@@ -119,8 +119,9 @@ export const MAP_ADD: CommandSpec<ViewCommandTypes["map-add"]> = {
     older than what the member has seen changes nothing; the answer names the view that is on its
     disk, and counts for no other. It lists the unresolved ranges in which a chunk is dirty in the
     member's own map: it does not have them, whatever it answered before, and the client counts it
-    as having missed them; where they are too many, all behind the last. With "missed" there is no record: the receiver missed mutations that others have done, and marks them,
-    really and durably, for every absent member, before the client acknowledges them (W3).`,
+    as having missed them; where they are too many, all behind the last. With "missed" there is no
+    record: the receiver missed mutations that others have done, and marks them, really and
+    durably, for every absent member, before the client acknowledges them (W3).`,
   rules: ["V1", "V2", "V3", "V5", "W3", "W6", "R4", "F3", "G2"],
   body: struct<MapAddBody>(
     "MAP_ADD body",

@@ -1,0 +1,126 @@
+/**
+ * EngineCore: what all parts of the data path share: the operations that are not over, the way to
+ * the legs, what is true of the view now, and how a caller hears that its operation is over.
+ */
+import type { ChunkNumber, IoReplyRecord, View } from "@rmr/core"
+import { DirtyMap, NO_LEASE, RANK_REAL, STATUS_OK, statusOf } from "@rmr/core"
+import type { PoolVolume } from "../volume/pool-volume.js"
+import type { EngineLeg } from "./engine-leg.js"
+import { type EngineOptions, EngineWire } from "./engine-wire.js"
+import { IoRows, KIND_MUTATION } from "./io-rows.js"
+
+export const IO_ERROR: number = statusOf("io-error")
+/** A leg that is busy or between two states is asked again after this long. */
+const RETRY_MS = 10
+
+export interface EngineHooks {
+  /** A mutation is over: whoever waited for its bytes goes on (W1). */
+  onMutationEnded(row: number): void
+  /** Time to try again what a leg did not take. */
+  onRetry(): void
+}
+
+export class EngineCore {
+  readonly options: EngineOptions
+  readonly rows: IoRows
+  readonly wire: EngineWire
+  readonly legs: (EngineLeg | undefined)[] = []
+  view: View = { epoch: 0, version: 0, normal: 0 }
+  absentIds: readonly number[] = []
+  /** Legs that a view change under way leaves out: their answers are dropped. */
+  leaving = 0
+  minNormal = 1
+  stableEpoch = 0
+  stableSequence = 0
+  /** Every flush may be sent: somebody in N has each chunk clean (I5). */
+  isFlushable = false
+  /** Set while no mutation may be sent or judged (V2). */
+  isFrozen = true
+  isEnded = false
+  /** One flush to come fails, since what was acknowledged and not flushed may be gone (I5). */
+  failsNextFlush = false
+  /** Number of the newest mutation of this epoch. */
+  lastSequence = 0
+  /** Chunks that some member lacks, as far as this client knows. */
+  readonly incomplete: DirtyMap
+  private readonly hooks: EngineHooks
+  private readonly due = new Set<PoolVolume>()
+  private isRetrying = false
+
+  constructor(options: EngineOptions, hooks: EngineHooks) {
+    this.options = options
+    this.hooks = hooks
+    this.rows = new IoRows(options.queueDepth, options.readsMax)
+    this.wire = new EngineWire(options, this.rows, this.legs)
+    const chunkCount = Math.ceil(options.mappedSizeBytes / options.chunkSizeBytes)
+    this.incomplete = new DirtyMap({ chunkCount })
+  }
+
+  /** Members that take part and are not about to leave. */
+  get staying(): number {
+    return this.view.normal & ~this.leaving
+  }
+
+  /** Delivered at the end of a batch; or soon, when none is under way. */
+  onDue(volume: PoolVolume): void {
+    if (this.due.size === 0) this.options.env.clock.schedule(0, () => this.deliver())
+    this.due.add(volume)
+  }
+
+  deliver(): void {
+    const volumes = [...this.due]
+    this.due.clear()
+    for (const volume of volumes) volume.deliver()
+  }
+
+  noteError(row: number, reply: IoReplyRecord): void {
+    const { rows } = this
+    rows.statuses[row] = reply.status === STATUS_OK ? IO_ERROR : reply.status
+    rows.badAts[row] = reply.badAt
+    rows.badBytes[row] = reply.badBytes
+  }
+
+  retryLater(): void {
+    if (this.isRetrying) return
+    this.isRetrying = true
+    this.options.env.clock.schedule(RETRY_MS, () => {
+      this.isRetrying = false
+      if (!this.isEnded) this.hooks.onRetry()
+    })
+  }
+
+  completeFor(row: number, status: number): void {
+    const { rows } = this
+    const volume = rows.volumes[row]
+    if (volume === undefined) return
+    const isBad = status !== STATUS_OK && rows.badBytes[row]! > 0
+    volume.complete(
+      rows.tokens[row]!,
+      status,
+      isBad ? rows.badAts[row]! : 0,
+      isBad ? rows.badBytes[row]! : 0,
+    )
+    this.onDue(volume)
+  }
+
+  /** The operation is over: its caller hears of it, and whoever waited for it goes on. */
+  end(row: number, status: number): void {
+    const { rows } = this
+    const wasMutation = rows.kinds[row] === KIND_MUTATION
+    if (rows.isTold[row] === 0) this.completeFor(row, status)
+    const lease = rows.leaseOf(row)
+    if (lease !== NO_LEASE) this.options.memory.release(lease)
+    if (wasMutation && (this.absentIds.length > 0 || rows.missed[row] !== 0)) this.noteMissing(row)
+    rows.give(row)
+    if (wasMutation) this.hooks.onMutationEnded(row)
+    this.options.events.onEnded(rows.count)
+  }
+
+  private noteMissing(row: number): void {
+    const { chunkSizeBytes } = this.options
+    const offset = this.rows.offsets[row]!
+    const first = Math.floor(offset / chunkSizeBytes)
+    const end = Math.ceil((offset + this.rows.lengths[row]!) / chunkSizeBytes)
+    this.incomplete.markRange(first as ChunkNumber, end - first, RANK_REAL)
+  }
+}

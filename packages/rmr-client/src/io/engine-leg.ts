@@ -1,0 +1,67 @@
+/** What the data path knows of a leg: where to submit, and what it has heard. */
+import type { MemberId, Session } from "@rmr/core"
+
+export class EngineLeg {
+  readonly slot: number
+  readonly memberId: MemberId
+  /** There while the member is normal, enabled, and its session is up. */
+  session: Session | undefined
+  /** Counts the holder's sessions to this member (W5). */
+  sessionGeneration = 0
+  inFlight = 0
+  /** The newest request that it has answered in this epoch (F7). */
+  answeredNumber = 0
+  lastAnswerMs = 0
+  /** Smoothed time between a read and its answer, for balancing. */
+  latencyMs = 0
+  /** Chunks that it has dirty, as far as this client knows: a hint. */
+  dirtyHint = 0
+
+  constructor(slot: number, memberId: MemberId) {
+    this.slot = slot
+    this.memberId = memberId
+  }
+}
+
+export const READ_POLICIES = ["round-robin", "least-inflight", "latency"] as const
+/** How a read chooses among legs that are as good as each other. */
+export type ReadPolicy = (typeof READ_POLICIES)[number]
+
+const EXPLORE_EVERY = 64
+
+/** Chooses the leg of a read. */
+export class ReadBalance {
+  private readonly policy: ReadPolicy
+  private turn = 0
+
+  constructor(policy: ReadPolicy) {
+    this.policy = policy
+  }
+
+  /** One of the legs in `candidates` that is up, clean ones first; undefined where none is. */
+  choose(legs: readonly (EngineLeg | undefined)[], candidates: number): EngineLeg | undefined {
+    this.turn++
+    let best: EngineLeg | undefined
+    for (let nth = 0; nth < legs.length; nth++) {
+      const leg = legs[(this.turn + nth) % legs.length]
+      if (leg?.session === undefined || (candidates & (1 << leg.slot)) === 0) continue
+      if (best === undefined || this.isBetter(leg, best)) best = leg
+    }
+    return best
+  }
+
+  private isBetter(leg: EngineLeg, best: EngineLeg): boolean {
+    const isCleaner = leg.dirtyHint === 0 && best.dirtyHint > 0
+    const isDirtier = leg.dirtyHint > 0 && best.dirtyHint === 0
+    if (isCleaner || isDirtier) return isCleaner
+    switch (this.policy) {
+      case "least-inflight":
+        return leg.inFlight < best.inFlight
+      case "latency":
+        // Now and then another one is asked: a leg that was slow once may be quick again.
+        return this.turn % EXPLORE_EVERY !== 0 && leg.latencyMs < best.latencyMs
+      default:
+        return false
+    }
+  }
+}

@@ -1,0 +1,266 @@
+/**
+ * IoEngine: the data path of a client pool (rules W1, W3, W4, W6, W7, F4, F7, I2, I5).
+ *
+ * It takes operations from the pool's handles in turn, sends them to legs, and decides over answers
+ * in the batch in which they arrive. What it does not do: views. The pool says which view is in
+ * force and which legs are up; while a view change is under way the engine is *frozen*: it sends no
+ * mutation and judges none (V2).
+ */
+import type { MutationRange, View } from "@rmr/core"
+import { OP_FLUSH, OP_READ, REPLY_FLUSH_WANTED, STATUS_OK, statusOf } from "@rmr/core"
+import type { PoolVolume } from "../volume/pool-volume.js"
+import { EngineCore, IO_ERROR } from "./engine-core.js"
+import type { EngineOptions } from "./engine-wire.js"
+import { FlushFlow } from "./flush-flow.js"
+import { KIND_FLUSH, KIND_FREE, KIND_MUTATION, KIND_READ } from "./io-rows.js"
+import { MutationFlow } from "./mutation-flow.js"
+import { ReadFlow } from "./read-flow.js"
+
+const FENCED = statusOf("fenced")
+const NO_LEG = statusOf("no-leg")
+const NO_CLEAN_COPY = statusOf("no-clean-copy")
+
+export class IoEngine {
+  readonly core: EngineCore
+  private readonly mutations: MutationFlow
+  private readonly reads: ReadFlow
+  private readonly flushes: FlushFlow
+  private readonly ready: PoolVolume[] = []
+  private arrivals = 0
+
+  constructor(options: EngineOptions) {
+    this.core = new EngineCore(options, {
+      onMutationEnded: (row) => this.mutations.unblock(row),
+      onRetry: () => this.legUp(),
+    })
+    this.mutations = new MutationFlow(this.core)
+    this.reads = new ReadFlow(this.core)
+    this.flushes = new FlushFlow(this.core, this.mutations)
+  }
+
+  /** A handle has operations: they are taken in turn with those of others. */
+  onPending(volume: PoolVolume): void {
+    if (!this.ready.includes(volume)) this.ready.push(volume)
+    this.pump()
+  }
+
+  /** Takes operations while there is room, one of each handle in turn. */
+  pump(): void {
+    let idle = 0
+    while (this.ready.length > 0 && idle < this.ready.length) {
+      const volume = this.ready.shift()!
+      if (volume.pendingCount === 0) continue
+      const isTaken = this.take(volume)
+      idle = isTaken ? 0 : idle + 1
+      this.ready.push(volume)
+    }
+  }
+
+  /** The token of a request that ended, and what came back. */
+  onCompletion(
+    submission: number,
+    status: number,
+    headers: DataView,
+    headerAt: number,
+    headerBytes: number,
+    payloadBytes: number,
+  ): void {
+    const { wire } = this.core
+    const { slot, row, isCurrent } = wire.end(submission)
+    if (status !== STATUS_OK) {
+      if (isCurrent) this.onLost(row, slot)
+      return
+    }
+    const reply = wire.decode(headers, headerAt, headerBytes)
+    if (reply === undefined) {
+      this.core.options.events.onLegRefused(slot, "bad-message")
+      if (isCurrent) this.onLost(row, slot)
+      return
+    }
+    wire.noteAnswer(submission, slot)
+    if ((reply.replyFlags & REPLY_FLUSH_WANTED) !== 0) this.core.options.events.onFlushWanted()
+    if (reply.status === FENCED) {
+      this.core.options.events.onFenced(slot)
+      return
+    }
+    if (!isCurrent) return
+    switch (this.core.rows.kinds[row]) {
+      case KIND_MUTATION:
+        this.mutations.onAnswer(row, slot, reply)
+        break
+      case KIND_READ:
+        this.reads.onAnswer(row, slot, reply, payloadBytes)
+        break
+      case KIND_FLUSH:
+        this.flushes.onAnswer(row, slot, reply)
+        break
+    }
+  }
+
+  onBatchEnd(): void {
+    this.reads.vouch()
+    this.core.wire.payDebts(this.core.view.normal)
+    this.pump()
+    this.core.deliver()
+  }
+
+  /** Mutations that were sent and are not resolved, and those that were given up (V2, W6). */
+  unresolvedRanges(): MutationRange[] {
+    return this.mutations.unresolvedRanges()
+  }
+
+  /** The view that lists a mutation as uncertain is effective: it is over (W6). */
+  forgetUncertain(listed: readonly MutationRange[]): void {
+    this.mutations.forgetUncertain(listed)
+  }
+
+  /** These legs have marked for the absent what they missed (W3). */
+  noteMarked(row: number, sequence: number, slots: number): void {
+    this.mutations.noteMarked(row, sequence, slots)
+    this.onBatchEnd()
+  }
+
+  /**
+   * A view is in force. `listed` are the ranges that it carries, `takenBack[slot]` the indexes of
+   * those that the member does not have, whatever it said (RT-48).
+   */
+  enterView(
+    view: View,
+    absentIds: readonly number[],
+    listed: readonly MutationRange[],
+    takenBack: (slot: number, index: number) => boolean,
+  ): void {
+    const { core } = this
+    core.view = view
+    core.leaving = 0
+    core.absentIds = absentIds
+    this.core.wire.setView(view, absentIds)
+    const { rows } = this.core
+    for (let row = 0; row < rows.rowCount; row++) {
+      if (rows.kinds[row] === KIND_MUTATION) this.mutations.carryOver(row, view, listed, takenBack)
+      else if (rows.kinds[row] === KIND_FLUSH) this.flushes.restart(row)
+    }
+  }
+
+  /** Sends what waits, in the order in which it came, and judges what was answered meanwhile. */
+  thaw(): void {
+    this.core.isFrozen = false
+    const { rows } = this.core
+    const waiting: number[] = []
+    for (let row = 0; row < rows.rowCount; row++) {
+      if (rows.kinds[row] !== KIND_FREE) waiting.push(row)
+    }
+    waiting.sort((a, b) => rows.arrivals[a]! - rows.arrivals[b]!)
+    for (const row of waiting) this.goOn(row)
+    this.onBatchEnd()
+  }
+
+  /** A leg's session is up, and what is owed to it can be sent. */
+  legUp(): void {
+    if (!this.core.isFrozen) this.thaw()
+  }
+
+  /** What waited longer than its deadline fails (W6): `no-leg`, or `no-clean-copy` for a flush. */
+  expire(beforeMs: number, hasLeg: boolean): void {
+    const { rows } = this.core
+    for (let row = 0; row < rows.rowCount; row++) {
+      if (rows.kinds[row] === KIND_FREE || rows.startMs[row]! > beforeMs) continue
+      if (rows.kinds[row] === KIND_FLUSH) {
+        if (!this.core.isFlushable || !hasLeg) this.core.end(row, hasLeg ? NO_CLEAN_COPY : NO_LEG)
+      } else if (!hasLeg && rows.isTold[row] === 0) {
+        if (rows.kinds[row] === KIND_MUTATION && rows.sequences[row]! > 0)
+          this.mutations.tell(row, NO_LEG)
+        else this.core.end(row, NO_LEG)
+      }
+    }
+    this.core.deliver()
+  }
+
+  /** Another client has the pool, or this one was closed: nothing is acknowledged any more (F4). */
+  endAll(status: number): void {
+    this.core.isEnded = true
+    const { rows } = this.core
+    for (let row = 0; row < rows.rowCount; row++) {
+      if (rows.kinds[row] !== KIND_FREE) this.core.end(row, status)
+    }
+    this.pump()
+    this.core.deliver()
+  }
+
+  /** After a new epoch: mutations are numbered from 1 again, and sent anew (W6, R8). */
+  renumber(): void {
+    this.core.lastSequence = 0
+    this.core.stableEpoch = 0
+    this.core.stableSequence = 0
+    const { rows } = this.core
+    for (let row = 0; row < rows.rowCount; row++) {
+      if (rows.kinds[row] === KIND_FREE) continue
+      rows.serials[row]!++
+      rows.sequences[row] = 0
+      rows.done[row] = 0
+      rows.missed[row] = 0
+      rows.carriedOut[row] = 0
+      rows.missedMarked[row] = 0
+      rows.sentTo[row] = 0
+      rows.owed[row] = 0
+      rows.tried[row] = 0
+      if (rows.isTold[row] === 1) this.core.end(row, IO_ERROR)
+    }
+  }
+
+  private take(volume: PoolVolume): boolean {
+    const { rows } = this.core
+    const operation = volume.headOperation
+    const kind =
+      operation === OP_READ ? KIND_READ : operation === OP_FLUSH ? KIND_FLUSH : KIND_MUTATION
+    if (!rows.hasRoomFor(kind)) return false
+    const row = rows.take(kind)
+    rows.volumes[row] = volume
+    rows.tokens[row] = volume.headToken
+    rows.operations[row] = operation
+    rows.ioFlags[row] = volume.headFlags
+    rows.offsets[row] = volume.headOffset
+    rows.lengths[row] = volume.headLength
+    rows.leases[row] = volume.headLease
+    rows.leaseAts[row] = volume.headAt
+    rows.arrivals[row] = this.arrivals++
+    rows.startMs[row] = this.core.options.env.clock.nowMs()
+    volume.dropHead()
+    if (this.core.isEnded) {
+      this.core.end(row, FENCED)
+      return true
+    }
+    if (kind === KIND_MUTATION) {
+      this.core.wire.sealPayload(row)
+      this.mutations.countBlockers(row)
+    }
+    this.goOn(row)
+    return true
+  }
+
+  /** Does what can be done for the operation now. */
+  private goOn(row: number): void {
+    switch (this.core.rows.kinds[row]) {
+      case KIND_MUTATION:
+        this.mutations.send(row)
+        break
+      case KIND_READ:
+        this.reads.send(row)
+        break
+      case KIND_FLUSH:
+        this.flushes.send(row)
+        break
+    }
+  }
+
+  /** The session is gone, or the answer was none. */
+  private onLost(row: number, slot: number): void {
+    const { rows } = this.core
+    if (rows.kinds[row] === KIND_READ) {
+      rows.marks[row] = 0
+      this.reads.send(row)
+    } else if ((this.core.view.normal & (1 << slot)) !== 0) {
+      rows.owed[row]! |= 1 << slot
+    }
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * ReadFlow: reads from one member at a time (rules R-reads, S6, F7).
+ *
+ * What one member cannot read is read from another, and never written back. With a minimum above
+ * one, the bytes are handed over only when enough members have shown since that they know this
+ * client.
+ */
+import type { IoReplyRecord } from "@rmr/core"
+import { isSubset, outcomeOfStatus, STATUS_OK, statusOf } from "@rmr/core"
+import type { EngineCore } from "./engine-core.js"
+import { KIND_READ } from "./io-rows.js"
+
+const NO_CLEAN_COPY = statusOf("no-clean-copy")
+
+export class ReadFlow {
+  private readonly core: EngineCore
+  /** Reads whose bytes are here and that wait for members who know this client. */
+  private readonly unvouched: number[] = []
+
+  constructor(core: EngineCore) {
+    this.core = core
+  }
+
+  send(row: number): void {
+    const { rows, wire } = this.core
+    if (rows.marks[row] !== 0) return
+    const candidates = this.core.staying & ~rows.tried[row]!
+    const leg = wire.balance.choose(this.core.legs, candidates)
+    if (leg === undefined) {
+      if (rows.tried[row] !== 0 && this.isTriedByAll(row)) this.fail(row)
+      return
+    }
+    rows.marks[row] = wire.submissions.lastNumber
+    if (!wire.submit(row, leg)) rows.marks[row] = 0
+  }
+
+  onAnswer(row: number, slot: number, reply: IoReplyRecord, payloadBytes: number): void {
+    const { rows } = this.core
+    const isGood =
+      reply.status === STATUS_OK && this.core.wire.isPayloadGood(row, reply, payloadBytes)
+    const isNormal = (this.core.staying & (1 << slot)) !== 0
+    if (isGood && isNormal) {
+      if (this.isVouched(row)) this.core.end(row, STATUS_OK)
+      else this.unvouched.push(row)
+      return
+    }
+    // R-reads, S6: it is read elsewhere, and nothing is written back.
+    rows.marks[row] = 0
+    const outcome = outcomeOfStatus(reply.status) ?? "internal"
+    const isMedia = outcome === "media-error" || outcome === "corrupt" || outcome === "lost"
+    if (isNormal) {
+      if (isMedia || outcome === "no-clean-copy" || outcome === "ok") {
+        rows.tried[row]! |= 1 << slot
+        this.core.noteError(row, reply)
+      } else {
+        this.core.options.events.onLegRefused(slot, outcome)
+        this.core.retryLater()
+        return
+      }
+    }
+    this.send(row)
+  }
+
+  /** Nobody is left to ask who is up: what the last one said is the answer. */
+  private isTriedByAll(row: number): boolean {
+    let up = 0
+    for (const leg of this.core.legs) {
+      if (leg?.session !== undefined) up |= 1 << leg.slot
+    }
+    const candidates = this.core.view.normal & up
+    return candidates !== 0 && isSubset(candidates, this.core.rows.tried[row]!)
+  }
+
+  private fail(row: number): void {
+    const { rows } = this.core
+    this.core.end(row, rows.statuses[row] || NO_CLEAN_COPY)
+  }
+
+  /** F7: enough members have answered what was asked after the read was submitted. */
+  private isVouched(row: number): boolean {
+    if (this.core.minNormal <= 1) return true
+    const mark = this.core.rows.marks[row]!
+    let count = 0
+    for (const leg of this.core.legs) {
+      const isNormal = leg !== undefined && (this.core.view.normal & (1 << leg.slot)) !== 0
+      if (isNormal && leg.answeredNumber > mark) count++
+    }
+    return count >= this.core.minNormal
+  }
+
+  vouch(): void {
+    const { unvouched } = this
+    if (unvouched.length === 0) return
+    let kept = 0
+    for (const row of unvouched) {
+      if (this.core.rows.kinds[row] !== KIND_READ) continue
+      if (this.isVouched(row)) this.core.end(row, STATUS_OK)
+      else unvouched[kept++] = row
+    }
+    unvouched.length = kept
+    if (kept > 0) this.core.options.events.onVouchNeeded()
+  }
+}

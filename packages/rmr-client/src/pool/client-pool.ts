@@ -1,0 +1,419 @@
+/**
+ * ClientPool: a pool as its compute client has it (upstream: `rmr_clt_pool`).
+ *
+ * It holds the epoch, the chain of views and the legs; the engine carries IO. Whatever changes the
+ * view or a leg's standing is one step of one loop at a time (`tend`), started by a timer or by
+ * something that happened: put late or lost legs out, let blinked ones go on, elect, flush. A step
+ * may be interrupted anywhere, and the next one begins from what is true then (R8).
+ */
+import type {
+  DeviceAnswer,
+  MemberSet,
+  MutationRange,
+  PoolMetadata,
+  Timer,
+  Volume,
+  VolumeOpen,
+  VolumeSource,
+} from "@rmr/core"
+import { OP_FLUSH, RmrError, slotsOf, statusOf, without } from "@rmr/core"
+import { IoEngine } from "../io/io-engine.js"
+import type { IoOwner } from "../links/link-registry.js"
+import { PoolVolume, type VolumeHost } from "../volume/pool-volume.js"
+import { runElection } from "./election.js"
+import { Leg } from "./leg.js"
+import { LegKeeper } from "./leg-keeper.js"
+import { assemble, type Opening, openMembers } from "./opening.js"
+import type { KnownMember, PoolContext } from "./pool-context.js"
+import { poolHost } from "./pool-host.js"
+import { SideWork } from "./side-work.js"
+import { type EffectiveView, ViewChanger } from "./view-changer.js"
+import { absentIdsOf, membersOf, nextRecord } from "./view-record.js"
+
+/** What one leg made of a USER command: its answer, or why there is none. */
+export interface UserAnswer {
+  readonly memberId: number
+  readonly answer: DeviceAnswer | RmrError
+}
+
+const TICK_MS = 100
+
+export class ClientPool implements VolumeSource {
+  readonly name: string
+  readonly context: PoolContext
+  private readonly keeper: LegKeeper
+  private readonly engine: IoEngine
+  private readonly side: SideWork
+  private readonly owner: IoOwner
+  private readonly host: VolumeHost
+  private readonly volumes = new Set<PoolVolume>()
+  private readonly changer: ViewChanger
+  private recordNow: PoolMetadata
+  private epoch = 0
+  private timer: Timer | undefined
+  private isTending = false
+  private isWanted = false
+  /** Elected where that was possible; else chunks wait for somebody (R6). */
+  private isSettled = false
+  private endedBy: RmrError | undefined
+
+  private constructor(context: PoolContext, record: PoolMetadata, opening: Opening) {
+    this.context = context
+    this.name = context.poolName
+    this.recordNow = record
+    const { star, limit } = opening.decision
+    this.changer = new ViewChanger(context, record.minNormal, star, limit)
+    this.keeper = new LegKeeper(context, () => this.want())
+    this.host = poolHost({
+      registry: context.registry,
+      record: () => this.recordNow,
+      engine: () => this.engine,
+      onClosed: (volume) => this.volumes.delete(volume),
+    })
+    this.owner = {
+      onCompletion: (token, status, headers, at, bytes, payloadBytes) =>
+        this.engine.onCompletion(token, status, headers, at, bytes, payloadBytes),
+      onBatchEnd: () => this.engine.onBatchEnd(),
+    }
+    this.engine = this.makeEngine(record)
+    this.side = new SideWork({
+      context,
+      keeper: this.keeper,
+      engine: this.engine,
+      record: () => this.recordNow,
+      onFenced: () => this.onFenced(),
+    })
+    this.side.volume = new PoolVolume(this.name, this.host, {
+      events: { onCompletions: () => this.side.onFlushed() },
+      inFlightMax: 1,
+    })
+  }
+
+  /**
+   * Opens the pool that these members have. Fails with `held`, `no-leg`, `not-found`, `split-brain`
+   * or `unreachable`, and with `fenced` where another client was quicker.
+   */
+  static async open(context: PoolContext, members: readonly KnownMember[]): Promise<ClientPool> {
+    const found = members.map((member, slot) => makeLeg(context, member, slot))
+    const record = await assemble(context, found)
+    const legs = legsOf(context, record, found)
+    const opening = await openMembers(context, legs, [])
+    const pool = new ClientPool(context, opening.record, opening)
+    for (const leg of legs) {
+      pool.keeper.adopt(leg)
+      if (leg !== undefined) pool.engine.core.legs[leg.slot] = leg.io
+    }
+    await pool.start(opening)
+    return pool
+  }
+
+  get record(): PoolMetadata {
+    return this.recordNow
+  }
+
+  get legs(): readonly (Leg | undefined)[] {
+    return this.keeper.legs
+  }
+
+  /** Why nothing works any more: `fenced`, or `closed`. */
+  get ended(): RmrError | undefined {
+    return this.endedBy
+  }
+
+  /** Whether a flush can succeed now (I5). */
+  get isFlushable(): boolean {
+    return this.engine.core.isFlushable
+  }
+
+  /** A handle on the volume, with tokens and completions of its own. */
+  open(options: VolumeOpen): Volume {
+    const volume = new PoolVolume(this.name, this.host, options)
+    this.volumes.add(volume)
+    return volume
+  }
+
+  /** Sends a request of the layer above to every leg; an answer or an error from each. */
+  user(data: Uint8Array): Promise<readonly UserAnswer[]> {
+    const { mapVersion } = this.recordNow
+    const { commandMs } = this.context.times
+    return Promise.all(
+      this.keeper.legs
+        .filter((leg): leg is Leg => leg !== undefined)
+        .map(async (leg) => {
+          const { memberId } = leg
+          try {
+            if (leg.io.session === undefined) {
+              throw new RmrError("no-leg", `the leg to member ${memberId} is ${leg.state.state}`)
+            }
+            const reply = await leg.ask("user", mapVersion, { data }, undefined, commandMs)
+            const { userStatus } = reply.result
+            return { memberId, answer: { userStatus, bytes: reply.payload } }
+          } catch (thrown) {
+            return { memberId, answer: RmrError.from(thrown) }
+          }
+        }),
+    )
+  }
+
+  /** Resolves what is in flight, flushes, and leaves the members. Idempotent. */
+  async close(): Promise<void> {
+    if (this.endedBy !== undefined) return
+    for (const volume of [...this.volumes]) await volume.close()
+    await this.flushOnce()
+    this.endedBy = new RmrError("closed", `pool ${this.name} was closed`)
+    this.timer?.cancel()
+    this.engine.endAll(statusOf("closed"))
+    this.context.registry.removeOwner(this.owner)
+    this.keeper.close()
+    const { mapVersion } = this.recordNow
+    await Promise.all(
+      this.keeper.legs.map(async (leg) => {
+        if (leg?.io.session === undefined) return
+        const body = { mode: "disassemble" as const, memberId: leg.memberId }
+        try {
+          await leg.ask("leave-pool", mapVersion, body, undefined, this.context.times.commandMs)
+        } catch (thrown) {
+          this.context.env.log.write("info", "pool.leave", {
+            member: leg.memberId,
+            detail: RmrError.from(thrown).message,
+          })
+        }
+        leg.io.session = undefined
+        leg.move("removing", "closed")
+      }),
+    )
+  }
+
+  /** The opening view is proposed, settled and made known to the data path. */
+  private async start(opening: Opening): Promise<void> {
+    this.epoch = opening.epoch
+    this.engine.core.wire.setLineage(opening.record.mapVersion.lineage)
+    this.engine.core.minNormal = opening.record.minNormal
+    const effective = await this.changer.change(
+      this.keeper.legs,
+      this.epoch,
+      opening.record.mapVersion.lineage,
+      {
+        purpose: "open",
+        wanted: opening.decision.normal,
+        recordOf: (mapVersion, normal) => ({ ...opening.record, mapVersion, normal }),
+      },
+    )
+    this.enter(effective)
+    await this.settle()
+    this.schedule()
+  }
+
+  /** A view is effective: the data path follows it (V2, W3). */
+  private enter({ record, takenBack }: EffectiveView): void {
+    this.recordNow = record
+    const { epoch, version } = record.mapVersion
+    const view = { epoch, version, normal: record.normal }
+    this.engine.core.isFlushable = false
+    this.isSettled = false
+    this.engine.enterView(view, absentIdsOf(record), record.ranges, takenBack)
+    this.engine.forgetUncertain(record.ranges)
+    for (const leg of this.keeper.legs) {
+      if (leg === undefined || (record.normal & leg.bit) !== 0) continue
+      leg.io.session = undefined
+    }
+  }
+
+  /** Enables who is normal in the view and not in use yet, then elects (R6). */
+  private async settle(): Promise<void> {
+    const { record } = this
+    const { mapVersion, normal } = record
+    const { chunkSizeBytes, mappedSizeBytes } = record
+    const result = await runElection({
+      context: this.context,
+      legs: this.keeper.legs,
+      mapVersion,
+      normal,
+      chunkCount: Math.ceil(mappedSizeBytes / chunkSizeBytes),
+      mayElectCacheLost: normal === membersOf(record),
+    })
+    await Promise.all(slotsOf(normal).map((slot) => this.keeper.enable(slot, "start", record)))
+    this.engine.core.isFlushable = result.isFlushable
+    this.isSettled = result.waitingChunks === 0
+    this.engine.thaw()
+  }
+
+  private schedule(): void {
+    if (this.endedBy !== undefined) return
+    this.timer?.cancel()
+    this.timer = this.context.env.clock.schedule(TICK_MS, () => {
+      this.tick()
+      this.schedule()
+    })
+  }
+
+  private tick(): void {
+    const { times, env } = this.context
+    const nowMs = env.clock.nowMs()
+    const hasLeg = this.keeper.legs.some((leg) => leg?.io.session !== undefined)
+    this.engine.expire(nowMs - times.noLegMs, hasLeg)
+    this.keeper.dialMissing()
+    this.side.tick(nowMs)
+    if (this.isWanted || this.needsTending(nowMs)) void this.tend()
+  }
+
+  private needsTending(nowMs: number): boolean {
+    if (!this.isSettled || this.keeper.hasTrouble) return true
+    const { submissions } = this.engine.core.wire
+    return this.keeper.deadlines(this.recordNow, submissions, nowMs).some(({ isLate }) => isLate)
+  }
+
+  /** Something happened that a step may mend. */
+  private want(): void {
+    this.isWanted = true
+  }
+
+  /** One step at a time; what fails is tried again by a later tick. */
+  private async tend(): Promise<void> {
+    if (this.isTending || this.endedBy !== undefined) return
+    this.isTending = true
+    this.isWanted = false
+    try {
+      await this.step()
+    } catch (thrown) {
+      const error = RmrError.from(thrown)
+      if (error.code === "fenced") this.onFenced()
+      this.context.env.log.write("warn", "pool.step-failed", {
+        pool: this.name,
+        code: error.code,
+        detail: error.code === "internal" ? (error.stack ?? error.detail) : error.detail,
+      })
+    } finally {
+      this.isTending = false
+    }
+  }
+
+  private async step(): Promise<void> {
+    const nowMs = this.context.env.clock.nowMs()
+    if (await this.keeper.resumeBlinked(this.recordNow)) this.engine.legUp()
+    const { submissions } = this.engine.core.wire
+    const expelled = this.keeper.whomToExpel(this.recordNow, submissions, nowMs)
+    if (expelled !== 0) {
+      await this.expel(expelled)
+      return
+    }
+    if (this.hasUncertain && this.keeper.usable !== 0) {
+      await this.change("change", this.recordNow.normal & this.keeper.usable)
+      return
+    }
+    if (!this.isSettled && this.keeper.usable === this.recordNow.normal) await this.settle()
+  }
+
+  private get hasUncertain(): boolean {
+    return this.engine.unresolvedRanges().some(({ kind }) => kind === "uncertain")
+  }
+
+  private async expel(slots: MemberSet): Promise<void> {
+    const { engine } = this
+    engine.core.leaving = slots
+    await this.change("shrink", without(this.recordNow.normal, slots))
+    for (const slot of slotsOf(slots)) {
+      const leg = this.keeper.legs[slot]
+      leg?.move("failed", "expelled", this.keeper.takeReason(slot))
+      // Ends what is under way there, so that its memory is free again (W7).
+      await leg?.link.dropSession()
+    }
+  }
+
+  /** Freezes, lists what is unresolved, and changes the view (V2). */
+  private async change(purpose: "shrink" | "change", wanted: MemberSet): Promise<void> {
+    const { engine } = this
+    engine.core.isFrozen = true
+    const ranges: readonly MutationRange[] = engine.unresolvedRanges()
+    const base = this.recordNow
+    const effective = await this.changer.change(
+      this.keeper.legs,
+      this.epoch,
+      base.mapVersion.lineage,
+      {
+        purpose,
+        wanted,
+        recordOf: (mapVersion, normal) =>
+          nextRecord(base, mapVersion, normal, ranges, this.keeper.legs),
+      },
+    )
+    this.enter(effective)
+    engine.thaw()
+    await this.settle()
+  }
+
+  private onFenced(): void {
+    if (this.endedBy !== undefined) return
+    this.endedBy = new RmrError("fenced", `another client has taken pool ${this.name} over`)
+    this.timer?.cancel()
+    for (const leg of this.keeper.legs) {
+      if (leg !== undefined) leg.io.session = undefined
+    }
+    this.engine.endAll(statusOf("fenced"))
+    this.context.env.log.write("error", "pool.fenced", { pool: this.name })
+  }
+
+  private flushOnce(): Promise<void> {
+    return new Promise((resolve) => {
+      const volume = new PoolVolume(this.name, this.host, {
+        events: { onCompletions: () => resolve() },
+        inFlightMax: 1,
+      })
+      volume.flush(OP_FLUSH)
+    })
+  }
+
+  private makeEngine(record: PoolMetadata): IoEngine {
+    const { context } = this
+    const { registry } = context
+    const tokenBase = registry.addOwner(this.owner)
+    return new IoEngine({
+      env: context.env,
+      memory: registry.memory,
+      groupId: context.groupId,
+      queueDepth: record.queueDepth,
+      readsMax: Math.max(record.queueDepth, 64),
+      readPolicy: context.readPolicy,
+      checksum: context.checksum,
+      isChecksumRequired: registry.isChecksumRequired,
+      tokenBase,
+      chunkSizeBytes: record.chunkSizeBytes,
+      mappedSizeBytes: record.mappedSizeBytes,
+      events: {
+        onFenced: () => this.onFenced(),
+        onLegRefused: (slot, code) => {
+          this.keeper.noteRefused(slot, code)
+        },
+        onFlushWanted: () => this.side.flushSoon(),
+        onMarksNeeded: (row, slots) => void this.side.markMissed(row, slots),
+        onVouchNeeded: () => void this.side.vouch(),
+        onUncertain: () => this.want(),
+        onEnded: () => undefined,
+      },
+    })
+  }
+}
+
+function makeLeg(context: PoolContext, member: KnownMember, slot: number): Leg {
+  const { env, registry, groupId } = context
+  const { memberId, address } = member
+  return new Leg({ env, slot, memberId, address, link: registry.link(address), groupId })
+}
+
+/**
+ * Legs in the order of the record; a member that was not named is reached where the record says.
+ */
+function legsOf(
+  context: PoolContext,
+  record: PoolMetadata,
+  found: readonly Leg[],
+): (Leg | undefined)[] {
+  return record.members.map((entry, slot) => {
+    if (entry === undefined) return undefined
+    const known = found.find(({ memberId }) => memberId === entry.memberId)
+    const address = known?.address ?? entry.address
+    const leg = makeLeg(context, { memberId: entry.memberId, address }, slot)
+    leg.report = known?.report
+    return leg
+  })
+}

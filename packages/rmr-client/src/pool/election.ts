@@ -1,0 +1,177 @@
+/**
+ * The election (rule R6): whose copy is right where nobody of the normal set is clean.
+ *
+ * The own maps of all normal members decide, and nothing is consumed: asked again, it gives the
+ * same or an equally good result. First all of them mark the chunks for the absent, then the
+ * elected one clears its own suspicion; beside a clean copy, who lost its cache gives its suspicion
+ * up for certainty.
+ */
+import type { ChunkNumber, ChunkRange, ElectStep, MapVersion, MemberSet } from "@rmr/core"
+import {
+  ACCEPTED,
+  CHUNK_RANGES_MAX,
+  DirtyMap,
+  decideElection,
+  decideYield,
+  mayFlush,
+  NO_CHUNK,
+  RmrError,
+  slotsOf,
+} from "@rmr/core"
+import type { Leg } from "./leg.js"
+import type { PoolContext } from "./pool-context.js"
+
+export interface ElectionResult {
+  /** I5: every chunk has a clean copy in N, and nobody is suspect with rank 2 beside one. */
+  readonly isFlushable: boolean
+  /** Chunks that wait for an absent member, or for the time after which rank 2 is elected. */
+  readonly waitingChunks: number
+}
+
+export interface Election {
+  readonly context: PoolContext
+  readonly legs: readonly (Leg | undefined)[]
+  readonly mapVersion: MapVersion
+  readonly normal: MemberSet
+  readonly chunkCount: number
+  /** Nobody of the base view is missing, or was waited for long enough. */
+  readonly mayElectCacheLost: boolean
+}
+
+export async function runElection(election: Election): Promise<ElectionResult> {
+  const maps = await readOwnMaps(election)
+  const elected = new Map<number, ChunkRange[]>()
+  const yielding = new Map<number, { by: number; ranges: ChunkRange[] }>()
+  let waitingChunks = 0
+  let isFlushable = true
+  const bytes: number[] = []
+  for (const chunk of dirtyChunks(maps)) {
+    for (const slot of slotsOf(election.normal)) bytes[slot] = maps[slot]?.byteOf(chunk) ?? 0
+    const decision = decideElection(bytes, election.normal)
+    if (decision.decide === "elect") {
+      if (decision.rank === 2 && !election.mayElectCacheLost) {
+        waitingChunks++
+        isFlushable = false
+        continue
+      }
+      append(elected, decision.slot, chunk)
+      bytes[decision.slot] = 0
+    }
+    for (const slot of slotsOf(decideYield(bytes, election.normal))) {
+      const by = slotsOf(election.normal).find((one) => bytes[one] === 0) ?? slot
+      const entry = yielding.get(slot) ?? { by, ranges: [] }
+      yielding.set(slot, entry)
+      appendTo(entry.ranges, chunk)
+      bytes[slot] = 1
+    }
+    if (decision.decide === "wait") waitingChunks++
+    if (!mayFlush(bytes, election.normal)) isFlushable = false
+  }
+  await carryOut(election, elected, yielding)
+  return { isFlushable, waitingChunks }
+}
+
+async function carryOut(
+  election: Election,
+  elected: ReadonlyMap<number, readonly ChunkRange[]>,
+  yielding: ReadonlyMap<number, { readonly by: number; readonly ranges: readonly ChunkRange[] }>,
+): Promise<void> {
+  for (const [slot, ranges] of elected) {
+    for (const part of parts(ranges)) {
+      // All marks before any clear: whoever is absent may hold what is decided against (RT-39).
+      await Promise.all(
+        slotsOf(election.normal).map((to) => step(election, to, "mark", slot, part)),
+      )
+      await step(election, slot, "clear", slot, part)
+    }
+  }
+  for (const [slot, { by, ranges }] of yielding) {
+    for (const part of parts(ranges)) await step(election, slot, "yield", by, part)
+  }
+}
+
+async function step(
+  { context, legs, mapVersion }: Election,
+  to: number,
+  what: ElectStep,
+  elected: number,
+  ranges: readonly ChunkRange[],
+): Promise<void> {
+  const leg = legs[to]
+  const memberId = legs[elected]?.memberId
+  if (leg === undefined || memberId === undefined) throw new RmrError("no-leg", "a leg is gone")
+  const body = { step: what, elected: memberId, ranges }
+  await leg.ask("elect", mapVersion, body, undefined, context.times.commandMs)
+}
+
+/** The own maps of all normal members. */
+async function readOwnMaps(election: Election): Promise<(DirtyMap | undefined)[]> {
+  const maps: (DirtyMap | undefined)[] = []
+  await Promise.all(
+    slotsOf(election.normal).map(async (slot) => {
+      maps[slot] = await readOwnMap(election, slot)
+    }),
+  )
+  return maps
+}
+
+async function readOwnMap(election: Election, slot: number): Promise<DirtyMap> {
+  const { context, legs, mapVersion, chunkCount } = election
+  const leg = legs[slot]
+  if (leg === undefined) throw new RmrError("no-leg", "a leg is gone")
+  const map = new DirtyMap({ chunkCount })
+  const { memberId } = leg
+  for (let firstPage = 0; ; ) {
+    const body = { firstPage, memberId }
+    const { commandMs } = context.times
+    const reply = await leg.ask("read-map-buf", mapVersion, body, undefined, commandMs, PAGES_ROOM)
+    for (const { records } of reply.payload) {
+      const view = new DataView(records.buffer, records.byteOffset, records.length)
+      if (map.importPages(view, 0, records.length) !== ACCEPTED) {
+        throw new RmrError("bad-message", `member ${memberId} sends map pages that are none`)
+      }
+    }
+    if (reply.result.isLast) break
+    firstPage = reply.result.nextPage
+  }
+  leg.io.dirtyHint = map.count
+  return map
+}
+
+const PAGES_ROOM = 64 * 1024
+
+/** Every chunk that is dirty anywhere, ascending. */
+function* dirtyChunks(maps: readonly (DirtyMap | undefined)[]): Generator<ChunkNumber> {
+  for (let from = 0; ; ) {
+    let next: ChunkNumber = NO_CHUNK
+    for (const map of maps) {
+      if (map === undefined || from >= map.chunkCount) continue
+      const chunk = map.nextDirty(from)
+      if (chunk !== NO_CHUNK && (next === NO_CHUNK || chunk < next)) next = chunk
+    }
+    if (next === NO_CHUNK) return
+    yield next
+    from = next + 1
+  }
+}
+
+function append(into: Map<number, ChunkRange[]>, slot: number, chunk: number): void {
+  const ranges = into.get(slot) ?? []
+  into.set(slot, ranges)
+  appendTo(ranges, chunk)
+}
+
+function appendTo(ranges: ChunkRange[], chunk: number): void {
+  const last = ranges.at(-1)
+  if (last !== undefined && last.firstChunk + last.chunkCount === chunk) {
+    ranges[ranges.length - 1] = { ...last, chunkCount: last.chunkCount + 1 }
+  } else {
+    ranges.push({ firstChunk: chunk, chunkCount: 1 })
+  }
+}
+
+function* parts(ranges: readonly ChunkRange[]): Generator<readonly ChunkRange[]> {
+  for (let from = 0; from < ranges.length; from += CHUNK_RANGES_MAX) {
+    yield ranges.slice(from, from + CHUNK_RANGES_MAX)
+  }
+}

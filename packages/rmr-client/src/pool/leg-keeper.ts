@@ -1,0 +1,182 @@
+/**
+ * LegKeeper: the legs of a pool, and what each is good for now (rules V7, Q9, W5).
+ *
+ * It dials who is not there, lets those go on that only blinked, and says who has to leave the
+ * view: who is late, who has been gone for too long, and who answers but cannot be worked with. The
+ * view itself is not its business.
+ */
+import type { ErrorCode, LegDeadline, MemberSet, PoolMetadata } from "@rmr/core"
+import { decideExpulsion, RmrError, sizeOf, slotsOf } from "@rmr/core"
+import type { Submissions } from "../io/submissions.js"
+import type { Leg } from "./leg.js"
+import { joinLeg, type PoolContext } from "./pool-context.js"
+
+const REDIAL_MS = 250
+
+export class LegKeeper {
+  readonly legs: (Leg | undefined)[] = []
+  private readonly context: PoolContext
+  /** Something happened that a step of the pool may mend. */
+  private readonly want: () => void
+  private readonly refused = new Map<number, ErrorCode>()
+  private readonly lostMs = new Map<number, number>()
+  private readonly dialing = new Set<number>()
+  private readonly subscriptions: (() => void)[] = []
+  private isClosed = false
+
+  constructor(context: PoolContext, want: () => void) {
+    this.context = context
+    this.want = want
+  }
+
+  adopt(leg: Leg | undefined): void {
+    this.legs.push(leg)
+    if (leg === undefined) return
+    this.subscriptions.push(leg.link.onDown((cause) => this.onLinkDown(leg, cause)))
+    if (leg.isUp) leg.move("reconnecting", "answered")
+  }
+
+  /** Nothing is dialed and nobody is listened to any more. */
+  close(): void {
+    this.isClosed = true
+    for (const end of this.subscriptions) end()
+  }
+
+  /** Legs that can be submitted to. */
+  get usable(): MemberSet {
+    let usable = 0
+    for (const leg of this.legs) if (leg?.io.session !== undefined) usable |= leg.bit
+    return usable
+  }
+
+  /** Somebody is lost, or answers what a normal member does not. */
+  get hasTrouble(): boolean {
+    return this.refused.size > 0 || this.lostMs.size > 0
+  }
+
+  noteRefused(slot: number, code: ErrorCode): void {
+    this.refused.set(slot, code)
+    this.want()
+  }
+
+  /** Why the member has to leave; it is forgotten with that. */
+  takeReason(slot: number): string {
+    const isUp = this.legs[slot]?.isUp === true
+    const why = this.refused.get(slot) ?? (isUp ? "deadline" : "link-lost")
+    this.refused.delete(slot)
+    this.lostMs.delete(slot)
+    return why
+  }
+
+  dialMissing(): void {
+    for (const leg of this.legs) if (leg !== undefined && !leg.isUp) this.dial(leg)
+  }
+
+  async enable(slot: number, mode: "start" | "resume", record: PoolMetadata): Promise<void> {
+    const leg = this.legs[slot]
+    if (leg === undefined || leg.io.session !== undefined) return
+    const { mapVersion } = record
+    const { epoch, version } = mapVersion
+    const body = { mode, joinedView: { epoch, version } }
+    const { commandMs } = this.context.times
+    const reply = await leg.ask("enable-pool", mapVersion, body, undefined, commandMs)
+    leg.report = reply.result.report
+    leg.io.session = leg.link.session
+    leg.io.lastAnswerMs = this.context.env.clock.nowMs()
+    this.lostMs.delete(slot)
+    this.refused.delete(slot)
+    leg.move("normal", mode === "start" ? "started" : "resumed")
+  }
+
+  /** Q9: a member of the view is back, and its process is the one that we opened. */
+  async resumeBlinked(record: PoolMetadata): Promise<boolean> {
+    let isAny = false
+    for (const slot of slotsOf(record.normal)) {
+      const leg = this.legs[slot]
+      if (leg === undefined || leg.io.session !== undefined || !leg.isUp) continue
+      const isSame = leg.report?.incarnation === leg.openedIncarnation
+      if (!isSame || this.refused.get(slot) === "not-open") continue
+      leg.io.sessionGeneration++
+      try {
+        await this.enable(slot, "resume", record)
+        isAny = true
+      } catch (thrown) {
+        const error = RmrError.from(thrown)
+        if (error.code === "fenced") throw error
+        // Who does not answer is lost, and has its own time for that.
+        const isSilent = error.code === "link-lost" || error.code === "deadline"
+        if (!isSilent) this.refused.set(slot, error.code)
+      }
+    }
+    return isAny
+  }
+
+  /** V7: late and lost legs go together, and never all of them. */
+  whomToExpel(record: PoolMetadata, submissions: Submissions, nowMs: number): MemberSet {
+    const { normal } = record
+    const { blinkMs } = this.context.times
+    let gone = 0
+    for (const slot of slotsOf(normal)) {
+      const leg = this.legs[slot]
+      const lostMs = this.lostMs.get(slot)
+      const isLost =
+        leg?.io.session === undefined && (lostMs === undefined || nowMs - lostMs > blinkMs)
+      const code = this.refused.get(slot)
+      const isBroken = code !== undefined && code !== "draining" && code !== "busy"
+      if (isLost || isBroken) gone |= 1 << slot
+    }
+    const late = decideExpulsion(this.deadlines(record, submissions, nowMs))
+    const all = gone | late
+    const rest = normal & this.usable & ~all
+    return sizeOf(rest) >= Math.max(1, record.minNormal) ? all : 0
+  }
+
+  deadlines(record: PoolMetadata, submissions: Submissions, nowMs: number): LegDeadline[] {
+    const { ioDeadlineMs } = this.context.times
+    const deadlines: LegDeadline[] = []
+    for (const slot of slotsOf(record.normal)) {
+      const leg = this.legs[slot]
+      if (leg?.io.session === undefined) continue
+      const sentMs = submissions.oldestMs(slot)
+      const oldestMs = sentMs === undefined ? 0 : nowMs - sentMs
+      deadlines.push({
+        slot,
+        memberId: leg.memberId,
+        isLate: oldestMs > ioDeadlineMs,
+        isAnswering: oldestMs <= ioDeadlineMs || nowMs - leg.io.lastAnswerMs <= ioDeadlineMs,
+        oldestMs,
+      })
+    }
+    return deadlines
+  }
+
+  private onLinkDown(leg: Leg, cause: RmrError): void {
+    const wasInUse = leg.io.session !== undefined
+    leg.io.session = undefined
+    if (wasInUse) this.lostMs.set(leg.slot, this.context.env.clock.nowMs())
+    leg.move("failed", "link-lost", cause.message)
+    this.want()
+  }
+
+  private dial(leg: Leg): void {
+    if (this.dialing.has(leg.slot) || this.isClosed) return
+    this.dialing.add(leg.slot)
+    const { env } = this.context
+    joinLeg(this.context, leg)
+      .then(
+        () => {
+          if (leg.state.state !== "normal") leg.move("reconnecting", "answered")
+          this.want()
+        },
+        (thrown: unknown) => {
+          const error = RmrError.from(thrown)
+          const event = error.code === "unreachable" ? "unreachable" : "link-lost"
+          if (leg.state.state === "created") leg.move("failed", event, error.message)
+        },
+      )
+      .finally(() => {
+        const delayMs = REDIAL_MS + env.random.below(REDIAL_MS)
+        env.clock.schedule(delayMs, () => this.dialing.delete(leg.slot))
+      })
+  }
+}

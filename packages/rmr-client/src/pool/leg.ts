@@ -1,0 +1,105 @@
+/**
+ * Leg: a client pool's tie to one member (upstream: `rmr_clt_pool_sess`).
+ *
+ * It knows the way there (a link that pools share), says commands in the pool's name, and holds the
+ * state that people see. What the data path needs of it is its `EngineLeg`.
+ */
+import type {
+  CommandKind,
+  CommandOf,
+  CommandTypes,
+  Env,
+  LegEvent,
+  LegState,
+  MapVersion,
+  MemberId,
+  MemberReport,
+  ReplyOf,
+  StateView,
+} from "@rmr/core"
+import { LEG_MACHINE, StateCell } from "@rmr/core"
+import { EngineLeg } from "../io/engine-leg.js"
+import type { Link } from "../links/link.js"
+
+export interface LegParts {
+  readonly env: Env
+  readonly slot: number
+  readonly memberId: MemberId
+  readonly address: string
+  readonly link: Link
+  readonly groupId: number
+}
+
+export class Leg {
+  readonly slot: number
+  readonly memberId: MemberId
+  readonly address: string
+  readonly link: Link
+  readonly io: EngineLeg
+  /** What the member said about itself last. */
+  report: MemberReport | undefined
+  /** The opening of its store that this client has opened; another one has restarted (V6). */
+  openedIncarnation: number | undefined
+  private readonly env: Env
+  private readonly groupId: number
+  private readonly cell: StateCell<LegState, LegEvent>
+
+  constructor({ env, slot, memberId, address, link, groupId }: LegParts) {
+    this.env = env
+    this.slot = slot
+    this.memberId = memberId
+    this.address = address
+    this.link = link
+    this.groupId = groupId
+    this.io = new EngineLeg(slot, memberId)
+    this.cell = new StateCell(LEG_MACHINE, env.clock.nowMs())
+  }
+
+  get state(): StateView<LegState, LegEvent> {
+    return this.cell
+  }
+
+  get bit(): number {
+    return 1 << this.slot
+  }
+
+  get isUp(): boolean {
+    return this.link.isUp
+  }
+
+  /** Moves, unless it is there already or nothing leads there from where it is. */
+  move(to: LegState, event: LegEvent, detail = ""): void {
+    const { state } = this.cell
+    if (state === to || state === "removing") return
+    if (state === "failed" && to === "normal") this.move("reconnecting", "answered")
+    this.cell.transition(to, event, this.env.clock.nowMs(), detail)
+    this.env.log.write(to === "failed" ? "warn" : "info", "leg.state", {
+      member: this.memberId,
+      address: this.address,
+      to,
+      event,
+      detail,
+    })
+  }
+
+  ask<K extends CommandKind>(
+    kind: K,
+    mapVersion: MapVersion,
+    body: CommandTypes[K]["body"],
+    payload: CommandTypes[K]["payload"],
+    deadlineMs: number,
+    roomBytes?: number,
+  ): Promise<ReplyOf<K> & { readonly outcome: "ok" }> {
+    const command = {
+      kind,
+      groupId: this.groupId,
+      mapVersion,
+      sessionGeneration: this.io.sessionGeneration,
+      senderMemberId: 0,
+      body,
+      payload,
+    } as unknown as CommandOf<K>
+    const room = roomBytes === undefined ? {} : { roomBytes }
+    return this.link.ask(command, { deadlineMs, ...room })
+  }
+}

@@ -1,0 +1,376 @@
+/**
+ * Opening a pool (rules F1, F2, F5, V5, R4): from a list of members to an effective opening view.
+ *
+ * First everybody is asked, and nothing is changed: a pool that cannot start is not taken from the
+ * client that serves it. Then all that are there are opened in one epoch; what they answer decides
+ * V*, who may be normal, and what the last client left in doubt. Who is in doubt suspects itself;
+ * then the opening view is made durable on all that it names.
+ */
+import type {
+  LastIoEntry,
+  LineageClaim,
+  ListedRange,
+  MemberEntry,
+  MutationRange,
+  OpenAnswer,
+  OpenKnowledge,
+  PoolMetadata,
+  RestartClass,
+  StartDecision,
+  View,
+  ViewNumber,
+} from "@rmr/core"
+import {
+  assert,
+  compareViews,
+  decideLineage,
+  decideStart,
+  has,
+  MEMBERS_MAX,
+  maxView,
+  NO_VIEW,
+  nextEpoch,
+  openingNormalThrough,
+  RECOVERY_RANGES_MAX,
+  RmrError,
+  reconcileLastIo,
+  slotsOf,
+  suspectedBy,
+} from "@rmr/core"
+import type { Leg } from "./leg.js"
+import { joinLeg, NO_MAP_VERSION, type PoolContext, RECORD_ROOM } from "./pool-context.js"
+import { membersOf, withReport } from "./view-record.js"
+
+/** What the opened members know, and what follows from it. */
+export interface Opening {
+  readonly epoch: number
+  readonly decision: Extract<StartDecision, { decide: "start" }>
+  /** The record to propose; its normal set is all that may be, and may shrink. */
+  readonly record: PoolMetadata
+  readonly restarts: readonly RestartClass[]
+}
+
+/** One member that answers, with what it says before it is opened. */
+interface Present {
+  readonly leg: Leg
+  readonly record: PoolMetadata
+}
+
+/** A member, what its OPEN answered. */
+interface Opened extends Present {
+  readonly knowledge: OpenKnowledge
+}
+
+/**
+ * Joins all legs that answer. Fails with `unreachable` where none does, and `not-found` where none
+ * has a record: then the pool does not exist yet.
+ */
+export async function assemble(context: PoolContext, legs: readonly Leg[]): Promise<PoolMetadata> {
+  const records: PoolMetadata[] = []
+  const errors: RmrError[] = []
+  await Promise.all(
+    legs.map(async (leg) => {
+      try {
+        const record = await joinLeg(context, leg)
+        if (record !== undefined) records.push(record)
+      } catch (thrown) {
+        const error = RmrError.from(thrown)
+        errors.push(error)
+        leg.move("failed", error.code === "unreachable" ? "unreachable" : "refused", error.message)
+      }
+    }),
+  )
+  const [first] = records
+  if (first !== undefined) return records.reduce(newer, first)
+  const [error] = errors
+  if (errors.length === legs.length && error !== undefined) throw error
+  const words = `no member that answers has a record of pool ${context.poolName}; create the pool`
+  throw new RmrError("not-found", words)
+}
+
+function newer(a: PoolMetadata, b: PoolMetadata): PoolMetadata {
+  return compareViews(b.mapVersion, a.mapVersion) > 0 ? b : a
+}
+
+/** F2, V5: opens all that are there, or says what is waited for and changes nothing. */
+export async function openMembers(
+  context: PoolContext,
+  legs: readonly (Leg | undefined)[],
+  carried: readonly MutationRange[],
+): Promise<Opening> {
+  const present = await queryAll(context, legs)
+  requireStart(present)
+  let epoch = nextEpoch(present.map((one) => epochOf(one)))
+  for (let attempt = 0; ; attempt++) {
+    const opened = await openAll(context, present, epoch)
+    if (Array.isArray(opened)) return conclude(context, legs, opened, epoch, carried)
+    if (attempt === ATTEMPTS_MAX) throw opened.error
+    // Somebody else opens at the same time: wait a random while, then go above it.
+    await pause(context, context.env.random.below(BACKOFF_MS) + 1)
+    epoch = Math.max(epoch, opened.epoch) + 1
+  }
+}
+
+const ATTEMPTS_MAX = 5
+const BACKOFF_MS = 200
+
+function pause({ env }: PoolContext, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    env.clock.schedule(ms, resolve)
+  })
+}
+
+function epochOf({ leg, record }: Present): number {
+  return Math.max(record.mapVersion.epoch, leg.report?.seen.epoch ?? 0)
+}
+
+async function queryAll(
+  context: PoolContext,
+  legs: readonly (Leg | undefined)[],
+): Promise<Present[]> {
+  const present: Present[] = []
+  await Promise.all(
+    legs.map(async (leg) => {
+      if (leg?.isUp !== true) return
+      try {
+        const { commandMs } = context.times
+        const reply = await leg.ask("query", NO_MAP_VERSION, {}, undefined, commandMs, RECORD_ROOM)
+        leg.report = reply.result.report
+        if (reply.payload !== undefined) present.push({ leg, record: reply.payload })
+      } catch (thrown) {
+        leg.move("failed", "refused", RmrError.from(thrown).message)
+      }
+    }),
+  )
+  return present.filter(isItsStore).sort((a, b) => a.leg.slot - b.leg.slot)
+}
+
+/** V5, G3: only the store that the record names speaks for a member. */
+function isItsStore({ leg, record }: Present): boolean {
+  const entry = record.members[leg.slot]
+  return entry?.memberId === leg.memberId && entry.storeUuid === leg.report?.storeUuid
+}
+
+/** V5, asked with what is known before anybody was opened. */
+function requireStart(present: readonly Present[]): void {
+  const answers = present.map(({ leg, record }) => answerOf(leg, record))
+  const lineage = decideLineage(present.map(({ leg, record }) => claimOf(leg, record)))
+  if (lineage === "split-brain") {
+    throw new RmrError("split-brain", "members have gone on apart; resolve it with --keep")
+  }
+  requireDecision(present, decideStart(answers, minNormalOf(present)))
+}
+
+function requireDecision(
+  present: readonly Present[],
+  decision: StartDecision,
+): Extract<StartDecision, { decide: "start" }> {
+  if (decision.decide === "start") return decision
+  const [first] = present
+  const ids = slotsOf(decision.missing).map((slot) => first?.record.members[slot]?.memberId ?? slot)
+  const names = ids.length === 0 ? "any member" : `member ${ids.join(", ")}`
+  const words = `${decision.needCount} more of ${names} must be here: they may know more (V5)`
+  throw new RmrError("no-leg", words)
+}
+
+function claimOf(leg: Leg, record: PoolMetadata): LineageClaim {
+  const { lineage } = record.mapVersion
+  const seen = leg.report?.seen ?? record.mapVersion
+  return { lineage, seen: maxView(seen, record.mapVersion), history: record.history }
+}
+
+function minNormalOf(present: readonly Present[]): number {
+  let newest: PoolMetadata | undefined
+  for (const { record } of present) {
+    if (newest === undefined || compareViews(record.mapVersion, newest.mapVersion) > 0) {
+      newest = record
+    }
+  }
+  return newest?.minNormal ?? 1
+}
+
+function answerOf(leg: Leg, record: PoolMetadata): OpenAnswer {
+  const view: View = { ...numberOf(record.mapVersion), normal: record.normal }
+  const { report } = leg
+  const isAhead = report !== undefined && compareViews(report.seen, view) > 0
+  const seen: View = isAhead ? { ...numberOf(report.seen), normal: report.seenNormal } : view
+  const normalThrough = Array.from(
+    { length: MEMBERS_MAX },
+    (_, slot) => record.members[slot]?.normalThrough ?? NO_VIEW,
+  )
+  return { slot: leg.slot, view, seen, normalThrough }
+}
+
+function numberOf({ epoch, version }: ViewNumber): ViewNumber {
+  return { epoch, version }
+}
+
+async function openAll(
+  context: PoolContext,
+  present: readonly Present[],
+  epoch: number,
+): Promise<Opened[] | { readonly error: RmrError; readonly epoch: number }> {
+  const { nonce, times, isTakeover, registry } = context
+  const opened: Opened[] = []
+  let refused: { readonly error: RmrError; readonly epoch: number } | undefined
+  await Promise.all(
+    present.map(async ({ leg, record }) => {
+      const version = { lineage: record.mapVersion.lineage, epoch, version: 0 }
+      const body = { nonce, isTakeover, hostName: registry.hostName }
+      leg.io.sessionGeneration++
+      try {
+        const reply = await leg.ask("open", version, body, undefined, times.commandMs, OPEN_ROOM)
+        leg.report = reply.result.report
+        leg.openedIncarnation = reply.result.report.incarnation
+        opened.push({ leg, record: reply.payload.metadata, knowledge: reply.payload })
+      } catch (thrown) {
+        const error = RmrError.from(thrown)
+        if (error.code === "fenced") refused = { error, epoch }
+        else if (error.code === "held") throw error
+        else leg.move("failed", "refused", error.message)
+      }
+    }),
+  )
+  return refused ?? opened.sort((a, b) => a.leg.slot - b.leg.slot)
+}
+
+const OPEN_ROOM = 256 * 1024
+
+/** With the answers of all that were opened: the opening view, its suspicions made durable. */
+async function conclude(
+  context: PoolContext,
+  legs: readonly (Leg | undefined)[],
+  opened: readonly Opened[],
+  epoch: number,
+  carried: readonly MutationRange[],
+): Promise<Opening> {
+  const answers = opened.map(({ leg, knowledge }) => answerOf(leg, knowledge.metadata))
+  const decision = requireDecision(opened, decideStart(answers, minNormalOf(opened)))
+  const { star, normal, limit } = decision
+  const base = recordOfStar(opened, star)
+  const absent = membersOf(base) & ~normal
+  const tables: (readonly LastIoEntry[] | undefined)[] = []
+  for (const { leg, knowledge } of opened) tables[leg.slot] = knowledge.lastIo
+  const listed = reconcileLastIo(tables, normal, absent)
+  await suspectAll(context, opened, listed, normal, epoch)
+  const members = base.members.map((entry, slot) =>
+    openingEntry(entry, slot, star, limit, answers, legs[slot]),
+  )
+  const { lineage } = base.mapVersion
+  const record: PoolMetadata = {
+    ...base,
+    members,
+    normal,
+    mapVersion: { lineage, epoch, version: star.version + 1 },
+    ranges: openingRanges(opened, base, listed, normal, carried),
+  }
+  const inside = opened.filter(({ leg }) => has(normal, leg.slot))
+  const restarts = inside.map(({ leg }) => leg.report?.restart ?? "none")
+  return { epoch, decision, record, restarts }
+}
+
+/** The record of V*; where it was only told of, the newest that is here. */
+function recordOfStar(opened: readonly Opened[], star: View): PoolMetadata {
+  const [first] = opened
+  assert(first !== undefined, "a start has somebody present")
+  const holder = opened.find(
+    ({ knowledge }) => compareViews(knowledge.metadata.mapVersion, star) === 0,
+  )
+  if (holder !== undefined) return holder.knowledge.metadata
+  return opened.map(({ knowledge }) => knowledge.metadata).reduce(newer, first.knowledge.metadata)
+}
+
+function openingEntry(
+  entry: MemberEntry | undefined,
+  slot: number,
+  star: View,
+  limit: number,
+  answers: readonly OpenAnswer[],
+  leg: Leg | undefined,
+): MemberEntry | undefined {
+  if (entry === undefined) return undefined
+  const through = openingNormalThrough(slot, star, limit, answers)
+  return withReport({ ...entry, normalThrough: numberOf(through) }, leg)
+}
+
+/** R4: who recorded what others did not suspects it, durably. */
+async function suspectAll(
+  context: PoolContext,
+  opened: readonly Opened[],
+  listed: readonly ListedRange[],
+  normal: number,
+  epoch: number,
+): Promise<void> {
+  await Promise.all(
+    opened.map(async ({ leg, record, knowledge }) => {
+      if (!has(normal, leg.slot)) return
+      const units = new Set(suspectedBy(listed, leg.slot).map(({ unit }) => unit))
+      if (units.size === 0) return
+      const entries = knowledge.lastIo.filter(({ unit }) => units.has(unit))
+      const version = { lineage: record.mapVersion.lineage, epoch, version: 0 }
+      const body = { mode: "listed" as const }
+      await leg.ask("last-io-to-map", version, body, entries, context.times.commandMs)
+    }),
+  )
+}
+
+/**
+ * R4: what an opening view lists, for marks by V2. What a living client waits for comes first, so
+ * that members can take it back by its index.
+ */
+function openingRanges(
+  opened: readonly Opened[],
+  base: PoolMetadata,
+  listed: readonly ListedRange[],
+  normal: number,
+  carried: readonly MutationRange[],
+): readonly MutationRange[] {
+  const ofUnits = listed.map(({ unit, offset, length, epoch, sequence }): MutationRange => {
+    const name = sequence === 0 ? NO_MUTATION : { unit, epoch, sequence }
+    return { kind: "unresolved", offset, length, ...name }
+  })
+  const hot = opened
+    .filter(({ leg }) => has(normal, leg.slot))
+    .flatMap(({ knowledge }) => knowledge.hotRanges)
+    .map((range): MutationRange => ({ kind: "unresolved", ...range, ...NO_MUTATION }))
+  const ofStar = base.ranges.map((range) => ({ ...range, kind: "unresolved" as const }))
+  const all = [...carried, ...ofUnits, ...ofStar]
+  const room = base.queueDepth + RECOVERY_RANGES_MAX - all.length
+  if (room > 0) return [...all, ...joined(hot, room)]
+  return [...carried, ...joined([...ofUnits, ...ofStar, ...hot], RECOVERY_RANGES_MAX)]
+}
+
+const NO_MUTATION = { unit: 0, epoch: 0, sequence: 0 }
+
+/** The same bytes and more in at most so many ranges: the smallest gaps are closed first. */
+export function joined(ranges: readonly MutationRange[], countMax: number): MutationRange[] {
+  const sorted = [...ranges].sort((a, b) => a.offset - b.offset)
+  const merged: { offset: number; length: number }[] = []
+  for (const { offset, length } of sorted) {
+    const before = merged.at(-1)
+    if (before !== undefined && offset <= before.offset + before.length) {
+      before.length = Math.max(before.length, offset + length - before.offset)
+    } else {
+      merged.push({ offset, length })
+    }
+  }
+  while (merged.length > countMax) closeSmallestGap(merged)
+  return merged.map((range) => ({ kind: "unresolved", ...range, ...NO_MUTATION }))
+}
+
+function closeSmallestGap(merged: { offset: number; length: number }[]): void {
+  let best = 1
+  let bestGap = Number.POSITIVE_INFINITY
+  for (let nth = 1; nth < merged.length; nth++) {
+    const before = merged[nth - 1]!
+    const gap = merged[nth]!.offset - before.offset - before.length
+    if (gap < bestGap) {
+      best = nth
+      bestGap = gap
+    }
+  }
+  const before = merged[best - 1]!
+  const after = merged[best]!
+  before.length = after.offset + after.length - before.offset
+  merged.splice(best, 1)
+}

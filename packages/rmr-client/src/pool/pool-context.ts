@@ -1,0 +1,82 @@
+/** What the parts of a client pool share: who it is, how long it waits, and its legs. */
+import type { Checksum, Env, GroupId, MapVersion, MemberId, PoolMetadata, Uuid } from "@rmr/core"
+import { ZERO_UUID } from "@rmr/core"
+import type { ReadPolicy } from "../io/engine-leg.js"
+import type { LinkRegistry } from "../links/link-registry.js"
+import type { Leg } from "./leg.js"
+
+export interface PoolTimes {
+  /** A leg that owes an answer for longer is put out of the view (V7). */
+  readonly ioDeadlineMs: number
+  /** A leg whose session is gone is dialed for so long before it is put out. */
+  readonly blinkMs: number
+  /** With no usable leg, IO is held for so long before it fails (W6). */
+  readonly noLegMs: number
+  /** Time between flushes that only move the stable number on (I3). */
+  readonly flushMs: number
+  /** With no leg left, all are given so long to come back together (V6). */
+  readonly regroupMs: number
+  /** For one command, and for one attempt to reach a member. */
+  readonly commandMs: number
+}
+
+export const TIMES_DEFAULT: PoolTimes = {
+  ioDeadlineMs: 5000,
+  blinkMs: 1000,
+  noLegMs: 30_000,
+  flushMs: 5000,
+  regroupMs: 1000,
+  commandMs: 3000,
+}
+
+export interface KnownMember {
+  readonly memberId: MemberId
+  readonly address: string
+}
+
+export interface PoolContext {
+  readonly env: Env
+  readonly registry: LinkRegistry
+  readonly poolName: string
+  readonly groupId: GroupId
+  /** Random for this process (F1). */
+  readonly nonce: Uuid
+  readonly times: PoolTimes
+  readonly readPolicy: ReadPolicy
+  readonly checksum: Checksum
+  readonly isTakeover: boolean
+}
+
+export const NO_MAP_VERSION: MapVersion = { lineage: ZERO_UUID, epoch: 0, version: 0 }
+
+/** JOIN_POOL with assemble: ties the session to the pool. Returns the member's record, if any. */
+export async function joinLeg(context: PoolContext, leg: Leg): Promise<PoolMetadata | undefined> {
+  const { poolName, nonce, times } = context
+  const body = {
+    mode: "assemble" as const,
+    startsDirty: false,
+    memberId: leg.memberId,
+    minNormal: 0,
+    chunkSizeBytes: 0,
+    queueDepth: 0,
+    mappedSizeBytes: 0,
+    poolUuid: ZERO_UUID,
+    storeUuid: ZERO_UUID,
+    nonce,
+    poolName,
+  }
+  await leg.link.connect(times.commandMs)
+  const reply = await leg.ask(
+    "join-pool",
+    NO_MAP_VERSION,
+    body,
+    undefined,
+    times.commandMs,
+    RECORD_ROOM,
+  )
+  leg.report = reply.result.report
+  return reply.payload
+}
+
+/** Room for a view record of any pool that lists an ordinary number of ranges. */
+export const RECORD_ROOM: number = 192 * 1024

@@ -1,0 +1,62 @@
+/** Opening and creating pools: what a user says about one, with defaults for the rest. */
+import type { Checksum } from "@rmr/core"
+import { crc32c, groupIdOfName } from "@rmr/core"
+import type { ReadPolicy } from "../io/engine-leg.js"
+import type { LinkRegistry } from "../links/link-registry.js"
+import { ClientPool } from "./client-pool.js"
+import { type CreateOptions, createMembers } from "./creating.js"
+import {
+  type KnownMember,
+  type PoolContext,
+  type PoolTimes,
+  TIMES_DEFAULT,
+} from "./pool-context.js"
+import { randomUuid } from "./random-uuid.js"
+
+export interface PoolOptions {
+  readonly registry: LinkRegistry
+  readonly poolName: string
+  readonly times?: Partial<PoolTimes>
+  /** Default `round-robin`. */
+  readonly readPolicy?: ReadPolicy
+  /** CRC-32C over payloads; default the one of @rmr/core. */
+  readonly checksum?: Checksum
+  /** An admin said so: take the pool from a client that is alive. */
+  readonly isTakeover?: boolean
+}
+
+export interface OpenOptions extends PoolOptions {
+  /** Some members of the pool, best all; the others are found by the record. */
+  readonly members: readonly KnownMember[]
+}
+
+/**
+ * Opens a pool that exists. Fails with `held` where another client has it and is alive, `no-leg`
+ * where too few members are there to know everything, `not-found`, `split-brain`, `unreachable`.
+ */
+export function openPool(options: OpenOptions): Promise<ClientPool> {
+  return ClientPool.open(poolContext(options), options.members)
+}
+
+/** Makes a new pool of these members, and opens it. Fails with `exists` where there is one. */
+export async function createPool(options: PoolOptions & CreateOptions): Promise<ClientPool> {
+  const context = poolContext(options)
+  await createMembers(context, options)
+  return ClientPool.open(context, options.members)
+}
+
+/** One per opening of a pool: its nonce is what members know this client by. */
+function poolContext(options: PoolOptions): PoolContext {
+  const { registry, poolName } = options
+  return {
+    env: registry.env,
+    registry,
+    poolName,
+    groupId: groupIdOfName(poolName),
+    nonce: randomUuid(registry.env),
+    times: { ...TIMES_DEFAULT, ...options.times },
+    readPolicy: options.readPolicy ?? "round-robin",
+    checksum: options.checksum ?? crc32c,
+    isTakeover: options.isTakeover ?? false,
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * SideWork: what a pool asks of its members beside IO: marks for what they missed (W3), a sign that
+ * they know this client (F7), and flushes that move the stable number on (I3).
+ */
+import type { MemberSet, PoolMetadata } from "@rmr/core"
+import { RmrError, slotsOf } from "@rmr/core"
+import type { IoEngine } from "../io/io-engine.js"
+import type { PoolVolume } from "../volume/pool-volume.js"
+import type { LegKeeper } from "./leg-keeper.js"
+import type { PoolContext } from "./pool-context.js"
+
+export interface SideWorkOptions {
+  readonly context: PoolContext
+  readonly keeper: LegKeeper
+  readonly engine: IoEngine
+  /** The view in force. */
+  readonly record: () => PoolMetadata
+  readonly onFenced: () => void
+}
+
+export class SideWork {
+  private readonly options: SideWorkOptions
+  private readonly marking = new Set<number>()
+  private isVouching = false
+  private isFlushing = false
+  private flushedMs: number
+  /** A handle of the pool's own, for one flush at a time. */
+  volume: PoolVolume | undefined
+
+  constructor(options: SideWorkOptions) {
+    this.options = options
+    this.flushedMs = options.context.env.clock.nowMs()
+  }
+
+  /** The flush of the pool's own has ended. */
+  onFlushed(): void {
+    this.isFlushing = false
+  }
+
+  /** I3, F5: once in a while, whether or not anybody asked. */
+  tick(nowMs: number): void {
+    if (nowMs - this.flushedMs >= this.options.context.times.flushMs) this.flushSoon()
+  }
+
+  /** I3: a flush that moves the stable number on. */
+  flushSoon(): void {
+    if (this.isFlushing) return
+    this.flushedMs = this.options.context.env.clock.nowMs()
+    const { lastSequence, stableSequence } = this.options.engine.core
+    const isIdle = lastSequence === stableSequence
+    if (isIdle) {
+      void this.vouch()
+      return
+    }
+    this.isFlushing = true
+    this.volume?.flush(0)
+  }
+
+  /** W3: members that missed what others have done mark it before it is acknowledged. */
+  async markMissed(row: number, slots: MemberSet): Promise<void> {
+    if (this.marking.has(row)) return
+    this.marking.add(row)
+    const { context, engine, keeper } = this.options
+    const { rows } = engine.core
+    const sequence = rows.sequences[row]!
+    const range = { sequence, offset: rows.offsets[row]!, length: rows.lengths[row]! }
+    const { mapVersion } = this.options.record()
+    const body = { base: { epoch: 0, version: 0 }, purpose: "missed" as const, missed: [range] }
+    try {
+      await Promise.all(
+        slotsOf(slots).map(async (slot) => {
+          const leg = keeper.legs[slot]
+          if (leg === undefined) return
+          const { commandMs } = context.times
+          await leg.ask("map-add", mapVersion, body, undefined, commandMs)
+          engine.noteMarked(row, sequence, leg.bit)
+        }),
+      )
+    } catch (thrown) {
+      context.env.log.write("warn", "pool.marks-failed", {
+        detail: RmrError.from(thrown).message,
+      })
+    } finally {
+      this.marking.delete(row)
+    }
+  }
+
+  /** F7: asks members for a sign that they know this client. */
+  async vouch(): Promise<void> {
+    if (this.isVouching) return
+    this.isVouching = true
+    const { mapVersion } = this.options.record()
+    const { context, engine, keeper } = this.options
+    const { stableEpoch, stableSequence, wire } = engine.core
+    await Promise.all(
+      keeper.legs.map(async (leg) => {
+        if (leg?.io.session === undefined) return
+        const number = wire.submissions.takeNumber()
+        try {
+          const body = { stableEpoch, stableSequence }
+          await leg.ask("hold", mapVersion, body, undefined, context.times.commandMs)
+          leg.io.answeredNumber = Math.max(leg.io.answeredNumber, number)
+        } catch (thrown) {
+          if (RmrError.from(thrown).code === "fenced") this.options.onFenced()
+        }
+      }),
+    )
+    this.isVouching = false
+    engine.onBatchEnd()
+  }
+}

@@ -1,0 +1,49 @@
+/** How the next view record follows from the last (rules V1, M2). */
+import type { MapVersion, MemberEntry, MemberSet, MutationRange, PoolMetadata } from "@rmr/core"
+import { has, slotsOf } from "@rmr/core"
+import type { Leg } from "./leg.js"
+
+/** Members of the table, as a set of slots. */
+export function membersOf({ members }: PoolMetadata): MemberSet {
+  let all = 0
+  for (const [slot, member] of members.entries()) if (member !== undefined) all |= 1 << slot
+  return all
+}
+
+/** Ids of members that are not normal, ascending. */
+export function absentIdsOf(record: PoolMetadata): number[] {
+  const absent = membersOf(record) & ~record.normal
+  return slotsOf(absent)
+    .map((slot) => record.members[slot]?.memberId ?? 0)
+    .sort((a, b) => a - b)
+}
+
+/**
+ * The record of a view that follows an effective one: who stays was normal through the view that is
+ * proposed, who leaves, through the last effective view that named it.
+ */
+export function nextRecord(
+  base: PoolMetadata,
+  mapVersion: MapVersion,
+  normal: MemberSet,
+  ranges: readonly MutationRange[],
+  legs: readonly (Leg | undefined)[],
+): PoolMetadata {
+  const members = base.members.map((entry, slot) => {
+    if (entry === undefined) return undefined
+    const wasNormal = has(base.normal, slot)
+    const through = wasNormal ? base.mapVersion : entry.normalThrough
+    const normalThrough = { epoch: through.epoch, version: through.version }
+    return withReport({ ...entry, normalThrough }, legs[slot])
+  })
+  return { ...base, members, normal, mapVersion, ranges }
+}
+
+/** What its store said last, as far as this client heard it (V4b). */
+export function withReport(entry: MemberEntry, leg: Leg | undefined): MemberEntry {
+  const report = leg?.report
+  if (report === undefined || report.storeUuid !== entry.storeUuid) return entry
+  const { normalThrough, incarnation } = report
+  const reported = { epoch: normalThrough.epoch, version: normalThrough.version }
+  return { ...entry, reported, incarnation }
+}

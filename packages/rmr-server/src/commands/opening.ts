@@ -1,0 +1,105 @@
+/** QUERY, OPEN and HOLD: who has the pool, and who takes it (rules F1, F2, F5). */
+import type { HotRange } from "@rmr/core"
+import { decideHeld, decideOpen, type HolderSighting, NEVER_HEARD, RmrError } from "@rmr/core"
+import type { ServerPool } from "../pool/server-pool.js"
+import { type Handler, refusal, requireHolder } from "./answer.js"
+
+export const query: Handler<"query"> = (pool) => {
+  const silentMs = pool.holderSilentMs
+  const { holderHost } = pool.member.state
+  return {
+    result: {
+      report: pool.report(),
+      holderSilentMs:
+        silentMs === undefined ? NEVER_HEARD : Math.min(silentMs | 0, NEVER_HEARD - 1),
+      isHeld: isHeld(pool, ""),
+      holderHost,
+    },
+    payload: pool.record,
+  }
+}
+
+export const open: Handler<"open"> = (pool, command, caller) =>
+  pool.serially(async () => {
+    const { epoch } = command.mapVersion
+    const { isTakeover, hostName } = command.body
+    const { member, admission } = pool
+    const stored = { epoch: member.state.epoch, nonce: member.state.nonce }
+    const decision = decideOpen(stored, { epoch, nonce: caller.nonce })
+    if (decision === "fenced") throw refusal(pool, "fenced", epoch)
+    if (decision === "adopt" && !isTakeover && isHeld(pool, hostName)) {
+      const host = member.state.holderHost
+      throw new RmrError("held", `${host} holds pool ${pool.name} and is alive; take it over`)
+    }
+    const record = pool.record
+    if (record === undefined) {
+      throw new RmrError("not-found", `this member has no record of pool ${pool.name}; create it`)
+    }
+    admission.isDraining = true
+    admission.isOpen = false
+    if (decision === "adopt") {
+      await member.changeState({ epoch, nonce: command.body.nonce, holderHost: hostName })
+      pool.takeUp()
+    }
+    await pool.drain("open")
+    admission.isDraining = false
+    admission.isOpen = true
+    admission.sessionGeneration = command.sessionGeneration
+    pool.noteHeard()
+    return {
+      result: { report: pool.report() },
+      payload: {
+        metadata: record,
+        lastIo: member.volume?.lastIo.entries() ?? [],
+        hotRanges: hotRangesOf(pool),
+      },
+    }
+  })
+
+export const hold: Handler<"hold"> = (pool, command, caller) => {
+  requireHolder(pool, command, caller)
+  const { volume } = pool.member
+  pool.dataPath?.noteStableNumber(command.body.stableEpoch, command.body.stableSequence)
+  void pool.cool()
+  return {
+    result: {
+      hotExtents: volume?.hot.count ?? 0,
+      isFlushWanted: volume?.hot.isFlushWanted ?? false,
+    },
+    payload: undefined,
+  }
+}
+
+/** F5: the clock only spares accidents; safety is the epoch. */
+function isHeld(pool: ServerPool, askingHost: string): boolean {
+  const silentMs = pool.holderSilentMs
+  const host = pool.member.state.holderHost
+  const holder: HolderSighting | undefined =
+    silentMs === undefined || host === "" ? undefined : { host, silentMs }
+  return decideHeld(holder, askingHost, false, pool.world.holderMs) === "held"
+}
+
+/** More neighbours than this are told as one range, so that the answer stays small. */
+const RANGES_MAX = 4096
+
+/** R3: what was hot at an unclean opening, neighbours joined. */
+function hotRangesOf(pool: ServerPool): readonly HotRange[] {
+  const { member } = pool
+  const { volume, restart, hotAtOpen } = member
+  if (volume === undefined) return []
+  const { geometry } = volume
+  if (hotAtOpen === "unreadable") return [{ offset: 0, length: geometry.mappedSizeBytes }]
+  if (restart === "none") return []
+  const ranges: { offset: number; length: number }[] = []
+  for (const extent of hotAtOpen) {
+    const offset = geometry.extentOffset(extent)
+    const length = geometry.extentSizeOf(extent)
+    const before = ranges.at(-1)
+    if (before !== undefined && before.offset + before.length === offset) before.length += length
+    else ranges.push({ offset, length })
+  }
+  if (ranges.length <= RANGES_MAX) return ranges
+  const first = ranges[0]!
+  const last = ranges.at(-1)!
+  return [{ offset: first.offset, length: last.offset + last.length - first.offset }]
+}

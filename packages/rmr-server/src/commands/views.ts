@@ -1,0 +1,116 @@
+/** MAP_ADD: the carrier of a view change, and of marks without one (rules V1, V2, V4, W3, W6). */
+import type { CommandOf, PoolMetadata } from "@rmr/core"
+import { assert, judgeProposal, RANK_REAL, RmrError, TAKEN_BACK_MAX } from "@rmr/core"
+import { slotOfMember } from "../pool/member.js"
+import type { ServerPool } from "../pool/server-pool.js"
+import { stepToView, type ViewStep } from "../pool/view-step.js"
+import { type Answer, type Caller, type Handler, refusal, requireVolume } from "./answer.js"
+
+export const mapAdd: Handler<"map-add"> = (pool, command, caller) =>
+  command.body.purpose === "missed"
+    ? markMissed(pool, command, caller)
+    : pool.serially(() => changeView(pool, command, caller))
+
+/** W3: others have done what this member missed; its marks for the absent become facts. */
+async function markMissed(
+  pool: ServerPool,
+  command: CommandOf<"map-add">,
+  caller: Caller,
+): Promise<Answer<"map-add">> {
+  const { volume } = requireVolume(pool)
+  const { mapVersion, sessionGeneration, body } = command
+  const refused = pool.admission.judgeView(mapVersion, sessionGeneration, caller.nonce)
+  if (refused !== undefined) throw refusal(pool, refused, mapVersion.epoch)
+  const { geometry, maps } = volume
+  let markedChunks = 0
+  for (const { offset, length } of body.missed) {
+    if (offset + length > geometry.mappedSizeBytes) {
+      throw new RmrError("invalid-range", "a missed range is not inside the volume")
+    }
+    const count = geometry.chunkSpan(offset, length)
+    maps.markFor(pool.member.markedFor, geometry.chunkOf(offset), count, RANK_REAL)
+    markedChunks += count
+  }
+  await pool.member.saveMaps()
+  return answerOf(pool, markedChunks, [])
+}
+
+async function changeView(
+  pool: ServerPool,
+  command: CommandOf<"map-add">,
+  caller: Caller,
+): Promise<Answer<"map-add">> {
+  const { volume, data } = requireVolume(pool)
+  const { member, admission } = pool
+  const record = command.payload
+  assert(record !== undefined, "a view change that was decoded has its record")
+  const { mapVersion } = record
+  const verdict = judgeProposal(
+    {
+      epoch: admission.epoch,
+      nonce: admission.nonce,
+      isOpen: admission.isOpen,
+      seen: member.state.seen,
+      durable: member.view,
+    },
+    { ...mapVersion, nonce: caller.nonce },
+  )
+  if (verdict === "fenced" || verdict === "not-open") {
+    throw refusal(pool, verdict, mapVersion.epoch)
+  }
+  pool.noteHeard()
+  if (verdict !== "persist") return answerOf(pool, 0, [])
+  requireThisPool(pool, record)
+  // S2: what is being copied was read in another view.
+  data.entries.endAll(0)
+  const isJoining = !admission.isNormal
+  // I4: who becomes normal has on stable storage what it says it has.
+  if (isJoining) await member.jobs.flush()
+  const step = stepToView(member, volume, record, data.table)
+  if (isJoining) volume.lastIo.clear()
+  try {
+    await member.persistView(record, step.markings)
+  } catch (thrown) {
+    const error = RmrError.from(thrown)
+    pool.fail(error)
+    throw error
+  }
+  pool.takeUp()
+  data.deliver()
+  return answerOf(pool, step.markedChunks, step.takenBack)
+}
+
+function requireThisPool(pool: ServerPool, record: PoolMetadata): void {
+  const { member } = pool
+  const slot = slotOfMember(record, member.memberId)
+  const entry = record.members[slot]
+  if (entry === undefined || entry.storeUuid !== member.identity.storeUuid) {
+    throw new RmrError("deleted", `view ${record.mapVersion.version} does not name this store`)
+  }
+  if (slot !== member.ownSlot) {
+    throw new RmrError("mismatch", `member ${member.memberId} has another slot in that view`)
+  }
+  if ((record.normal & (1 << slot)) === 0) {
+    throw new RmrError("invalid-argument", "a view is proposed to its normal members only")
+  }
+  const isSamePool =
+    record.poolUuid === member.identity.poolUuid &&
+    record.chunkSizeBytes === member.identity.chunkSizeBytes &&
+    record.mappedSizeBytes === member.volume?.geometry.mappedSizeBytes
+  if (!isSamePool) throw new RmrError("mismatch", "the record is of another pool or size")
+}
+
+function answerOf(
+  pool: ServerPool,
+  markedChunks: number,
+  all: ViewStep["takenBack"],
+): Answer<"map-add"> {
+  const { member } = pool
+  const takenBack = all.slice(0, TAKEN_BACK_MAX)
+  const isMoreTakenBack = all.length > takenBack.length
+  const { seen } = member.state
+  return {
+    result: { seen, durable: member.view, markedChunks, isMoreTakenBack, takenBack },
+    payload: undefined,
+  }
+}

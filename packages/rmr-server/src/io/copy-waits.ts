@@ -1,0 +1,103 @@
+/**
+ * CopyWaits: requests that find a chunk dirty wait here for its copy (rules S1, S3, S8, W2).
+ *
+ * Nobody holds a chunk lock while he waits for another node: a mutation gives its locks back, and
+ * queues at its chunks anew when the copy is there. Where nobody has a clean copy, a read says so;
+ * a mutation says that it was missed only if the member's own map is certain that it lacks
+ * something, and is held otherwise.
+ */
+import type { ChunkNumber, TokenBatch } from "@rmr/core"
+import { answerWithoutCopy, NO_CHUNK, SyncEntries, statusOf } from "@rmr/core"
+import { STAGE_WAITING, WAIT_COPY } from "./io-table.js"
+import type { RequestCore } from "./request-core.js"
+
+const NO_CLEAN_COPY = statusOf("no-clean-copy")
+/** A request that nobody can help waits this long before it looks again (W2). */
+const HOLD_MS = 50
+
+export interface CopyWaitsEvents {
+  /** The wait is over: look at the chunks again. */
+  askAgain(row: number): void
+  /** Nobody has a clean copy, and this member is sure that it lacks something. */
+  miss(row: number, status: number): void
+  /** After a wait that ended outside of a batch. */
+  deliver(): void
+}
+
+export class CopyWaits {
+  readonly entries: SyncEntries
+  private readonly core: RequestCore
+  private readonly events: CopyWaitsEvents
+
+  constructor(core: RequestCore, events: CopyWaitsEvents) {
+    const { copiesMax, rowsMax } = core.options
+    this.core = core
+    this.events = events
+    this.entries = new SyncEntries({
+      entriesMax: copiesMax,
+      tokensMax: rowsMax,
+      events: { onReady: (batch) => this.onCopied(batch) },
+    })
+  }
+
+  waitForCopy(row: number, chunk: ChunkNumber): void {
+    const { table, locks } = this.core
+    const { entries } = this
+    if (table.isMutation(row)) locks.release(row)
+    table.waits[row]! |= WAIT_COPY
+    this.core.options.events.onChunkWanted(chunk)
+    if (entries.syncCount(chunk) > 0) entries.wait(chunk, row)
+    else this.lookAgainLater(row)
+  }
+
+  /** Nobody copies the chunk now: as many are being copied as may be, or nobody has it (W2, S8). */
+  private lookAgainLater(row: number): void {
+    const session = this.core.table.sessions[row]
+    const ticket = this.core.table.tickets[row]!
+    this.core.options.env.clock.schedule(HOLD_MS, () => {
+      const isSame =
+        this.core.table.sessions[row] === session && this.core.table.tickets[row] === ticket
+      if (!isSame || session === undefined) return
+      if (this.core.table.stages[row] !== STAGE_WAITING || this.entries.isWaiting(row)) return
+      if ((this.core.table.waits[row]! & WAIT_COPY) === 0) return
+      this.core.table.waits[row]! &= ~WAIT_COPY
+      this.events.askAgain(row)
+      this.events.deliver()
+    })
+  }
+
+  private onCopied(batch: TokenBatch): void {
+    for (let at = 0; at < batch.count; at++) {
+      const row = batch.tokens[at]!
+      this.core.table.waits[row]! &= ~WAIT_COPY
+      if (batch.statuses[at] === NO_CLEAN_COPY) this.onNoCopy(row)
+      else this.events.askAgain(row)
+    }
+  }
+
+  /** S8: nobody that can be reached has the chunk clean. */
+  private onNoCopy(row: number): void {
+    const { table } = this.core
+    if (!table.isMutation(row)) {
+      this.core.finish(row, NO_CLEAN_COPY)
+      return
+    }
+    if (this.isEveryDirtyReal(row)) {
+      this.events.miss(row, NO_CLEAN_COPY)
+      return
+    }
+    table.waits[row]! |= WAIT_COPY
+    this.lookAgainLater(row)
+  }
+
+  private isEveryDirtyReal(row: number): boolean {
+    const own = this.core.volume.maps.own
+    const first = this.core.table.firstChunks[row]!
+    const end = first + this.core.table.chunkCounts[row]!
+    let chunk = own.nextDirty(first, end)
+    for (; chunk !== NO_CHUNK; chunk = own.nextDirty(chunk + 1, end)) {
+      if (answerWithoutCopy(own.byteOf(chunk)) === "hold") return false
+    }
+    return true
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * HotExtents: which extents are hot, and until when (rules I1, I2, I3).
+ *
+ * The store keeps the set durably; this is what a member knows about it in memory: the newest
+ * mutation of each hot extent, so that it may cool once everything in it is stable everywhere. An
+ * extent counts as hot only when the store has said so; one that is being heated is asked for again
+ * by everybody who needs it, which costs the store nothing.
+ *
+ * The limit is soft. Above it the member asks for a flush in its replies; the spare slots behind it
+ * are enough for every mutation that may be in flight, so none ever waits for cooling.
+ */
+import { assert } from "@rmr/core"
+
+export interface HotExtentsOptions {
+  /** What the store has room for, spare slots included. */
+  readonly extentsMax: number
+  /** Hot extents above which a flush is wanted. */
+  readonly softLimit: number
+}
+
+const NO_SLOT = -1
+
+export class HotExtents {
+  readonly softLimit: number
+  private readonly slots = new Map<number, number>()
+  private readonly epochs: Float64Array
+  private readonly sequences: Float64Array
+  private readonly isDurable: Uint8Array
+  /** Copies that are being written into the extent: no mutation, but it must stay hot. */
+  private readonly pins: Int32Array
+  private readonly free: Int32Array
+  private freeCount: number
+
+  constructor({ extentsMax, softLimit }: HotExtentsOptions) {
+    this.softLimit = softLimit
+    this.epochs = new Float64Array(extentsMax)
+    this.sequences = new Float64Array(extentsMax)
+    this.isDurable = new Uint8Array(extentsMax)
+    this.pins = new Int32Array(extentsMax)
+    this.free = Int32Array.from({ length: extentsMax }, (_, at) => extentsMax - 1 - at)
+    this.freeCount = extentsMax
+  }
+
+  get count(): number {
+    return this.slots.size
+  }
+
+  get isFlushWanted(): boolean {
+    return this.slots.size >= this.softLimit
+  }
+
+  /** Whether the store has said that the extent is hot. */
+  isHot(extent: number): boolean {
+    const slot = this.slots.get(extent)
+    return slot !== undefined && this.isDurable[slot] === 1
+  }
+
+  /**
+   * A mutation is about to change the extent. False where the log has no slot left, which a store
+   * with spare slots never answers.
+   */
+  note(extent: number, epoch: number, sequence: number): boolean {
+    const slot = this.slotFor(extent)
+    if (slot === NO_SLOT) return false
+    const order = epoch - this.epochs[slot]! || sequence - this.sequences[slot]!
+    if (order > 0) {
+      this.epochs[slot] = epoch
+      this.sequences[slot] = sequence
+    }
+    return true
+  }
+
+  /** Keeps the extent hot while a copy is written into it; false where there is no slot left. */
+  pin(extent: number): boolean {
+    const slot = this.slotFor(extent)
+    if (slot === NO_SLOT) return false
+    this.pins[slot]!++
+    return true
+  }
+
+  unpin(extent: number): void {
+    const slot = this.slots.get(extent)
+    assert(slot !== undefined && this.pins[slot]! > 0, "who unpins an extent has pinned it")
+    this.pins[slot]!--
+  }
+
+  /** The store has it durably, or had it when it was opened. */
+  noteDurable(extent: number): void {
+    const slot = this.slotFor(extent)
+    assert(slot !== NO_SLOT, "what the store has hot fits the table")
+    this.isDurable[slot] = 1
+  }
+
+  /** Extents that hold nothing beyond the stable number. They are forgotten: cool them. */
+  takeStable(epoch: number, sequence: number): number[] {
+    const cooled: number[] = []
+    for (const [extent, slot] of this.slots) {
+      if (this.isDurable[slot] === 0 || this.pins[slot]! > 0) continue
+      const isStable = this.epochs[slot]! < epoch || this.sequences[slot]! <= sequence
+      if (this.epochs[slot]! > epoch || !isStable) continue
+      cooled.push(extent)
+    }
+    for (const extent of cooled) this.forget(extent)
+    return cooled
+  }
+
+  /** All that the store has hot, ascending. */
+  all(): number[] {
+    return [...this.slots.keys()].sort((a, b) => a - b)
+  }
+
+  private slotFor(extent: number): number {
+    const known = this.slots.get(extent)
+    if (known !== undefined) return known
+    if (this.freeCount === 0) return NO_SLOT
+    const slot = this.free[--this.freeCount]!
+    this.slots.set(extent, slot)
+    this.epochs[slot] = 0
+    this.sequences[slot] = 0
+    this.isDurable[slot] = 0
+    this.pins[slot] = 0
+    return slot
+  }
+
+  private forget(extent: number): void {
+    const slot = this.slots.get(extent)
+    assert(slot !== undefined, "only a hot extent cools")
+    this.slots.delete(extent)
+    this.free[this.freeCount++] = slot
+  }
+}

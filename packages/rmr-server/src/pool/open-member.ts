@@ -1,0 +1,236 @@
+/**
+ * Opening a store for a pool: what its last life left, and what follows from that (rules R2, R3).
+ *
+ * A store that is new gets an identity and nothing else: it knows the pool's name and waits for a
+ * client that creates the pool. One that has a record is read as a whole; what is damaged becomes
+ * the worst it could have said (Q24). After an unclean end every chunk that was hot is suspected,
+ * durably, before the restart counts as dealt with and before anybody is answered.
+ */
+import type {
+  Env,
+  MemberId,
+  MemberState,
+  PoolMetadata,
+  RestartClass,
+  SavedLastIo,
+  SavedPoolMetadata,
+  Store,
+  StoreIdentity,
+} from "@rmr/core"
+import {
+  type CellCodec,
+  IDENTITY_CELL,
+  LAST_IO_CELL,
+  LastIo,
+  newMemberState,
+  POOL_METADATA_CELL,
+  RANK_REAL,
+  Refused,
+  RmrError,
+  STATE_CELL,
+  ZERO_UUID,
+} from "@rmr/core"
+import { HotExtents } from "./hot-extents.js"
+import { absentOf, Member, slotOfMember } from "./member.js"
+import { geometryOf, type MemberVolume, markListed, suspectExtent } from "./member-volume.js"
+import { PoolMaps } from "./pool-maps.js"
+import type { StoreJobs } from "./store-jobs.js"
+
+/** What an admin says a store is for. */
+export interface MemberConfig {
+  readonly poolName: string
+  readonly memberId: MemberId
+  readonly chunkSizeBytes: number
+  readonly queueDepth: number
+}
+
+/**
+ * Fails with `mismatch` where the store is another pool's or member's, `corrupt` where what says
+ * whose it is cannot be read, `invalid-argument` where its intent log is too small for the pool.
+ */
+export async function openMember(env: Env, jobs: StoreJobs, config: MemberConfig): Promise<Member> {
+  const { store } = jobs
+  const identity = await readCell(store, IDENTITY_CELL)
+  if (identity === undefined) return newMember(env, jobs, config)
+  requireOwner(identity, config)
+  const state = await readCell(store, STATE_CELL)
+  if (state === undefined) throw new RmrError("corrupt", "the store has no state cell")
+  const saved = await readCell(store, POOL_METADATA_CELL)
+  const loaded = saved === undefined ? undefined : await loadVolume(jobs, identity, state, saved)
+  const next: MemberState = {
+    ...state,
+    incarnation: state.incarnation + 1,
+    lifecycle: state.lifecycle === "closed" ? "open" : state.lifecycle,
+  }
+  const member = new Member({ jobs, identity, state: next, saved, volume: loaded })
+  await jobs.commit([member.stateCell(next), { kind: "last-io", index: 0, bytes: undefined }])
+  if (loaded !== undefined) await member.saveMaps()
+  await jobs.settleRestart()
+  return member
+}
+
+/** Chunks of one pool that are copied at a time. */
+export const COPIES_MAX = 16
+
+/** What decides how many hot extents are kept to spare. */
+export type HotNeeds = Pick<MemberConfig, "queueDepth" | "chunkSizeBytes">
+
+/** How many hot extents the store may have before it asks for a flush, and its spare slots (I3). */
+export function hotExtentsOf(store: Store, config: HotNeeds): HotExtents {
+  const { hotExtentsMax, extentBytes } = store.geometry
+  const { queueDepth, chunkSizeBytes } = config
+  const perIo = Math.ceil(store.ioBytesMax / extentBytes) + 1
+  const spare = queueDepth * perIo + COPIES_MAX * Math.max(1, chunkSizeBytes / extentBytes)
+  const softLimit = hotExtentsMax - spare
+  if (softLimit < 1) {
+    const needs = `${queueDepth} io units and ${COPIES_MAX} copies need ${spare} to spare`
+    const has = `the store's intent log has ${hotExtentsMax} extents of ${extentBytes} bytes`
+    throw new RmrError("invalid-argument", `${has}; ${needs}: create it with more`)
+  }
+  return new HotExtents({ extentsMax: hotExtentsMax, softLimit })
+}
+
+/** What a member tracks from its first record on. */
+export function newVolume(
+  store: Store,
+  identity: StoreIdentity,
+  record: PoolMetadata,
+): MemberVolume {
+  const geometry = geometryOf(record, store)
+  const ownSlot = slotOfMember(record, identity.memberId)
+  return {
+    geometry,
+    ownSlot,
+    maps: new PoolMaps(ownSlot, identity.memberId, geometry.chunkCount),
+    lastIo: new LastIo(record.queueDepth),
+    hot: hotExtentsOf(store, record),
+  }
+}
+
+async function newMember(env: Env, jobs: StoreJobs, config: MemberConfig): Promise<Member> {
+  const { poolName, memberId, chunkSizeBytes, queueDepth } = config
+  hotExtentsOf(jobs.store, config)
+  const identity: StoreIdentity = {
+    poolName,
+    memberId,
+    chunkSizeBytes,
+    queueDepth,
+    poolUuid: ZERO_UUID,
+    storeUuid: randomUuid(env),
+    mappedSizeBytes: 0,
+  }
+  const state = { ...newMemberState("open"), incarnation: 1 }
+  const member = new Member({ jobs, identity, state, saved: undefined, volume: undefined })
+  await jobs.commit([
+    { kind: "identity", index: 0, bytes: IDENTITY_CELL.encode(identity) },
+    member.stateCell(state),
+  ])
+  await jobs.settleRestart()
+  return member
+}
+
+function requireOwner(identity: StoreIdentity, config: MemberConfig): void {
+  if (identity.poolName !== config.poolName || identity.memberId !== config.memberId) {
+    const owner = `member ${identity.memberId} of pool ${identity.poolName}`
+    const asked = `member ${config.memberId} of pool ${config.poolName}`
+    throw new RmrError("mismatch", `the store is that of ${owner}, not of ${asked}`)
+  }
+}
+
+async function loadVolume(
+  jobs: StoreJobs,
+  identity: StoreIdentity,
+  state: MemberState,
+  { metadata, markings }: SavedPoolMetadata,
+): Promise<MemberVolume> {
+  const { store } = jobs
+  const geometry = geometryOf(metadata, store)
+  const ownSlot = slotOfMember(metadata, identity.memberId)
+  if (ownSlot < 0) {
+    throw new RmrError("corrupt", `the record on the store does not name its own member`)
+  }
+  const { memberId } = identity
+  const { maps, damaged } = await PoolMaps.load(store, ownSlot, memberId, geometry.chunkCount)
+  const lastIo = new LastIo(metadata.queueDepth)
+  const hot = hotExtentsOf(store, metadata)
+  const volume: MemberVolume = { geometry, ownSlot, maps, lastIo, hot }
+  const absent = absentOf(metadata)
+  for (const slot of damaged) {
+    const member = metadata.members[slot]
+    if (member === undefined || (absent & (1 << slot)) === 0) continue
+    maps.rebirth(slot, member.memberId, metadata.mapVersion, geometry.chunkCount)
+    maps.about(slot)?.fill(RANK_REAL)
+  }
+  for (const [nth, range] of metadata.ranges.entries()) {
+    const marking = markings[nth]
+    if (marking === "real" || marking === "suspected") {
+      markListed(volume, range, absent, marking === "real")
+    }
+  }
+  suspectAfterRestart(store, volume, metadata)
+  if (store.restart === "none") await loadLastIo(store, volume, state, metadata)
+  return volume
+}
+
+/** R3: every chunk that was hot at an unclean end is suspected, and marked for the absent. */
+function suspectAfterRestart(store: Store, volume: MemberVolume, record: PoolMetadata): void {
+  const { hotAtOpen, restart } = store
+  if (hotAtOpen === "unreadable") {
+    // That is no clean end, whatever else is known of it (Q24).
+    suspectEverything(volume, record, restart === "none" ? "process" : restart)
+    return
+  }
+  for (const extent of hotAtOpen) {
+    volume.hot.noteDurable(extent)
+    if (restart !== "none") suspectExtent(volume, extent, absentOf(record), restart)
+  }
+}
+
+/**
+ * Q6: trusted only if the life that wrote it is the one that ended cleanly before this. Where it is
+ * damaged nobody knows what was in flight, so everything is suspected, as with the intent log.
+ */
+async function loadLastIo(
+  store: Store,
+  volume: MemberVolume,
+  state: MemberState,
+  record: PoolMetadata,
+): Promise<void> {
+  let saved: SavedLastIo | undefined
+  try {
+    saved = await readCell(store, LAST_IO_CELL)
+  } catch (thrown) {
+    if (RmrError.from(thrown).code !== "corrupt") throw thrown
+    suspectEverything(volume, record, "process")
+    return
+  }
+  if (saved === undefined || saved.incarnation !== state.incarnation) return
+  const refused = volume.lastIo.load(saved.entries, volume.geometry)
+  if (refused !== undefined) suspectEverything(volume, record, "process")
+}
+
+function suspectEverything(
+  volume: MemberVolume,
+  record: PoolMetadata,
+  restart: RestartClass,
+): void {
+  for (let extent = 0; extent < volume.geometry.extentCount; extent++) {
+    suspectExtent(volume, extent, absentOf(record), restart)
+  }
+}
+
+/** The cell's value; undefined where there is none. Damage is not hidden. */
+async function readCell<Value>(store: Store, codec: CellCodec<Value>): Promise<Value | undefined> {
+  const bytes = await store.readCell(codec.kind, 0)
+  if (bytes === undefined) return undefined
+  const value = codec.decode(bytes)
+  if (!(value instanceof Refused)) return value
+  throw new RmrError("corrupt", `cell ${value.toError().detail}`)
+}
+
+export function randomUuid(env: Env): string {
+  const bytes = new Uint8Array(16)
+  env.random.fill(bytes)
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")
+  return hex === ZERO_UUID ? randomUuid(env) : hex
+}

@@ -1,0 +1,322 @@
+/**
+ * ServerPool: what one storage node does for one pool (upstream: `rmr_srv_pool`).
+ *
+ * It owns the member (what is durable), the admission (who may do what now) and the data path (what
+ * is being done), and changes its state in one cell. Commands that change anything run one after
+ * another; IO runs beside them, and a command that must not meet IO drains it first (W5).
+ */
+import type { LinkRegistry } from "@rmr/client"
+import type {
+  Checksum,
+  Env,
+  ErrorCode,
+  GroupId,
+  MemberReport,
+  Memory,
+  PoolMetadata,
+  ServerPoolEvent,
+  ServerPoolState,
+  StateView,
+  StoreSource,
+} from "@rmr/core"
+import {
+  assert,
+  groupIdOfName,
+  LAST_IO_CELL,
+  NO_VIEW,
+  RmrError,
+  SERVER_POOL_MACHINE,
+  StateCell,
+} from "@rmr/core"
+import { DataPath } from "../io/data-path.js"
+import { PoolAdmission } from "../io/pool-admission.js"
+import { Copier } from "../sync/copier.js"
+import { Peers } from "../sync/peers.js"
+import { absentOf, type Member } from "./member.js"
+import type { MemberVolume } from "./member-volume.js"
+import { COPIES_MAX, type MemberConfig, openMember } from "./open-member.js"
+import { StoreJobs } from "./store-jobs.js"
+
+/** What the layer above makes of a USER command (a block device: map, unmap, parameters). */
+export type UserHandler = (
+  pool: ServerPool,
+  data: Uint8Array,
+) => Promise<{ readonly userStatus: number; readonly bytes: Uint8Array }>
+
+export interface ServerPoolOptions extends MemberConfig {
+  readonly source: StoreSource
+  readonly userHandler: UserHandler
+}
+
+/** What the node gives to each of its pools. */
+export interface ServerPoolWorld {
+  readonly env: Env
+  readonly memory: Memory
+  readonly checksum: Checksum
+  readonly isChecksumRequired: boolean
+  /** A holder that was heard within this time is alive (F5). */
+  readonly holderMs: number
+  readonly rowsMax: number
+  /** The way to peers, and who this process is to them. */
+  readonly registry: LinkRegistry
+  readonly nonce: string
+}
+
+export class ServerPool {
+  readonly name: string
+  readonly groupId: GroupId
+  readonly world: ServerPoolWorld
+  readonly admission: PoolAdmission = new PoolAdmission()
+  readonly userHandler: UserHandler
+  /** When the holder was heard last in this process, on the local clock. */
+  heardMs: number | undefined
+  lastFailure: RmrError | undefined
+  private readonly cell: StateCell<ServerPoolState, ServerPoolEvent>
+  private memberNow: Member | undefined
+  private data: DataPath | undefined
+  private queue: Promise<unknown> = Promise.resolve()
+  private idleWaiters: (() => void)[] = []
+  private isCooling = false
+  private peers: Peers | undefined
+  private copier: Copier | undefined
+
+  private constructor(options: ServerPoolOptions, world: ServerPoolWorld) {
+    this.name = options.poolName
+    this.groupId = groupIdOfName(options.poolName)
+    this.userHandler = options.userHandler
+    this.world = world
+    this.cell = new StateCell(SERVER_POOL_MACHINE, world.env.clock.nowMs())
+  }
+
+  /** Opens the store and takes up what it holds. Fails with what is wrong with the store. */
+  static async open(options: ServerPoolOptions, world: ServerPoolWorld): Promise<ServerPool> {
+    const pool = new ServerPool(options, world)
+    const { env, memory } = world
+    const jobs = await StoreJobs.open(
+      { env, memory, source: options.source },
+      {
+        onDone: (row, status, at, bytes) => pool.data?.onStoreDone(row, status, at, bytes),
+        onBatchEnd: () => pool.data?.deliver(),
+        onRoom: () => pool.data?.onRoom(),
+      },
+    )
+    try {
+      pool.memberNow = await openMember(env, jobs, options)
+    } catch (thrown) {
+      await jobs.store.close()
+      throw thrown
+    }
+    pool.move("registered", "store-added")
+    pool.takeUp()
+    if (pool.member.record !== undefined) pool.move("no-io", "join-assemble")
+    return pool
+  }
+
+  get state(): StateView<ServerPoolState, ServerPoolEvent> {
+    return this.cell
+  }
+
+  get member(): Member {
+    assert(this.memberNow !== undefined, "a pool that is open has a member")
+    return this.memberNow
+  }
+
+  get record(): PoolMetadata | undefined {
+    return this.member.record
+  }
+
+  /** There from the first view record on. */
+  get dataPath(): DataPath | undefined {
+    return this.data
+  }
+
+  move(to: ServerPoolState, event: ServerPoolEvent, detail = ""): void {
+    if (this.cell.state === to) return
+    this.cell.transition(to, event, this.world.env.clock.nowMs(), detail)
+    this.admission.isNormal = to === "normal"
+    if (to === "normal") this.copier?.onView()
+    this.world.env.log.write("info", "server-pool.state", { pool: this.name, to, event, detail })
+  }
+
+  /** Runs after everything that was asked before has ended. */
+  serially<T>(run: () => Promise<T>): Promise<T> {
+    const next = this.queue.then(run, run)
+    this.queue = next.catch(() => undefined)
+    return next
+  }
+
+  /** Admits nothing more and waits until what was admitted has ended (W5). */
+  async drain(event: ServerPoolEvent): Promise<void> {
+    this.admission.isDraining = true
+    const data = this.data
+    if (data !== undefined) {
+      data.entries.endAll(0)
+      data.deliver()
+      data.drain()
+      while (data.table.count > 0 || (this.copier?.writingCount ?? 0) > 0) {
+        await new Promise<void>((resolve) => this.idleWaiters.push(resolve))
+      }
+      await this.member.saveMaps()
+    }
+    if (this.cell.state === "normal") this.move("no-io", event)
+    this.admission.joinedView = NO_VIEW
+  }
+
+  report(): MemberReport {
+    return this.member.report(this.cell.state, this.admission.joinedView)
+  }
+
+  /** Whether an OPEN without takeover would be refused, and for how long the holder was silent. */
+  get holderSilentMs(): number | undefined {
+    if (this.heardMs === undefined) return undefined
+    return this.world.env.clock.nowMs() - this.heardMs
+  }
+
+  noteHeard(): void {
+    this.heardMs = this.world.env.clock.nowMs()
+  }
+
+  /** The store cannot keep its promises: nothing is admitted any more (I5). */
+  fail(error: RmrError): void {
+    if (this.lastFailure !== undefined) return
+    this.lastFailure = error
+    this.world.env.log.write("error", "server-pool.store-failed", {
+      pool: this.name,
+      code: error.code,
+      detail: error.detail,
+    })
+    if (this.cell.state === "normal") this.move("no-io", "store-failed", error.message)
+  }
+
+  /** After the view on disk has changed, or was read: admission follows it. */
+  takeUp(): void {
+    const { record, state } = this.member
+    this.admission.epoch = state.epoch
+    this.admission.nonce = state.nonce
+    if (record === undefined) return
+    this.admission.currentView = record.mapVersion
+    this.admission.setLineage(record.mapVersion.lineage)
+    this.member.markedFor = absentOf(record)
+    if (this.data === undefined) this.data = this.makeDataPath()
+    this.copier?.onView()
+  }
+
+  /** Makes extents cool that hold nothing beyond the stable number (I2). */
+  async cool(): Promise<void> {
+    const { data, isCooling } = this
+    const volume = this.member.volume
+    if (data === undefined || volume === undefined || isCooling) return
+    this.isCooling = true
+    try {
+      const { stableEpoch, stableSequence } = data
+      await this.member.saveMaps()
+      const cooled = volume.hot.takeStable(stableEpoch, stableSequence)
+      if (cooled.length > 0) this.member.store.cool(cooled)
+    } catch (thrown) {
+      this.fail(RmrError.from(thrown))
+    } finally {
+      this.isCooling = false
+    }
+  }
+
+  /** Drains, keeps last io, and closes the store cleanly. */
+  async close(): Promise<void> {
+    await this.serially(async () => {
+      if (this.cell.state === "empty") return
+      await this.drain("leaving")
+      await this.closeStore()
+    })
+  }
+
+  private async closeStore(): Promise<void> {
+    const { jobs, volume, state } = this.member
+    if (volume !== undefined && this.lastFailure === undefined) {
+      const entries = volume.lastIo.entries()
+      const bytes = LAST_IO_CELL.encode({ incarnation: state.incarnation, entries })
+      await jobs.commit([{ kind: "last-io", index: 0, bytes }])
+    }
+    this.peers?.close()
+    await jobs.store.close()
+    if (this.cell.state === "created") this.move("no-io", "leaving")
+    this.move("empty", "store-closed")
+  }
+
+  private makeDataPath(): DataPath {
+    const { env, memory, checksum, isChecksumRequired, rowsMax } = this.world
+    const { member, admission, groupId } = this
+    const { volume } = member
+    assert(volume !== undefined, "a member with a record tracks its volume")
+    const data = new DataPath({
+      env,
+      memory,
+      member,
+      volume,
+      admission,
+      groupId,
+      rowsMax,
+      copiesMax: COPIES_MAX,
+      checksum,
+      isChecksumRequired,
+      onCopyLock: (copy) => this.copier?.onLocked(copy),
+      onCopyCleared: (copy, error) => this.copier?.onCleared(copy, error),
+      events: {
+        onStoreFailed: (error) => this.fail(error),
+        onIdle: () => this.wakeIdle(),
+        onChunkWanted: (chunk) => this.copier?.want(chunk),
+        onCoolingDue: () => void this.cool(),
+      },
+    })
+    this.startCopier(data, volume)
+    return data
+  }
+
+  private startCopier(data: DataPath, volume: MemberVolume): void {
+    const { env, memory, registry, nonce, checksum } = this.world
+    const { member, groupId, admission } = this
+    const { memberId } = member
+    const { geometry } = volume
+    const poolName = this.name
+    this.peers = new Peers({
+      env,
+      memory,
+      registry,
+      poolName,
+      groupId,
+      memberId,
+      nonce,
+      checksum,
+      geometry,
+    })
+    this.copier = new Copier({
+      memory,
+      member,
+      volume,
+      data,
+      peers: this.peers,
+      copiesMax: COPIES_MAX,
+      partBytesMax: registry.transport.supports.payloadBytesMax,
+      mayCopy: () => admission.isNormal && !admission.isDraining,
+      onFailed: (error) => this.fail(error),
+      onWritten: () => this.wakeIdle(),
+      schedule: (delayMs, run) => env.clock.schedule(delayMs, run),
+    })
+  }
+
+  private wakeIdle(): void {
+    const waiters = this.idleWaiters
+    this.idleWaiters = []
+    for (const wake of waiters) wake()
+  }
+}
+
+/** What a command is refused with when its holder is not this one; undefined for the holder. */
+export function refuseHolder(
+  { admission }: ServerPool,
+  epoch: number,
+  nonce: string,
+): ErrorCode | undefined {
+  if (epoch < admission.epoch) return "fenced"
+  if (epoch === admission.epoch && nonce !== admission.nonce) return "fenced"
+  if (epoch > admission.epoch || !admission.isOpen) return "not-open"
+  return undefined
+}

@@ -1,0 +1,249 @@
+/**
+ * Peers: a member's ties to the other members of its pool, for fetching what it lacks.
+ *
+ * A storage node is a client of its peers (upstream: the sync pool). It joins with SYNC, asks in
+ * the view that it is normal in itself, and is refused at once by whoever cannot serve that (S2). A
+ * peer is dialed when it is needed.
+ */
+
+import type { IoOwner, LinkRegistry } from "@rmr/client"
+import type {
+  CommandKind,
+  CommandOf,
+  Env,
+  GroupId,
+  LastIoEntry,
+  Lease,
+  MapVersion,
+  MemberEntry,
+  MemberId,
+  Memory,
+  ReplyOf,
+  Uuid,
+} from "@rmr/core"
+import {
+  ACCEPTED,
+  type Checksum,
+  type ChunkGeometry,
+  decodeIoReply,
+  encodeIo,
+  FLAG_SYNC,
+  IoRecord,
+  IoReplyRecord,
+  LANE_SYNC,
+  lastIoOf,
+  NO_SLOT,
+  OP_SYNC_READ,
+  PAYLOAD_BACK,
+  REPLY_LAST_IO_MORE,
+  RmrError,
+  refuseIoReplyPayload,
+  STATUS_OK,
+  setLineage,
+  statusOf,
+  ZERO_UUID,
+} from "@rmr/core"
+
+export interface PeersOptions {
+  readonly env: Env
+  readonly memory: Memory
+  readonly registry: LinkRegistry
+  readonly poolName: string
+  readonly groupId: GroupId
+  readonly memberId: MemberId
+  readonly nonce: Uuid
+  readonly checksum: Checksum
+  readonly geometry: ChunkGeometry
+}
+
+/** What a sync read brought, beside the bytes. */
+export interface SyncAnswer {
+  readonly status: number
+  readonly lastIo: readonly LastIoEntry[]
+  /** There are more entries: READ_LAST_IO tells them (S9). */
+  readonly isMore: boolean
+}
+
+interface Asked {
+  readonly lease: Lease
+  readonly at: number
+  readonly bytes: number
+  readonly done: (answer: SyncAnswer) => void
+}
+
+const COMMAND_MS = 3000
+const LINK_LOST = statusOf("link-lost")
+const BAD_MESSAGE = statusOf("bad-message")
+const NO_VERSION: MapVersion = { lineage: ZERO_UUID, epoch: 0, version: 0 }
+const LAST_IO_ROOM = 128 * 1024
+
+export class Peers implements IoOwner {
+  private readonly options: PeersOptions
+  private readonly tokenBase: number
+  private readonly asked = new Map<number, Asked>()
+  private nextToken = 0
+  private readonly io = new IoRecord()
+  private readonly reply = new IoReplyRecord()
+  /** Sessions that were joined, by address: another session has to be joined anew. */
+  private readonly joined = new Map<string, unknown>()
+
+  constructor(options: PeersOptions) {
+    this.options = options
+    this.tokenBase = options.registry.addOwner(this)
+    this.io.groupId = options.groupId
+    this.io.flags = FLAG_SYNC
+    this.io.operation = OP_SYNC_READ
+    this.io.senderMemberId = options.memberId
+  }
+
+  close(): void {
+    this.options.registry.removeOwner(this)
+  }
+
+  /** Reads bytes of the volume from a peer into a lease. Never fails: a status says how it went. */
+  async read(
+    peer: MemberEntry,
+    view: MapVersion,
+    offset: number,
+    lease: Lease,
+    at: number,
+    bytes: number,
+  ): Promise<SyncAnswer> {
+    try {
+      await this.connect(peer)
+    } catch (thrown) {
+      return { status: statusOf(RmrError.from(thrown).code), lastIo: [], isMore: false }
+    }
+    return new Promise((done) => {
+      if (!this.submit(peer, view, offset, { lease, at, bytes, done })) {
+        done({ status: LINK_LOST, lastIo: [], isMore: false })
+      }
+    })
+  }
+
+  /** All that a peer remembers and has applied (S9, S10). */
+  async readLastIo(peer: MemberEntry, view: MapVersion): Promise<readonly LastIoEntry[]> {
+    await this.connect(peer)
+    const reply = await this.ask(peer, "read-last-io", view, {}, LAST_IO_ROOM)
+    return reply.payload
+  }
+
+  onCompletion(
+    token: number,
+    status: number,
+    headers: DataView,
+    headerAt: number,
+    headerBytes: number,
+    payloadBytes: number,
+  ): void {
+    const asked = this.asked.get(token)
+    this.asked.delete(token)
+    if (asked === undefined) return
+    if (status !== STATUS_OK) {
+      asked.done({ status, lastIo: [], isMore: false })
+      return
+    }
+    const { reply } = this
+    if (decodeIoReply(headers, headerAt, headerBytes, reply) !== ACCEPTED) {
+      asked.done({ status: BAD_MESSAGE, lastIo: [], isMore: false })
+      return
+    }
+    const isWhole = reply.status !== STATUS_OK || this.isPayloadGood(asked, payloadBytes)
+    asked.done({
+      status: isWhole ? reply.status : BAD_MESSAGE,
+      lastIo: lastIoOf(headers, headerAt, reply),
+      isMore: (reply.replyFlags & REPLY_LAST_IO_MORE) !== 0,
+    })
+  }
+
+  onBatchEnd(): void {
+    // Each answer is awaited by itself: a copy is coarse.
+  }
+
+  private isPayloadGood({ lease, at, bytes }: Asked, payloadBytes: number): boolean {
+    const { memory, checksum, registry } = this.options
+    const view = memory.arenaOf(lease).view
+    const start = memory.offsetOf(lease) + at
+    const { isChecksumRequired } = registry
+    const refusal = refuseIoReplyPayload(
+      this.reply,
+      view,
+      start,
+      payloadBytes,
+      isChecksumRequired,
+      checksum,
+    )
+    return refusal === ACCEPTED && payloadBytes === bytes
+  }
+
+  private submit(peer: MemberEntry, view: MapVersion, offset: number, asked: Asked): boolean {
+    const { registry, geometry } = this.options
+    const session = registry.link(peer.address).session
+    if (session === undefined || !session.isUp) return false
+    const slot = session.reserve(LANE_SYNC)
+    if (slot === NO_SLOT) return false
+    const { io } = this
+    setLineage(io, view.lineage)
+    io.epoch = view.epoch
+    io.viewVersion = view.version
+    io.offset = offset
+    io.length = asked.bytes
+    io.firstChunk = geometry.chunkOf(offset)
+    io.chunkCount = geometry.chunkSpan(offset, asked.bytes)
+    const headerBytes = encodeIo(session.slots, slot, io)
+    const token = this.takeToken()
+    this.asked.set(token, asked)
+    const { lease, at, bytes } = asked
+    session.submit(slot, headerBytes, this.tokenBase + token, PAYLOAD_BACK, lease, at, bytes)
+    return true
+  }
+
+  private takeToken(): number {
+    do {
+      this.nextToken = (this.nextToken + 1) & 0xffff
+    } while (this.asked.has(this.nextToken))
+    return this.nextToken
+  }
+
+  private async connect(peer: MemberEntry): Promise<void> {
+    const link = this.options.registry.link(peer.address)
+    await link.connect(COMMAND_MS)
+    if (this.joined.get(peer.address) === link.session) return
+    const { poolName, nonce } = this.options
+    const body = {
+      mode: "assemble" as const,
+      startsDirty: false,
+      memberId: peer.memberId,
+      minNormal: 0,
+      chunkSizeBytes: 0,
+      queueDepth: 0,
+      mappedSizeBytes: 0,
+      poolUuid: ZERO_UUID,
+      storeUuid: peer.storeUuid,
+      nonce,
+      poolName,
+    }
+    await this.ask(peer, "join-pool", NO_VERSION, body, LAST_IO_ROOM)
+    this.joined.set(peer.address, link.session)
+  }
+
+  private ask<K extends CommandKind>(
+    peer: MemberEntry,
+    kind: K,
+    mapVersion: MapVersion,
+    body: CommandOf<K>["body"],
+    roomBytes: number,
+  ): Promise<ReplyOf<K> & { readonly outcome: "ok" }> {
+    const { groupId, memberId, registry } = this.options
+    const command = {
+      kind,
+      groupId,
+      mapVersion,
+      sessionGeneration: 0,
+      senderMemberId: memberId,
+      body,
+      payload: undefined,
+    } as unknown as CommandOf<K>
+    return registry.link(peer.address).ask(command, { deadlineMs: COMMAND_MS, roomBytes })
+  }
+}
