@@ -1,0 +1,185 @@
+/** Making, refusing, inspecting and erasing stores, and what is found where a store is damaged. */
+import type { Env, Memory, Store } from "@rmr/core"
+import { buddyMemory, STATUS_OK } from "@rmr/core"
+import { type SimDisk, simDisk, type World } from "@rmr/testkit"
+import { nodeWorld } from "@rmr/testkit/node"
+import { createStore, eraseStore, inspectStore, storeBytes } from "./create-store.js"
+import { fileStore } from "./open-store.js"
+import { SUPERBLOCK_BYTES } from "./superblock.js"
+
+const SHAPE = { sizeBytes: 1024 * 1024, extentBytes: 65_536, hotExtentsMax: 16 }
+
+interface Place {
+  readonly world: World
+  readonly env: Env
+  readonly memory: Memory
+  readonly disk: SimDisk
+}
+
+function newPlace(sizeBytes = storeBytes(SHAPE)): Place {
+  const world = nodeWorld({ seed: 5 })
+  const memory = buddyMemory({ arenas: [4 * 1024 * 1024], leaseCountMax: 64 })
+  const disk = simDisk(world, { name: "disk", sizeBytes, inFlightMax: 128 })
+  return { world, env: world.env, memory, disk }
+}
+
+const create = ({ world, env, memory, disk }: Place, isForced = false): Promise<void> =>
+  world.settled(
+    createStore({ env, memory, source: disk.source(), isForced, ...SHAPE }),
+    "create",
+    1e9,
+  )
+
+/** Completions resolve what waits for them, by token. */
+class Opened {
+  store: Store | undefined
+  private readonly waiting = new Map<number, (status: number) => void>()
+
+  async open({ world, env, memory, disk }: Place): Promise<Store> {
+    const events = {
+      onCompletions: ({ words, count }: { words: Int32Array; count: number }) => {
+        for (let row = 0; row < count; row++)
+          this.waiting.get(words[row * 4]!)?.(words[row * 4 + 1]!)
+      },
+    }
+    const source = fileStore({ source: disk.source() })
+    this.store = await world.settled(source.open({ env, memory, events }), "open", 1e9)
+    return this.store
+  }
+
+  ask(submit: (store: Store, token: number) => void): Promise<number> {
+    const token = this.waiting.size + 1
+    return new Promise((resolve) => {
+      this.waiting.set(token, resolve)
+      submit(this.store!, token)
+    })
+  }
+}
+
+describe("createStore", () => {
+  it("makes a store that says what it was made for, and leaves no lease behind", async () => {
+    const place = newPlace()
+    await create(place)
+    const { world, env, memory, disk } = place
+    const block = await world.settled(inspectStore({ env, memory, source: disk.source() }), "look")
+    expect(block).toMatchObject({ ...SHAPE, isClean: true, pending: "none" })
+    expect(memory.stats().leaseCount).toBe(0)
+  })
+
+  it("refuses a place that holds something, and says what", async () => {
+    const place = newPlace()
+    const marks: readonly [string, number, number[]][] = [
+      ["ext4", 1080, [0x53, 0xef]],
+      ["XFS", 0, [0x58, 0x46, 0x53, 0x42]],
+      ["partition table", 510, [0x55, 0xaa]],
+      ["data of somebody else", 100_000, [1]],
+    ]
+    for (const [what, at, bytes] of marks) {
+      place.disk.poke(at, Uint8Array.from(bytes))
+      await expect(create(place)).rejects.toThrow(what)
+      place.disk.poke(at, new Uint8Array(bytes.length))
+    }
+    await create(place)
+    await expect(create(place)).rejects.toThrow("exists: disk holds a store of a pool")
+    await create(place, true)
+  })
+
+  it("refuses a place that is too small, with both sizes", async () => {
+    const place = newPlace(storeBytes(SHAPE) - 4096)
+    await expect(create(place)).rejects.toMatchObject({ code: "too-small" })
+  })
+
+  it("zeroes a place that is forced, so that nothing of before is read", async () => {
+    const place = newPlace()
+    const dataStart = storeBytes(SHAPE) - SHAPE.sizeBytes
+    place.disk.poke(dataStart + 8192, new Uint8Array(4096).fill(9))
+    await create(place, true)
+    expect(place.disk.peek(dataStart + 8192, 4096).every((byte) => byte === 0)).toBe(true)
+  })
+
+  it("leaves no store where it was interrupted", async () => {
+    const place = newPlace()
+    const { world, env, memory, disk } = place
+    const making = createStore({ env, memory, source: disk.source(), ...SHAPE })
+    making.catch(() => undefined)
+    await world.run({ stepsMax: 3 })
+    disk.powerCut()
+    await expect(new Opened().open({ ...place, memory: newPlace().memory })).rejects.toMatchObject({
+      code: "not-found",
+    })
+  })
+
+  it("an erased store is none", async () => {
+    const place = newPlace()
+    await create(place)
+    const { world, env, memory, disk } = place
+    await world.settled(eraseStore({ env, memory, source: disk.source() }), "erase")
+    await expect(new Opened().open(place)).rejects.toMatchObject({ code: "not-found" })
+  })
+})
+
+describe("a store that is damaged", () => {
+  it("S19: loses nothing with one bad superblock, and is refused with two", async () => {
+    const place = newPlace()
+    await create(place)
+    for (const copy of [0, 1]) {
+      const at = copy * SUPERBLOCK_BYTES + 40
+      place.disk.poke(at, Uint8Array.of(place.disk.peek(at, 1)[0]! ^ 1))
+      if (copy === 1) break
+      const opened = new Opened()
+      const store = await opened.open(place)
+      expect(store.restart).toBe("none")
+      await place.world.settled(store.close(), "close")
+      // An update has written both copies anew.
+      place.disk.poke(at, Uint8Array.of(place.disk.peek(at, 1)[0]! ^ 1))
+    }
+    await expect(new Opened().open(place)).rejects.toMatchObject({ code: "not-found" })
+  })
+
+  it("S19: a log that lost a frame in its middle is refused, not read up to there", async () => {
+    const place = newPlace()
+    await create(place)
+    const opened = new Opened()
+    const store = await opened.open(place)
+    for (const version of [1, 2, 3]) {
+      const cells = [{ kind: "state", index: 0, bytes: Uint8Array.of(version) } as const]
+      const status = opened.ask((one, token) => one.commit(token, cells))
+      expect(await place.world.settled(status, "commit")).toBe(STATUS_OK)
+    }
+    await place.world.settled(store.close(), "close")
+    const log = 2 * SUPERBLOCK_BYTES
+    place.disk.poke(log + 2 * 4096 + 4, Uint8Array.of(0))
+    await expect(new Opened().open(place)).rejects.toMatchObject({ code: "corrupt" })
+  })
+})
+
+describe("a log that is full", () => {
+  it("S9: is begun anew in the other area, with everything that is alive", async () => {
+    const place = newPlace()
+    await create(place)
+    const opened = new Opened()
+    let store = await opened.open(place)
+    const bytes = new Uint8Array(200 * 1024).fill(7)
+    for (let nth = 0; nth < 120; nth++) {
+      bytes[0] = nth
+      const cells = [
+        { kind: "pool-metadata", index: 0, bytes } as const,
+        { kind: "map", index: nth % 8, bytes: Uint8Array.of(nth) } as const,
+      ]
+      const status = opened.ask((one, token) => one.commit(token, cells))
+      expect(await place.world.settled(status, "commit")).toBe(STATUS_OK)
+    }
+    await place.world.settled(store.close(), "close")
+    store = await new Opened().open(place)
+    const { world, env, disk } = place
+    const found = await world.settled(store.readCell("pool-metadata", 0), "cell")
+    expect([found?.length, found?.[0]]).toEqual([bytes.length, 119])
+    const reading = store.cellIndexes("map").map((index) => store.readCell("map", index))
+    const maps = await world.settled(Promise.all(reading), "cells")
+    expect(maps.map((map) => map?.[0])).toEqual([112, 113, 114, 115, 116, 117, 118, 119])
+    await world.settled(store.close(), "close")
+    const look = { env, memory: place.memory, source: disk.source() }
+    const block = await world.settled(inspectStore(look), "look")
+    expect(block.generation).toBeGreaterThan(1)
+  })
+})

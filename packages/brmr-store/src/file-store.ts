@@ -1,0 +1,321 @@
+/**
+ * FileStore: a store in a file or block device (ports/store.ts).
+ *
+ * ```
+ *   superblock ×2 │ log area 0 │ log area 1 │ data, at a fixed aligned offset
+ * ```
+ *
+ * Data goes straight to the file; its tokens are translated in a table and nothing else happens.
+ * Metadata is a commit log (commit-log.ts): what a turn asks for becomes one frame. Data and log
+ * never share a block, so no data operation reaches metadata.
+ */
+import type {
+  BlockBatch,
+  BlockFile,
+  CellKind,
+  CellWrite,
+  Lease,
+  RestartClass,
+  Store,
+  StoreCapabilities,
+  StoreGeometry,
+  StoreOpen,
+} from "@rmr/core"
+import {
+  assert,
+  assertCellIndex,
+  assertCells,
+  assertExtents,
+  assertLeaseRange,
+  BLOCK_FUA,
+  BLOCK_STRIDE,
+  BLOCK_UNMAP,
+  isBlockRange,
+  RmrError,
+  STATUS_OK,
+  statusOf,
+} from "@rmr/core"
+import { DataSlots, NEEDS_FLUSH } from "./data-slots.js"
+import { META_TOKENS } from "./meta-io.js"
+import type { Metadata } from "./metadata.js"
+
+const CLOSED = statusOf("closed")
+const INVALID_RANGE = statusOf("invalid-range")
+const NO_SPACE = statusOf("no-space")
+/** What metadata may have in flight beside data. */
+const META_IN_FLIGHT = 4
+
+export class FileStore implements Store {
+  readonly geometry: StoreGeometry
+  readonly supports: StoreCapabilities
+  readonly restart: RestartClass
+  readonly hotAtOpen: readonly number[] | "unreadable"
+  readonly blockBytes: number
+  readonly atomicBytes: number
+  readonly ioBytesMax: number
+  readonly inFlightMax: number
+  private readonly file: BlockFile
+  private readonly opening: StoreOpen
+  private readonly metadata: Metadata
+  private readonly slots: DataSlots
+  /** Where the volume begins in the file. */
+  readonly dataStart: number
+  private readonly done: { count: number; words: Int32Array }
+  private isClosing: Promise<void> | undefined
+  private isDue = false
+  private idle: (() => void) | undefined
+
+  constructor(opening: StoreOpen, file: BlockFile, metadata: Metadata) {
+    const { superblock } = metadata
+    this.opening = opening
+    this.file = file
+    this.metadata = metadata
+    this.geometry = Object.freeze({
+      extentBytes: superblock.extentBytes,
+      hotExtentsMax: superblock.hotExtentsMax,
+      mapPagesMax: superblock.mapPagesMax,
+    })
+    this.supports = Object.freeze({ unmap: file.supports.unmap, dataChecked: false })
+    this.restart = metadata.restart
+    this.hotAtOpen = metadata.hotAtOpen
+    this.blockBytes = file.blockBytes
+    this.atomicBytes = file.atomicBytes
+    this.ioBytesMax = file.ioBytesMax
+    this.inFlightMax = file.inFlightMax - META_IN_FLIGHT
+    this.dataStart = superblock.dataStart
+    this.slots = new DataSlots(this.inFlightMax)
+    // Completions of data and metadata that wait for the end of the turn: each has its own room.
+    this.done = { count: 0, words: new Int32Array(64 * BLOCK_STRIDE) }
+    metadata.onFrame((tokens, status) => {
+      for (const token of tokens) this.complete(token, status, 0, 0)
+      this.deliverSoon()
+    })
+  }
+
+  get sizeBytes(): number {
+    return this.metadata.superblock.sizeBytes
+  }
+
+  /** Where a cell lies in the file, for tools and tests. */
+  placeOf(kind: CellKind, index: number): { at: number; bytes: number } | undefined {
+    return this.metadata.log.placeOf(kind, index)
+  }
+
+  get placeOfHotSet(): { at: number; bytes: number } | undefined {
+    return this.metadata.log.placeOfHotSet
+  }
+
+  read(token: number, offset: number, lease: Lease, at: number, bytes: number): void {
+    if (!this.admit(token, offset, bytes)) return
+    assertLeaseRange(this.opening.memory, this.blockBytes, lease, at, bytes)
+    this.file.read(this.slots.take(token, 0), this.dataStart + offset, lease, at, bytes)
+  }
+
+  write(
+    token: number,
+    offset: number,
+    lease: Lease,
+    at: number,
+    bytes: number,
+    flags: number,
+  ): void {
+    assert((flags & ~BLOCK_FUA) === 0, "a write may be FUA, and nothing else")
+    if (!this.admit(token, offset, bytes)) return
+    assertLeaseRange(this.opening.memory, this.blockBytes, lease, at, bytes)
+    this.assertHot(offset, bytes)
+    const isForced = (flags & BLOCK_FUA) !== 0
+    const isEmulated = isForced && !this.file.supports.forcedUnitAccess
+    const slot = this.slots.take(token, isEmulated ? NEEDS_FLUSH : 0)
+    const passed = isEmulated ? 0 : flags
+    this.file.write(slot, this.dataStart + offset, lease, at, bytes, passed)
+  }
+
+  zero(token: number, offset: number, bytes: number, flags: number): void {
+    assert((flags & ~(BLOCK_FUA | BLOCK_UNMAP)) === 0, "zero may be FUA and unmap")
+    if (!this.admit(token, offset, bytes)) return
+    this.assertHot(offset, bytes)
+    const isForced = (flags & BLOCK_FUA) !== 0
+    const isEmulated = isForced && !this.file.supports.forcedUnitAccess
+    const slot = this.slots.take(token, isEmulated ? NEEDS_FLUSH : 0)
+    const passed = isEmulated ? flags & ~BLOCK_FUA : flags
+    this.file.zero(slot, this.dataStart + offset, bytes, passed)
+  }
+
+  flush(token: number): void {
+    if (this.refuseClosed(token)) return
+    this.file.flush(this.slots.take(token, 0, true))
+  }
+
+  submit(): void {
+    this.file.submit()
+    this.metadata.start()
+  }
+
+  async readCell(kind: CellKind, index: number): Promise<Uint8Array | undefined> {
+    assertCellIndex(kind, index, this.geometry)
+    if (this.isClosing !== undefined) throw new RmrError("closed", "the store was closed")
+    return this.metadata.log.read(kind, index)
+  }
+
+  cellIndexes(kind: CellKind): readonly number[] {
+    return this.metadata.log.indexes(kind)
+  }
+
+  commit(token: number, cells: readonly CellWrite[]): void {
+    assertCells(cells, this.geometry)
+    if (this.refuseClosed(token)) return
+    this.metadata.commit(token, cells)
+  }
+
+  heat(token: number, extents: readonly number[]): void {
+    assertExtents(extents, this.sizeBytes, this.geometry)
+    if (this.refuseClosed(token)) return
+    if (!this.metadata.heat(token, extents)) {
+      this.complete(token, NO_SPACE, 0, 0)
+      this.deliverSoon()
+    }
+  }
+
+  cool(extents: readonly number[]): void {
+    assertExtents(extents, this.sizeBytes, this.geometry)
+    if (this.isClosing === undefined) this.metadata.cool(extents)
+  }
+
+  settleRestart(token: number): void {
+    if (this.refuseClosed(token)) return
+    this.metadata.settle(token)
+  }
+
+  async grow(sizeBytes: number): Promise<void> {
+    if (this.isClosing !== undefined) throw new RmrError("closed", "the store was closed")
+    if (sizeBytes <= this.sizeBytes) return
+    await this.file.grow(this.dataStart + sizeBytes)
+    await this.metadata.zeroNew(this.file, this.dataStart, this.sizeBytes, sizeBytes)
+    await this.metadata.changeSize(sizeBytes)
+  }
+
+  close(): Promise<void> {
+    this.isClosing ??= this.shut()
+    return this.isClosing
+  }
+
+  /** The file's completions; the metadata's are in between. */
+  onCompletions({ words, count }: BlockBatch): void {
+    for (let row = 0, at = 0; row < count; row++, at += BLOCK_STRIDE) {
+      const token = words[at]!
+      const status = words[at + 1]!
+      if (token >= META_TOKENS) {
+        this.metadata.io.onCompletion(token, status)
+        continue
+      }
+      this.onData(token, status, words[at + 2]!, words[at + 3]!)
+    }
+    this.deliver()
+  }
+
+  private onData(slot: number, status: number, badAt: number, badBytes: number): void {
+    const { slots } = this
+    if (status === STATUS_OK && slots.needsFlush(slot)) {
+      slots.noteFlush(slot)
+      this.file.flush(slot)
+      return
+    }
+    if (status !== STATUS_OK && slots.isFlush(slot) && status !== CLOSED) {
+      // S17: that the cache is lost is durable before anybody hears of it.
+      void this.metadata.noteCacheLost().then(() => {
+        this.complete(slots.give(slot), status, 0, 0)
+        this.deliverSoon()
+      })
+      return
+    }
+    this.complete(slots.give(slot), status, badAt, badBytes)
+  }
+
+  private admit(token: number, offset: number, bytes: number): boolean {
+    if (this.refuseClosed(token)) return false
+    if (isBlockRange(this, offset, bytes)) return true
+    this.complete(token, INVALID_RANGE, 0, 0)
+    this.deliverSoon()
+    return false
+  }
+
+  private refuseClosed(token: number): boolean {
+    if (this.isClosing === undefined) return false
+    this.complete(token, CLOSED, 0, 0)
+    this.deliverSoon()
+    return true
+  }
+
+  /** I1: data is written nowhere but where a crash would make everybody look. */
+  private assertHot(offset: number, bytes: number): void {
+    const { extentBytes } = this.geometry
+    const last = Math.floor((offset + bytes - 1) / extentBytes)
+    for (let extent = Math.floor(offset / extentBytes); extent <= last; extent++) {
+      assert(this.metadata.isHot(extent), `extent ${extent} is hot before it is written`)
+    }
+  }
+
+  private complete(token: number, status: number, badAt: number, badBytes: number): void {
+    const { done } = this
+    const at = done.count * BLOCK_STRIDE
+    if (at === done.words.length) {
+      const longer = new Int32Array(2 * done.words.length)
+      longer.set(done.words)
+      done.words = longer
+    }
+    done.words[at] = token
+    done.words[at + 1] = status
+    done.words[at + 2] = badAt
+    done.words[at + 3] = badBytes
+    done.count++
+  }
+
+  private deliverSoon(): void {
+    if (this.isDue) return
+    this.isDue = true
+    this.opening.env.clock.schedule(0, () => {
+      this.isDue = false
+      this.deliver()
+    })
+  }
+
+  private deliver(): void {
+    const { done } = this
+    if (done.count > 0) {
+      const { count, words } = done
+      // What the user asks meanwhile completes into a table of its own.
+      done.words = this.spare
+      done.count = 0
+      this.opening.events.onCompletions({ count, words })
+      this.spare = words
+    }
+    if (this.idle !== undefined && this.isIdle) this.idle()
+  }
+
+  private spare: Int32Array = new Int32Array(64 * BLOCK_STRIDE)
+
+  private get isIdle(): boolean {
+    return this.slots.count === 0 && this.metadata.isIdle && this.done.count === 0 && !this.isDue
+  }
+
+  private async shut(): Promise<void> {
+    this.file.submit()
+    this.metadata.start()
+    while (!this.isIdle) {
+      await new Promise<void>((resolve) => {
+        this.idle = resolve
+      })
+      this.idle = undefined
+    }
+    await this.metadata.close()
+    await this.file.close()
+    // Operations that came meanwhile are told that it is closed.
+    while (this.isDue) {
+      await new Promise<void>((resolve) => {
+        this.idle = resolve
+      })
+      this.idle = undefined
+    }
+    this.metadata.io.release()
+  }
+}
