@@ -11,6 +11,7 @@ import type {
   Env,
   ErrorCode,
   GroupId,
+  MemberMap,
   MemberReport,
   Memory,
   PoolMetadata,
@@ -23,6 +24,7 @@ import {
   assert,
   groupIdOfName,
   LAST_IO_CELL,
+  mapSummary,
   NO_VIEW,
   RmrError,
   SERVER_POOL_MACHINE,
@@ -128,6 +130,22 @@ export class ServerPool {
   /** There from the first view record on. */
   get dataPath(): DataPath | undefined {
     return this.data
+  }
+
+  /** Chunks that this process has fetched from peers. */
+  get copiedChunks(): number {
+    return this.copier?.copiedChunks ?? 0
+  }
+
+  /** What this member lacks, and what it knows that absent ones lack, as text. */
+  mapSummary(): string {
+    const { volume, record } = this.member
+    const members: MemberMap[] = []
+    for (const [slot, entry] of (record?.members ?? []).entries()) {
+      const map = slot === volume?.ownSlot ? volume.maps.own : volume?.maps.about(slot)
+      if (entry !== undefined && map !== undefined) members.push({ memberId: entry.memberId, map })
+    }
+    return mapSummary(members)
   }
 
   move(to: ServerPoolState, event: ServerPoolEvent, detail = ""): void {

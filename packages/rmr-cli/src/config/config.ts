@@ -1,0 +1,253 @@
+/**
+ * The configuration of one `rmr` daemon: a TOML file for either role, or both.
+ *
+ * ```toml
+ * name = "storage-1"
+ * control = "/run/rmr/control.sock"
+ *
+ * [storage]
+ * listen = ["tcp://0.0.0.0:4710"]
+ *
+ * [[storage.pool]]
+ * name = "vault"
+ * member = 1
+ * store = "/srv/rmr/vault.store"
+ * size = "10 GiB"                # a new file of this size is made where there is none
+ *
+ * [client]
+ * nbd = ["unix:/run/rmr/nbd.sock", "127.0.0.1:10809"]
+ *
+ * [[client.pool]]
+ * name = "vault"
+ * members = ["1@tcp://10.0.0.1:4710", "2@tcp://10.0.0.2:4710"]
+ * ```
+ *
+ * What is not known is refused, with the place: a key that is misspelled would otherwise be a
+ * setting that silently is not there.
+ */
+import { readFileSync } from "node:fs"
+import {
+  CHUNK_BYTES_DEFAULT,
+  CHUNK_BYTES_MAX,
+  CHUNK_BYTES_MIN,
+  MEMBERS_MAX,
+  type MemberId,
+  memberId,
+  poolNameProblem,
+  QUEUE_DEPTH_DEFAULT,
+  QUEUE_DEPTH_MAX,
+  RmrError,
+  VOLUME_BLOCK_BYTES,
+} from "@rmr/core"
+import { parse } from "smol-toml"
+import { z } from "zod"
+import { parseSize } from "./sizes.js"
+
+const size = z.union([z.number().int().positive(), z.string()]).transform((value, context) => {
+  try {
+    return typeof value === "number" ? value : parseSize(value)
+  } catch (thrown) {
+    context.addIssue({ code: "custom", message: RmrError.from(thrown).detail })
+    return z.NEVER
+  }
+})
+
+const volumeSize = size.refine((bytes) => bytes % VOLUME_BLOCK_BYTES === 0, {
+  message: `a volume has a size that is a multiple of ${VOLUME_BLOCK_BYTES}`,
+})
+
+const chunkSize = size.refine(
+  (bytes) => bytes >= CHUNK_BYTES_MIN && bytes <= CHUNK_BYTES_MAX && (bytes & (bytes - 1)) === 0,
+  { message: "a chunk is a power of two from 4 KiB to 16 MiB" },
+)
+
+const poolName = z.string().superRefine((name, context) => {
+  const problem = poolNameProblem(name)
+  if (problem !== undefined) context.addIssue({ code: "custom", message: problem })
+})
+
+const id = z.number().int().min(1).max(255).transform(memberId)
+
+const member = z.string().transform((text, context): { memberId: MemberId; address: string } => {
+  const found = /^(\d+)@(\S+)$/.exec(text)
+  const number = Number(found?.[1])
+  if (found?.[2] === undefined || number < 1 || number > 255) {
+    const message = `"${text}" is no member; write its id and address: 1@tcp://10.0.0.1:4710`
+    context.addIssue({ code: "custom", message })
+    return z.NEVER
+  }
+  return { memberId: memberId(number), address: found[2] }
+})
+
+export type NbdAddress =
+  | { readonly path: string }
+  | { readonly host: string; readonly port: number }
+
+const nbdAddress = z.string().transform((text, context): NbdAddress => {
+  if (text.startsWith("unix:")) return { path: text.slice(5) }
+  const found = /^\[?([^\]]+?)\]?:(\d+)$/.exec(text)
+  const port = Number(found?.[2])
+  if (found?.[1] === undefined || port > 65_535) {
+    const message = `"${text}" is no place for NBD; write unix:/run/rmr/nbd.sock or 127.0.0.1:10809`
+    context.addIssue({ code: "custom", message })
+    return z.NEVER
+  }
+  return { host: found[1], port }
+})
+
+const queueDepth = z.number().int().min(1).max(QUEUE_DEPTH_MAX).default(QUEUE_DEPTH_DEFAULT)
+
+const storagePool = z.strictObject({
+  name: poolName,
+  member: id,
+  store: z.string().min(1),
+  size: volumeSize.optional(),
+  chunk: chunkSize.default(CHUNK_BYTES_DEFAULT),
+  queue_depth: queueDepth,
+  direct: z.enum(["auto", "on", "off"]).default("auto"),
+})
+
+const storage = z.strictObject({
+  listen: z.array(z.string()).min(1),
+  memory: size.default(64 * 1024 * 1024),
+  pool: z.array(storagePool).default([]),
+})
+
+const milliseconds = z.number().int().min(10).max(3_600_000)
+
+const clientPool = z.strictObject({
+  name: poolName,
+  members: z.array(member).min(1).max(MEMBERS_MAX),
+  /** The pool is created with this size where no member knows it. */
+  create: volumeSize.optional(),
+  chunk: chunkSize.optional(),
+  queue_depth: queueDepth.optional(),
+  min_normal: z.number().int().min(1).max(MEMBERS_MAX).optional(),
+  read_policy: z.enum(["round-robin", "least-inflight", "latency"]).default("round-robin"),
+  /** Mapped and exported under this name at start; default the pool's. */
+  export: z.string().min(1).optional(),
+  io_deadline_ms: milliseconds.optional(),
+  no_leg_ms: milliseconds.optional(),
+})
+
+const client = z.strictObject({
+  nbd: z.array(nbdAddress).default([]),
+  memory: size.default(128 * 1024 * 1024),
+  pool: z.array(clientPool).default([]),
+})
+
+const config = z
+  .strictObject({
+    name: z.string().regex(/^[!-~]{1,255}$/, "a name is visible ASCII without spaces"),
+    control: z.string().min(1).optional(),
+    log: z.enum(["debug", "info", "warn", "error"]).default("info"),
+    storage: storage.optional(),
+    client: client.optional(),
+  })
+  .refine((value) => value.storage !== undefined || value.client !== undefined, {
+    message: "it has neither [storage] nor [client]: there is nothing to do",
+  })
+
+export interface StoragePoolConfig {
+  readonly name: string
+  readonly member: MemberId
+  /** A file or block device. */
+  readonly store: string
+  /** A store of this size is made where the file does not exist. */
+  readonly size?: number | undefined
+  readonly chunk: number
+  readonly queue_depth: number
+  readonly direct: "auto" | "on" | "off"
+}
+
+export interface StorageConfig {
+  readonly listen: readonly string[]
+  /** Payload memory; more requests than fit wait. */
+  readonly memory: number
+  readonly pool: readonly StoragePoolConfig[]
+}
+
+export interface ClientPoolConfig {
+  readonly name: string
+  readonly members: readonly { readonly memberId: MemberId; readonly address: string }[]
+  /** The pool is created with this size where no member knows it. */
+  readonly create?: number | undefined
+  readonly chunk?: number | undefined
+  readonly queue_depth?: number | undefined
+  readonly min_normal?: number | undefined
+  readonly read_policy: "round-robin" | "least-inflight" | "latency"
+  /** Name of the device; default the pool's. */
+  readonly export?: string | undefined
+  readonly io_deadline_ms?: number | undefined
+  readonly no_leg_ms?: number | undefined
+}
+
+export interface ClientConfig {
+  readonly nbd: readonly NbdAddress[]
+  readonly memory: number
+  readonly pool: readonly ClientPoolConfig[]
+}
+
+export interface Config {
+  /** Of this node, as peers and people know it. */
+  readonly name: string
+  /** Control socket; default /run/rmr/control.sock. */
+  readonly control?: string | undefined
+  readonly log: "debug" | "info" | "warn" | "error"
+  readonly storage?: StorageConfig | undefined
+  readonly client?: ClientConfig | undefined
+}
+
+/** Fails with `invalid-argument` and every place that is wrong, or `not-found`. */
+export function readConfig(path: string): Config {
+  let text: string
+  try {
+    text = readFileSync(path, "utf8")
+  } catch (thrown) {
+    const detail = thrown instanceof Error ? thrown.message : String(thrown)
+    throw new RmrError("not-found", `${path} cannot be read: ${detail}`, { cause: thrown })
+  }
+  return parseConfig(text, path)
+}
+
+export function parseConfig(text: string, path: string): Config {
+  let document: unknown
+  try {
+    document = parse(text)
+  } catch (thrown) {
+    const detail = thrown instanceof Error ? thrown.message : String(thrown)
+    throw new RmrError("invalid-argument", `${path} is no TOML: ${detail}`, { cause: thrown })
+  }
+  const result = config.safeParse(document)
+  if (!result.success) {
+    const places = result.error.issues.map(
+      (issue) => `${issue.path.length === 0 ? "file" : issue.path.join(".")}: ${issue.message}`,
+    )
+    throw new RmrError("invalid-argument", `${path}: ${places.join("; ")}`)
+  }
+  requireUnique(path, "storage", result.data.storage?.pool ?? [])
+  requireUnique(path, "client", result.data.client?.pool ?? [])
+  return result.data
+}
+
+function requireUnique(
+  path: string,
+  role: string,
+  pools: readonly { readonly name: string; readonly export?: string | undefined }[],
+): void {
+  const names = new Set<string>()
+  for (const { name } of pools) {
+    if (names.has(name)) {
+      throw new RmrError("name-clash", `${path}: ${role} has two pools with the name ${name}`)
+    }
+    names.add(name)
+  }
+  const exports = new Set<string>()
+  for (const pool of pools) {
+    const exported = pool.export ?? pool.name
+    if (exports.has(exported)) {
+      throw new RmrError("name-clash", `${path}: two devices with the name ${exported}`)
+    }
+    exports.add(exported)
+  }
+}

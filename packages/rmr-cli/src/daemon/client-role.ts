@@ -1,0 +1,220 @@
+/**
+ * The client role of a daemon: pools that it opens, maps as devices and exports by NBD.
+ *
+ * A pool that cannot be opened yet is tried again until it can, and `status` says why not: a daemon
+ * that starts before its storage nodes is no error.
+ */
+import { type Device, mapDevice, type NbdServer, nbdServer } from "@rmr/brmr-client"
+import { type ClientPool, createPool, type Leg, LinkRegistry, openPool } from "@rmr/client"
+import { buddyMemory, type Env, explain, type Memory, RmrError, type Timer } from "@rmr/core"
+import { pageArenas, plainStreamEngine } from "@rmr/io"
+import { tcp } from "@rmr/transport-tcp"
+import type { ClientConfig, ClientPoolConfig, NbdAddress } from "../config/config.js"
+import type { ClientPoolStatus, ClientStatus, LegStatus } from "../control/status.js"
+import { SOFTWARE } from "../version.js"
+
+const LEASES_MAX = 8192
+const RETRY_MS = 500
+
+interface Entry {
+  readonly config: ClientPoolConfig
+  pool: ClientPool | undefined
+  device: Device | undefined
+  error: RmrError | undefined
+  retry: Timer | undefined
+  isOpening: boolean
+}
+
+export class ClientRole {
+  private readonly env: Env
+  private readonly registry: LinkRegistry
+  private readonly nbd: NbdServer
+  private readonly config: ClientConfig
+  private readonly entries: Entry[]
+  private isClosed = false
+
+  private constructor(env: Env, name: string, memory: Memory, config: ClientConfig) {
+    this.env = env
+    this.config = config
+    const transport = tcp({ payloadChecked: false, software: SOFTWARE })
+    this.registry = new LinkRegistry({ env, memory, transport, hostName: name, software: SOFTWARE })
+    this.nbd = nbdServer({ env, memory, engine: plainStreamEngine })
+    this.entries = config.pool.map((pool) => ({
+      config: pool,
+      pool: undefined,
+      device: undefined,
+      error: undefined,
+      retry: undefined,
+      isOpening: false,
+    }))
+  }
+
+  /** Fails where NBD cannot be listened for; pools are opened in the background. */
+  static async start(env: Env, name: string, config: ClientConfig): Promise<ClientRole> {
+    const memory = buddyMemory({ arenas: pageArenas([config.memory]), leaseCountMax: LEASES_MAX })
+    const role = new ClientRole(env, name, memory, config)
+    try {
+      for (const address of config.nbd) await role.nbd.listen(address)
+    } catch (thrown) {
+      await role.close()
+      throw thrown
+    }
+    for (const entry of role.entries) role.open(entry)
+    return role
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true
+    for (const entry of this.entries) entry.retry?.cancel()
+    await this.nbd.close()
+    for (const { pool } of this.entries) await pool?.close()
+    await this.registry.close()
+  }
+
+  status(): ClientStatus {
+    const stats = this.nbd.stats()
+    return {
+      nbd: { ...stats, uris: this.uris() },
+      pools: this.entries.map((entry) => this.poolStatus(entry)),
+    }
+  }
+
+  /** Takes the pool from a client that is alive: an admin said so. */
+  async takeOver(poolName: string): Promise<unknown> {
+    const entry = this.entryOf(poolName)
+    if (entry.pool !== undefined && entry.pool.ended === undefined) {
+      throw new RmrError("exists", `pool ${poolName} is open here already`)
+    }
+    await this.openNow(entry, true)
+    return this.poolStatus(entry)
+  }
+
+  /** Ends exports, unmaps the device on all members and leaves the pool; nobody opens it again. */
+  async unmap(poolName: string): Promise<unknown> {
+    const entry = this.entryOf(poolName)
+    entry.retry?.cancel()
+    if (entry.device === undefined) throw new RmrError("not-found", `${poolName} is not mapped`)
+    await this.nbd.removeExport(nameOf(entry.config))
+    await entry.device.unmap()
+    await entry.pool?.close()
+    entry.device = undefined
+    entry.pool = undefined
+    return this.poolStatus(entry)
+  }
+
+  async map(poolName: string): Promise<unknown> {
+    const entry = this.entryOf(poolName)
+    if (entry.device !== undefined) throw new RmrError("exists", `${poolName} is mapped already`)
+    await this.openNow(entry, false)
+    return this.poolStatus(entry)
+  }
+
+  private entryOf(poolName: string): Entry {
+    const entry = this.entries.find(({ config }) => config.name === poolName)
+    if (entry !== undefined) return entry
+    const known = this.entries.map(({ config }) => config.name).join(", ") || "none"
+    throw new RmrError("not-found", `no pool ${poolName} in the configuration; it has: ${known}`)
+  }
+
+  private open(entry: Entry): void {
+    this.openNow(entry, false).catch((thrown: unknown) => {
+      const error = RmrError.from(thrown)
+      if (entry.error?.message !== error.message) {
+        this.env.log.write("warn", "pool.not-open", {
+          pool: entry.config.name,
+          code: error.code,
+          detail: error.detail,
+        })
+      }
+      entry.error = error
+      if (this.isClosed) return
+      entry.retry = this.env.clock.schedule(RETRY_MS, () => this.open(entry))
+    })
+  }
+
+  private async openNow(entry: Entry, isTakeover: boolean): Promise<void> {
+    if (entry.isOpening) throw new RmrError("busy", `pool ${entry.config.name} is being opened`)
+    entry.isOpening = true
+    try {
+      const pool = await this.openOrCreate(entry.config, isTakeover)
+      entry.pool = pool
+      const exported = nameOf(entry.config)
+      entry.device = await mapDevice({ pool, name: exported })
+      this.nbd.addExport(exported, entry.device, { description: `pool ${pool.name}` })
+      entry.error = undefined
+      this.env.log.write("info", "pool.open", { pool: pool.name, row: entry.device.row })
+    } finally {
+      entry.isOpening = false
+    }
+  }
+
+  private async openOrCreate(config: ClientPoolConfig, isTakeover: boolean): Promise<ClientPool> {
+    const times = {
+      ...(config.io_deadline_ms === undefined ? {} : { ioDeadlineMs: config.io_deadline_ms }),
+      ...(config.no_leg_ms === undefined ? {} : { noLegMs: config.no_leg_ms }),
+    }
+    const options = {
+      registry: this.registry,
+      poolName: config.name,
+      members: config.members,
+      readPolicy: config.read_policy,
+      times,
+    }
+    try {
+      return await openPool({ ...options, isTakeover })
+    } catch (thrown) {
+      const error = RmrError.from(thrown)
+      if (error.code !== "not-found" || config.create === undefined) throw error
+    }
+    return createPool({
+      ...options,
+      sizeBytes: config.create,
+      ...(config.chunk === undefined ? {} : { chunkSizeBytes: config.chunk }),
+      ...(config.queue_depth === undefined ? {} : { queueDepth: config.queue_depth }),
+      ...(config.min_normal === undefined ? {} : { minNormal: config.min_normal }),
+    })
+  }
+
+  private uris(): string[] {
+    return this.entries.flatMap(({ config, device }) =>
+      device === undefined ? [] : this.config.nbd.map((at) => uriOf(at, nameOf(config))),
+    )
+  }
+
+  private poolStatus({ config, pool, device, error }: Entry): ClientPoolStatus {
+    const record = pool?.record
+    const why = pool?.ended ?? error
+    return {
+      name: config.name,
+      state: pool === undefined ? "waiting" : (pool.ended?.code ?? "open"),
+      why: why?.message ?? null,
+      device: device === undefined ? null : { name: device.name, ...device.parameters },
+      view: record === undefined ? null : `${record.mapVersion.epoch}.${record.mapVersion.version}`,
+      sizeBytes: record?.mappedSizeBytes ?? null,
+      isFlushable: pool?.isFlushable ?? false,
+      legs: (pool?.legs ?? []).flatMap((leg) => (leg === undefined ? [] : [this.legStatus(leg)])),
+    }
+  }
+
+  private legStatus(leg: Leg): LegStatus {
+    return {
+      member: leg.memberId,
+      address: leg.address,
+      ...explain(leg.state),
+      sinceMs: Math.round(this.env.clock.nowMs() - leg.state.sinceMs),
+      inFlight: leg.io.inFlight,
+      latencyMs: Math.round(leg.io.latencyMs * 1000) / 1000,
+      dirtyChunks: leg.io.dirtyHint,
+    }
+  }
+}
+
+function nameOf(config: ClientPoolConfig): string {
+  return config.export ?? config.name
+}
+
+function uriOf(at: NbdAddress, name: string): string {
+  if ("path" in at) return `nbd+unix:///${name}?socket=${at.path}`
+  const host = at.host.includes(":") ? `[${at.host}]` : at.host
+  return `nbd://${host}:${at.port}/${name}`
+}

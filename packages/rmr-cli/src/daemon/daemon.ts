@@ -1,0 +1,90 @@
+/** One `rmr` daemon: either role or both, and the control socket over which admins speak to it. */
+import { rmSync } from "node:fs"
+import { RmrError } from "@rmr/core"
+import { jsonLog, realEnv } from "@rmr/io"
+import type { Config } from "../config/config.js"
+import { ControlServer, type Verbs } from "../control/control-server.js"
+import { CONTROL_DEFAULT } from "../control/protocol.js"
+import type { DaemonStatus } from "../control/status.js"
+import { VERSION } from "../version.js"
+import { ClientRole } from "./client-role.js"
+import { StorageRole } from "./storage-role.js"
+
+export class Daemon {
+  private readonly config: Config
+  private storage: StorageRole | undefined
+  private client: ClientRole | undefined
+  private control: ControlServer | undefined
+
+  private constructor(config: Config) {
+    this.config = config
+  }
+
+  /** Fails with the first thing that is wrong; nothing of it runs then. */
+  static async start(config: Config): Promise<Daemon> {
+    const daemon = new Daemon(config)
+    const env = realEnv({ log: jsonLog({ level: config.log }).child({ node: config.name }) })
+    try {
+      // First, so that a second daemon of the same place touches nothing.
+      const path = config.control ?? CONTROL_DEFAULT
+      daemon.control = await ControlServer.listen(path, daemon.verbs())
+      if (config.storage !== undefined) {
+        daemon.storage = await StorageRole.start(env, config.name, config.storage)
+      }
+      if (config.client !== undefined) {
+        for (const at of config.client.nbd) if ("path" in at) rmSync(at.path, { force: true })
+        daemon.client = await ClientRole.start(env, config.name, config.client)
+      }
+      env.log.write("info", "daemon.started", { version: VERSION })
+      return daemon
+    } catch (thrown) {
+      await daemon.close()
+      throw thrown
+    }
+  }
+
+  /** Devices first, then stores: everything in flight is finished, every store closed cleanly. */
+  async close(): Promise<void> {
+    await this.client?.close()
+    await this.storage?.close()
+    await this.control?.close()
+  }
+
+  private verbs(): Verbs {
+    return {
+      status: async () => this.status(),
+      "map-summary": async (args) => this.requireStorage().mapSummary(text(args, "pool")),
+      "pool-takeover": async (args) => this.requireClient().takeOver(text(args, "pool")),
+      "device-map": async (args) => this.requireClient().map(text(args, "pool")),
+      "device-unmap": async (args) => this.requireClient().unmap(text(args, "pool")),
+    }
+  }
+
+  private status(): DaemonStatus {
+    const memory = process.memoryUsage()
+    return {
+      name: this.config.name,
+      version: VERSION,
+      pid: process.pid,
+      residentBytes: memory.rss,
+      storage: this.storage?.status() ?? null,
+      client: this.client?.status() ?? null,
+    }
+  }
+
+  private requireStorage(): StorageRole {
+    if (this.storage !== undefined) return this.storage
+    throw new RmrError("unsupported", `${this.config.name} is no storage node`)
+  }
+
+  private requireClient(): ClientRole {
+    if (this.client !== undefined) return this.client
+    throw new RmrError("unsupported", `${this.config.name} is no compute client`)
+  }
+}
+
+function text(args: Readonly<Record<string, unknown>>, name: string): string {
+  const value = args[name]
+  if (typeof value === "string" && value !== "") return value
+  throw new RmrError("invalid-argument", `the verb needs ${name}`)
+}

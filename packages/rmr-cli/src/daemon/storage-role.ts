@@ -1,0 +1,128 @@
+/** The storage role of a daemon: a node with its pools, each from a store in a file or device. */
+import { existsSync, statSync } from "node:fs"
+import { createStore, fileStore, storeBytes } from "@rmr/brmr-store"
+import { buddyMemory, type Env, explain, type Listener, RmrError } from "@rmr/core"
+import { createFile, fileSource, pageArenas } from "@rmr/io"
+import { deviceHandler, type ServerPool, StorageNode } from "@rmr/server"
+import { tcp } from "@rmr/transport-tcp"
+import type { StorageConfig, StoragePoolConfig } from "../config/config.js"
+import type { StoragePoolStatus, StorageStatus } from "../control/status.js"
+import { SOFTWARE } from "../version.js"
+
+const LEASES_MAX = 8192
+
+interface Served {
+  readonly config: StoragePoolConfig
+  readonly pool: ServerPool
+}
+
+export class StorageRole {
+  private readonly env: Env
+  private readonly node: StorageNode
+  private readonly served: Served[] = []
+  private readonly listeners: Listener[] = []
+
+  private constructor(env: Env, node: StorageNode) {
+    this.env = env
+    this.node = node
+  }
+
+  /** Fails with the first thing that is wrong; what was begun is ended. */
+  static async start(env: Env, name: string, config: StorageConfig): Promise<StorageRole> {
+    const memory = buddyMemory({ arenas: pageArenas([config.memory]), leaseCountMax: LEASES_MAX })
+    const transport = tcp({ payloadChecked: false, software: SOFTWARE })
+    const node = new StorageNode({ env, memory, transport, hostName: name, software: SOFTWARE })
+    const role = new StorageRole(env, node)
+    try {
+      for (const pool of config.pool) await role.addPool(pool)
+      for (const address of config.listen) role.listeners.push(await node.listen(address))
+    } catch (thrown) {
+      await role.close()
+      throw thrown
+    }
+    return role
+  }
+
+  async close(): Promise<void> {
+    await this.node.close()
+  }
+
+  /** What `status` shows of this role. */
+  status(): StorageStatus {
+    return {
+      listen: this.listeners.map(({ address }) => address),
+      pools: this.served.map(({ config, pool }) => this.poolStatus(config, pool)),
+    }
+  }
+
+  /** The own map of a pool's member and its marks about others, as text. */
+  mapSummary(poolName: string): string {
+    const found = this.served.find(({ pool }) => pool.name === poolName)
+    if (found === undefined) throw new RmrError("not-found", `no pool ${poolName} is served here`)
+    return found.pool.mapSummary()
+  }
+
+  private async addPool(config: StoragePoolConfig): Promise<void> {
+    const source = fileSource(config.store, { direct: config.direct })
+    await this.makeStore(config)
+    const pool = await this.node.addPool({
+      poolName: config.name,
+      memberId: config.member,
+      chunkSizeBytes: config.chunk,
+      queueDepth: config.queue_depth,
+      source: fileStore({ source }),
+      userHandler: deviceHandler,
+    })
+    this.served.push({ config, pool })
+  }
+
+  /** A store is made where the file does not exist and a size is said. */
+  private async makeStore(config: StoragePoolConfig): Promise<void> {
+    const { store: path, size } = config
+    if (existsSync(path)) {
+      if (statSync(path).isDirectory()) {
+        throw new RmrError("invalid-argument", `${path} is a directory; name a file or a device`)
+      }
+      return
+    }
+    if (size === undefined) {
+      const words = `${path} does not exist; make it with "rmr store create", or say size = "…"`
+      throw new RmrError("not-found", words)
+    }
+    await makeStoreFile(this.env, path, size, config.chunk)
+  }
+
+  private poolStatus(config: StoragePoolConfig, pool: ServerPool): StoragePoolStatus {
+    const { member, state, record } = pool
+    const own = member.volume?.maps.own
+    const { epoch, version } = member.view
+    return {
+      name: pool.name,
+      member: member.memberId,
+      ...explain(state),
+      sinceMs: Math.round(this.env.clock.nowMs() - state.sinceMs),
+      view: record === undefined ? null : `${epoch}.${version}`,
+      restart: member.restart,
+      dirtyChunks: own?.count ?? 0,
+      chunkCount: own?.chunkCount ?? 0,
+      copiedChunks: pool.copiedChunks,
+      hotExtents: member.volume?.hot.count ?? 0,
+      store: config.store,
+      sizeBytes: record?.mappedSizeBytes ?? member.store.sizeBytes,
+      failure: pool.lastFailure?.message ?? null,
+    }
+  }
+}
+
+/** A new file with a store for a volume of this size. It is sparse: space comes with data. */
+export async function makeStoreFile(
+  env: Env,
+  path: string,
+  sizeBytes: number,
+  chunkSizeBytes: number,
+): Promise<void> {
+  const memory = buddyMemory({ arenas: pageArenas([1024 * 1024]), leaseCountMax: 16 })
+  const shape = { sizeBytes, chunkSizeBytes }
+  await createFile(path, storeBytes(shape))
+  await createStore({ env, memory, source: fileSource(path), isKnownZero: true, ...shape })
+}

@@ -1,0 +1,220 @@
+/**
+ * `rmr demo`: three storage nodes and a compute client as processes of this machine, their device
+ * exported by NBD, and a view of what they do.
+ *
+ * Keys kill and restart a storage node, so that a person can watch the pool go on without it.
+ * Without a terminal it prints plain lines and runs until SIGINT or SIGTERM. Ctrl-C ends everything
+ * and leaves nothing behind but the data.
+ */
+import { mkdirSync, writeFileSync } from "node:fs"
+import { resolve } from "node:path"
+import { RmrError } from "@rmr/core"
+import { parseSize } from "../config/sizes.js"
+import { askDaemon } from "../control/control-client.js"
+import type { DaemonStatus } from "../control/status.js"
+import { freePorts } from "./free-ports.js"
+import { frameOf } from "./live-view.js"
+import { NodeProcess } from "./node-process.js"
+
+export interface DemoOptions {
+  readonly folder: string
+  readonly size: string
+  readonly nodes: string
+}
+
+const TICK_MS = 500
+const START_MS = 30_000
+
+export async function runDemo(options: DemoOptions): Promise<void> {
+  const demo = await Demo.start(options)
+  try {
+    demo.printHead()
+    await demo.run()
+  } finally {
+    await demo.stop()
+  }
+}
+
+class Demo {
+  private readonly nodes: readonly NodeProcess[]
+  private readonly client: NodeProcess
+  private isOver = false
+  private wake: (() => void) | undefined
+
+  private constructor(nodes: readonly NodeProcess[], client: NodeProcess) {
+    this.nodes = nodes
+    this.client = client
+  }
+
+  static async start(options: DemoOptions): Promise<Demo> {
+    const nodeCount = Number(options.nodes)
+    if (!Number.isInteger(nodeCount) || nodeCount < 1 || nodeCount > 8) {
+      throw new RmrError("invalid-argument", `"${options.nodes}" is no count of nodes from 1 to 8`)
+    }
+    const folder = resolve(options.folder)
+    mkdirSync(folder, { recursive: true })
+    const sizeBytes = parseSize(options.size)
+    const ports = await freePorts(nodeCount + 1)
+    const configs = configsOf(folder, sizeBytes, nodeCount, ports)
+    const [client, ...nodes] = configs.map(({ name, text }) => {
+      const path = `${folder}/${name}.toml`
+      writeFileSync(path, text)
+      return new NodeProcess(name, path, `${folder}/${name}.sock`, `${folder}/${name}.log`)
+    })
+    if (client === undefined) throw new RmrError("internal", "a demo has a client")
+    const demo = new Demo(nodes, client)
+    try {
+      for (const node of [...nodes, client]) node.start()
+      await demo.untilOpen()
+      return demo
+    } catch (thrown) {
+      await demo.stop()
+      throw thrown
+    }
+  }
+
+  printHead(): void {
+    const { uris } = this.head
+    for (const uri of uris) console.log(uri)
+    const unix = uris.find((uri) => uri.startsWith("nbd+unix:")) ?? uris[0]
+    console.log(`
+Try, in another terminal:
+  nbdinfo '${unix}'
+  qemu-img bench -f raw -c 20000 -d 32 -w '${unix}'
+  nbdfuse ./disk '${unix}' & mkfs.ext4 -F ./disk/nbd
+`)
+  }
+
+  async run(): Promise<void> {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => this.end())
+    const isTerminal = process.stdout.isTTY === true && process.stdin.isTTY === true
+    if (isTerminal) this.listenToKeys()
+    let last: DaemonStatus | undefined
+    let line = ""
+    while (!this.isOver) {
+      const statuses = await this.statuses()
+      const now = statuses.at(-1)
+      const frame = frameOf(statuses, this.names, last, TICK_MS)
+      if (isTerminal) process.stdout.write(`\x1b[H\x1b[2J${frame.screen}\n${this.keyHelp}\n`)
+      else if (frame.line !== line) console.log(frame.line)
+      line = frame.line
+      last = now
+      await this.sleep(TICK_MS)
+    }
+  }
+
+  async stop(): Promise<void> {
+    if (process.stdin.isTTY === true) process.stdin.setRawMode(false)
+    process.stdin.pause()
+    // The client first: what is in flight is finished while there is somebody to finish it.
+    await this.client.stop()
+    await Promise.all(this.nodes.map((node) => node.stop()))
+  }
+
+  private head: { readonly uris: readonly string[] } = { uris: [] }
+
+  private get names(): readonly string[] {
+    return [...this.nodes, this.client].map(({ name }) => name)
+  }
+
+  private get keyHelp(): string {
+    const keys = this.nodes.map((_, nth) => nth + 1).join(" ")
+    return `Keys: ${keys} kill or restart that storage node, q ends.`
+  }
+
+  private async untilOpen(): Promise<void> {
+    const until = Date.now() + START_MS
+    for (;;) {
+      const status = await this.statusOf(this.client)
+      const [pool] = status?.client?.pools ?? []
+      const uris = status?.client?.nbd.uris ?? []
+      if (uris.length > 0) {
+        this.head = { uris }
+        return
+      }
+      for (const node of [...this.nodes, this.client]) node.requireAlive()
+      if (Date.now() > until) {
+        throw new RmrError("deadline", `the pool is not open: ${pool?.why ?? "no answer"}`)
+      }
+      await this.sleep(100)
+    }
+  }
+
+  private listenToKeys(): void {
+    process.stdin.setRawMode(true)
+    process.stdin.resume()
+    process.stdin.on("data", (data) => {
+      const key = data.toString()
+      const node = this.nodes[Number(key) - 1]
+      if (key === "q" || key === "\x03") this.end()
+      else if (node !== undefined) node.toggle()
+    })
+  }
+
+  private end(): void {
+    this.isOver = true
+    this.wake?.()
+  }
+
+  private statuses(): Promise<(DaemonStatus | undefined)[]> {
+    return Promise.all([...this.nodes, this.client].map((node) => this.statusOf(node)))
+  }
+
+  /** Undefined where it does not answer: it was killed, or is starting. */
+  private async statusOf(node: NodeProcess): Promise<DaemonStatus | undefined> {
+    try {
+      return (await askDaemon(node.socket, "status")) as DaemonStatus
+    } catch (thrown) {
+      const { code } = RmrError.from(thrown)
+      if (code === "unreachable" || code === "link-lost") return undefined
+      throw thrown
+    }
+  }
+
+  private sleep(ms: number): Promise<void> {
+    return new Promise((resolveSleep) => {
+      const timer = setTimeout(resolveSleep, ms)
+      this.wake = () => {
+        clearTimeout(timer)
+        resolveSleep()
+      }
+    })
+  }
+}
+
+function configsOf(
+  folder: string,
+  sizeBytes: number,
+  nodeCount: number,
+  ports: readonly number[],
+): { readonly name: string; readonly text: string }[] {
+  const ids = Array.from({ length: nodeCount }, (_, nth) => nth + 1)
+  const members = ids.map((id) => `"${id}@tcp://127.0.0.1:${ports[id]}"`).join(", ")
+  const client = `name = "client"
+control = "${folder}/client.sock"
+
+[client]
+nbd = ["unix:${folder}/nbd.sock", "127.0.0.1:${ports[0]}"]
+
+[[client.pool]]
+name = "vault"
+members = [${members}]
+create = ${sizeBytes}
+`
+  const nodes = ids.map((id) => ({
+    name: `storage-${id}`,
+    text: `name = "storage-${id}"
+control = "${folder}/storage-${id}.sock"
+
+[storage]
+listen = ["tcp://127.0.0.1:${ports[id]}"]
+
+[[storage.pool]]
+name = "vault"
+member = ${id}
+store = "${folder}/storage-${id}.store"
+size = ${sizeBytes}
+`,
+  }))
+  return [{ name: "client", text: client }, ...nodes]
+}

@@ -1,0 +1,45 @@
+/** `rmr status` for people: what is, since when, why, and what helps (promise P11). */
+import { sizeText } from "../config/sizes.js"
+import type {
+  ClientPoolStatus,
+  DaemonStatus,
+  StateShown,
+  StoragePoolStatus,
+} from "../control/status.js"
+
+export function statusText(value: unknown): string {
+  const status = value as DaemonStatus
+  const memory = sizeText(status.residentBytes)
+  const lines = [`${status.name}: rmr ${status.version}, process ${status.pid}, ${memory} resident`]
+  for (const pool of status.storage?.pools ?? []) lines.push(...storagePool(pool))
+  for (const pool of status.client?.pools ?? []) lines.push(...clientPool(pool))
+  for (const uri of status.client?.nbd.uris ?? []) lines.push(`  NBD: ${uri}`)
+  return lines.join("\n")
+}
+
+function storagePool(pool: StoragePoolStatus): string[] {
+  const dirty =
+    pool.dirtyChunks === 0 ? "clean" : `${pool.dirtyChunks} of ${pool.chunkCount} chunks dirty`
+  const view = pool.view === null ? "no view yet" : `view ${pool.view}`
+  const head = `  pool ${pool.name}, member ${pool.member}: ${pool.state}, ${view}, ${dirty}`
+  const failure = pool.failure === null ? [] : [`    failed: ${pool.failure}`]
+  return [head, `    ${pool.store}, ${sizeText(pool.sizeBytes)}`, ...failure, ...reasons(pool)]
+}
+
+function clientPool(pool: ClientPoolStatus): string[] {
+  const size = pool.sizeBytes === null ? "" : `, ${sizeText(pool.sizeBytes)}`
+  const view = pool.view === null ? "" : `, view ${pool.view}`
+  const lines = [`  pool ${pool.name}: ${pool.state}${size}${view}`]
+  if (pool.why !== null) lines.push(`    ${pool.why}`)
+  for (const leg of pool.legs) {
+    lines.push(`    leg to member ${leg.member} at ${leg.address}: ${leg.state}`)
+    if (leg.state !== "normal") lines.push(...reasons(leg).map((line) => `  ${line}`))
+  }
+  return lines
+}
+
+function reasons({ state, sinceMs, why, next, help }: StateShown): string[] {
+  if (state === "normal") return []
+  const since = `${(sinceMs / 1000).toFixed(0)} s`
+  return [`    for ${since}: ${why}`, `    ${next}`, `    ${help}`]
+}

@@ -1,0 +1,69 @@
+/** `rmr store …`: making, looking at and erasing stores while no daemon has them. */
+import { existsSync } from "node:fs"
+import { createStore, eraseStore, inspectStore } from "@rmr/brmr-store"
+import { buddyMemory, CHUNK_BYTES_DEFAULT, type Memory, RmrError } from "@rmr/core"
+import { fileSource, pageArenas, realEnv } from "@rmr/io"
+import type { Command } from "commander"
+import { parseSize, sizeText } from "../config/sizes.js"
+import { makeStoreFile } from "../daemon/storage-role.js"
+
+interface CreateOptions {
+  readonly size: string
+  readonly chunk?: string
+  readonly force?: boolean
+}
+
+export function storeVerbs(rmr: Command): void {
+  const store = rmr.command("store").description("stores in files and block devices")
+  store
+    .command("create <path>")
+    .description("make a store for a volume of this size; a file is made where there is none")
+    .requiredOption("--size <size>", "of the volume, as 10 GiB")
+    .option("--chunk <size>", "smallest chunk of a pool that will live here", "128 KiB")
+    .option("--force", "overwrite whatever is there")
+    .action(create)
+  store
+    .command("inspect <path>")
+    .description("what the place says about its store")
+    .option("--json", "as JSON, for programs")
+    .action(async (path: string, { json }: { json?: boolean }) => {
+      const block = await inspectStore({ env: realEnv(), memory: smallMemory(), source: at(path) })
+      if (json === true) console.log(JSON.stringify(block, null, 2))
+      else {
+        const end = block.isClean ? "closed cleanly" : "open, or not closed cleanly"
+        console.log(`${path}: a volume of ${sizeText(block.sizeBytes)}, ${end}`)
+      }
+    })
+  store
+    .command("erase <path>")
+    .description("the place holds no store any more; its data cannot be found again")
+    .requiredOption("--yes", "say that this is meant")
+    .action(async (path: string) => {
+      await eraseStore({ env: realEnv(), memory: smallMemory(), source: at(path) })
+      console.log(`${path} holds no store any more`)
+    })
+}
+
+async function create(path: string, options: CreateOptions): Promise<void> {
+  const env = realEnv()
+  const sizeBytes = parseSize(options.size)
+  const chunkSizeBytes =
+    options.chunk === undefined ? CHUNK_BYTES_DEFAULT : parseSize(options.chunk)
+  if (!existsSync(path)) await makeStoreFile(env, path, sizeBytes, chunkSizeBytes)
+  else {
+    const isForced = options.force === true
+    const memory = smallMemory()
+    const source = fileSource(path)
+    await createStore({ env, memory, source, isForced, sizeBytes, chunkSizeBytes })
+  }
+  console.log(`${path} has a store for a volume of ${sizeText(sizeBytes)}`)
+}
+
+function at(path: string): ReturnType<typeof fileSource> {
+  if (!existsSync(path)) throw new RmrError("not-found", `${path} does not exist`)
+  return fileSource(path)
+}
+
+function smallMemory(): Memory {
+  return buddyMemory({ arenas: pageArenas([4 * 1024 * 1024]), leaseCountMax: 64 })
+}
