@@ -74,7 +74,7 @@ export async function untilPort(port: number): Promise<void> {
   await until(`port ${port}`, () => canConnect(port))
 }
 
-async function until(what: string, isReady: () => Promise<boolean>): Promise<void> {
+export async function until(what: string, isReady: () => Promise<boolean>): Promise<void> {
   const end = performance.now() + READY_MS_MAX
   while (!(await isReady())) {
     if (performance.now() > end) throw new Error(`${what} is not there after ${READY_MS_MAX} ms`)
