@@ -25,13 +25,11 @@ export async function startPool({ folder, volumeBytes }: QemuOptions): Promise<T
   }
   const uri = `nbd+unix:///vault?socket=${socket}`
   try {
-    for (const [nth, id] of COPIES.entries())
+    for (const [nth, id] of COPIES.entries()) {
       start(`storage-${id}`, storage(folder, id, ports[nth]!, volumeBytes))
+    }
     const members = COPIES.map((id, nth) => `"${id}@tcp://127.0.0.1:${ports[nth]}"`).join(", ")
-    start(
-      "client",
-      `[client]\nnbd = ["unix:${socket}"]\n[[client.pool]]\nname = "vault"\nmembers = [${members}]\ncreate = ${volumeBytes}\n`,
-    )
+    start("client", client(socket, members, volumeBytes))
     await until("the pool", () =>
       Promise.resolve(spawnSync("nbdinfo", ["--size", uri]).status === 0),
     )
@@ -41,6 +39,16 @@ export async function startPool({ folder, volumeBytes }: QemuOptions): Promise<T
     throw error
   }
   return { name: "ours, two copies", uri, pids: processes.pids, stop: () => processes.stop() }
+}
+
+function client(socket: string, members: string, volumeBytes: number): string {
+  return `[client]
+nbd = ["unix:${socket}"]
+[[client.pool]]
+name = "vault"
+members = [${members}]
+create = ${volumeBytes}
+`
 }
 
 function storage(folder: string, id: number, port: number, volumeBytes: number): string {

@@ -7,6 +7,7 @@
  * it. Commands that would start this very test again, or that bring a reader here, are only checked
  * to exist.
  */
+import { spawn } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { at, plainEnv, readJson } from "../../tools/setup/paths.js"
 import { failureText, run } from "../../tools/setup/run.js"
@@ -23,6 +24,10 @@ const MARK = "<!-- test:run -->"
 const ARRIVAL = /^(git clone|cd) /
 /** A script of package.json that runs all tests, this one among them. */
 const WHOLE_RUN = /^(?:npm (test)\b|(?:npx )?pnpm (test|e2e)\b|\.ci\/run$)/
+
+/** What runs until somebody ends it; it has come far enough when it prints this. */
+const LASTING = /^npm start$/
+const ARRIVED = /^nbd\+unix:\/\/\S+$/m
 
 jest.setTimeout(2 * BLOCK_MS_MAX)
 
@@ -43,7 +48,10 @@ describe("README.md", () => {
         .find((name) => name !== undefined)
       if (script !== undefined) expect(Object.keys(scripts)).toContain(script)
     }
-    const toRun = block.commands.filter((line) => !ARRIVAL.test(line) && !WHOLE_RUN.test(line))
+    for (const command of block.commands) if (LASTING.test(command)) await runAndEnd(command)
+    const isRunHere = (line: string): boolean =>
+      !ARRIVAL.test(line) && !WHOLE_RUN.test(line) && !LASTING.test(line)
+    const toRun = block.commands.filter(isRunHere)
     const program = ["set -euo pipefail", ...toRun].join("\n")
     const result = await run("bash", ["-c", program], {
       cwd: at(),
@@ -66,6 +74,33 @@ describe("a page", () => {
     expect(() => markedBlocks(`${MARK}\n\ntext`)).toThrow("line 1")
   })
 })
+
+/** Runs it as a reader would, until its device is there, and ends it as Ctrl-C does. */
+async function runAndEnd(command: string): Promise<void> {
+  const child = spawn("bash", ["-c", command], {
+    cwd: at(),
+    env: plainEnv(),
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  })
+  let output = ""
+  const hear = (text: Buffer): void => {
+    output += text.toString()
+  }
+  child.stdout.on("data", hear)
+  child.stderr.on("data", hear)
+  const ended = new Promise<number | null>((resolve) => child.once("exit", resolve))
+  const limit = performance.now() + BLOCK_MS_MAX
+  while (!ARRIVED.test(output) && child.exitCode === null && performance.now() < limit) {
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  const hasArrived = ARRIVED.test(output)
+  if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, "SIGINT")
+  const code = await ended
+  if (!hasArrived || (code !== 0 && code !== 130 && code !== null)) {
+    throw new Error(`${command} ended with ${code}:\n${output}`)
+  }
+}
 
 function markedBlocks(page: string): Block[] {
   const lines = page.split("\n")

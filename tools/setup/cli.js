@@ -10,6 +10,9 @@ import { runForeground } from "./run.js"
 import { STEPS, setUp } from "./steps.js"
 
 const TOUR = "examples/src/tour.ts"
+const PROGRAM = "packages/rmr-cli/src/main.ts"
+/** Where the demo keeps stores, sockets and logs; never in the repository. */
+const DEMO_FOLDER = ".rmr-demo"
 
 /** Programs run from TypeScript sources, and package names mean sources too. */
 const RUN_TYPESCRIPT = ["--import", "tsx"]
@@ -65,9 +68,9 @@ async function start({ args, failedSteps }) {
     console.error(`nothing can run: ${failedSteps.join(", ")} failed, see above`)
     return 1
   }
-  if (existsSync(at(TOUR))) return runSource(TOUR, args)
-  console.log(startHelp())
-  return 0
+  const [first, ...rest] = args
+  if (first === "tour" && existsSync(at(TOUR))) return runSource(TOUR, rest)
+  return runSource(PROGRAM, ["demo", "--folder", at(DEMO_FOLDER), ...args])
 }
 
 /** @param {Job} job */
@@ -86,13 +89,16 @@ function runSource(file, args) {
 }
 
 function startHelp() {
-  return `npm start: sets everything up, then runs the tour of what exists (${TOUR}).
+  return `npm start: sets everything up, then runs three storage nodes and a compute client on this
+machine, with a replicated device exported by NBD, and shows what they do. Ctrl-C ends all of it;
+what was written stays in ${DEMO_FOLDER} and is there again the next time.
 
-A replicated device is not built yet. What there is:
-  npm start             the tour, where it exists
-  npm test              every check and test; npm test -- --help says which
-  pnpm model            the exhaustive model of the view, start and fencing rules, large bound
-  pnpm bench            the benchmarks
+  npm start -- --size "1 GiB"      another size (remove ${DEMO_FOLDER} first)
+  npm start -- --nodes 2           another number of storage nodes
+  npm start -- tour                the life of a pool on paper
+  npm test                         every check and test; npm test -- --help says which
+  pnpm model                       the exhaustive model of the rules, large bound
+  pnpm bench, pnpm bench:device    the benchmarks
 
 npx pnpm runs pnpm where it is not installed.`
 }

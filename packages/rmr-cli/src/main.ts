@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The `rmr` program. */
+/** The `rmr` program: what is run when it is typed. */
 import { program } from "./program.js"
 
 await program(process.argv)

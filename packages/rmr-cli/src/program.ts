@@ -30,6 +30,12 @@ const EXIT_CODES: Readonly<Partial<Record<ErrorCode, number>>> = {
   fenced: 4,
 }
 
+interface DaemonOptions {
+  readonly config: string
+  readonly check?: boolean
+  readonly endWithStdin?: boolean
+}
+
 interface AdminOptions {
   readonly socket?: string
   readonly json?: boolean
@@ -58,13 +64,14 @@ function daemonVerb(rmr: Command): void {
     .description("run a storage node, a compute client, or both, from one configuration file")
     .requiredOption("-c, --config <file>", "configuration, TOML")
     .option("--check", "only say whether the configuration is right")
-    .action(async (options: { readonly config: string; readonly check?: boolean }) => {
+    .option("--end-with-stdin", "end when stdin does: for a program that starts daemons")
+    .action(async (options: DaemonOptions) => {
       const config = readConfig(options.config)
       if (options.check === true) {
         console.log(`${options.config} is right`)
         return
       }
-      await runDaemon(config)
+      await runDaemon(config, options.endWithStdin === true)
     })
 }
 

@@ -1,4 +1,6 @@
-/** The daemon's end of the control socket. A caller that talks nonsense is answered, and dropped. */
+/**
+ * The daemon's end of the control socket. A caller that talks nonsense is answered, and dropped.
+ */
 import { chmodSync, rmSync } from "node:fs"
 import { connect, createServer, type Server, type Socket } from "node:net"
 import { RmrError } from "@rmr/core"

@@ -49,7 +49,7 @@ export interface ClientPoolStatus {
 export interface ClientStatus {
   readonly nbd: {
     readonly uris: readonly string[]
-    readonly connectionCount: number
+    readonly clientCount: number
     readonly requestCount: number
     readonly errorCount: number
     readonly openRequestCount: number

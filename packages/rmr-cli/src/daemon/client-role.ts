@@ -72,9 +72,9 @@ export class ClientRole {
   }
 
   status(): ClientStatus {
-    const stats = this.nbd.stats()
+    const { connectionCount: clientCount, ...stats } = this.nbd.stats()
     return {
-      nbd: { ...stats, uris: this.uris() },
+      nbd: { ...stats, clientCount, uris: this.uris() },
       pools: this.entries.map((entry) => this.poolStatus(entry)),
     }
   }

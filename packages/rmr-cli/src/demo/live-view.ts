@@ -65,6 +65,6 @@ function trafficOf(
   const iops = perSecond(nbd.requestCount - old.requestCount)
   const read = sizeText(perSecond(nbd.readBytes - old.readBytes))
   const written = sizeText(perSecond(nbd.writtenBytes - old.writtenBytes))
-  const clients = `${nbd.connectionCount} connections, ${nbd.openRequestCount} open requests`
+  const clients = `${nbd.clientCount} clients, ${nbd.openRequestCount} open requests`
   return `${iops} IOPS, read ${read}/s, written ${written}/s, ${clients}, ${nbd.errorCount} errors`
 }

@@ -1,6 +1,6 @@
 /** One daemon of the demo, as a process that can be killed and started again. */
 import { type ChildProcess, spawn } from "node:child_process"
-import { openSync, readFileSync } from "node:fs"
+import { closeSync, openSync, readFileSync } from "node:fs"
 import { RmrError } from "@rmr/core"
 
 const STOP_MS = 10_000
@@ -28,9 +28,18 @@ export class NodeProcess {
   start(): void {
     const log = openSync(this.log, "a")
     const [program = ""] = process.argv.slice(1)
-    const args = [...process.execArgv, program, "daemon", "--config", this.config]
-    // A group of its own: Ctrl-C is for the demo, which then ends them in order.
-    this.child = spawn(process.execPath, args, { stdio: ["ignore", log, log], detached: true })
+    const args = [
+      ...process.execArgv,
+      program,
+      "daemon",
+      "--config",
+      this.config,
+      "--end-with-stdin",
+    ]
+    // A group of its own: Ctrl-C is for the demo, which then ends them in order. Its stdin is ours,
+    // so that it ends even where the demo is killed.
+    this.child = spawn(process.execPath, args, { stdio: ["pipe", log, log], detached: true })
+    closeSync(log)
   }
 
   /** Fails where the process has ended by itself, with the last it said. */

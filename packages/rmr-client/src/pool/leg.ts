@@ -77,7 +77,7 @@ export class Leg {
       member: this.memberId,
       address: this.address,
       to,
-      event,
+      on: event,
       detail,
     })
   }

@@ -153,7 +153,12 @@ export class ServerPool {
     this.cell.transition(to, event, this.world.env.clock.nowMs(), detail)
     this.admission.isNormal = to === "normal"
     if (to === "normal") this.copier?.onView()
-    this.world.env.log.write("info", "server-pool.state", { pool: this.name, to, event, detail })
+    this.world.env.log.write("info", "server-pool.state", {
+      pool: this.name,
+      to,
+      on: event,
+      detail,
+    })
   }
 
   /** Runs after everything that was asked before has ended. */
