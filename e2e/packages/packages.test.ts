@@ -9,6 +9,7 @@ import {
   closureOf,
   compileAndRun,
   consumerOf,
+  importedBy,
   install,
   PACKAGES,
   pack,
@@ -70,8 +71,9 @@ describe.each(PACKAGES)("%s", (name) => {
   it("installs into an empty project, compiles there and does something real", async () => {
     expect(existsSync(consumerOf(name))).toBe(true)
     const project = join(folder, `project-${name}`)
-    const needed = closureOf(tarball(), tarballs)
-    await install(project, needed, join(folder, `cache-${name}`))
+    const asked = [...new Set([tarball(), ...importedBy(consumerOf(name), tarballs)])]
+    const needed = [...new Set(asked.flatMap((one) => closureOf(one, tarballs)))]
+    await install(project, asked, needed, join(folder, `cache-${name}`))
     await compileAndRun(project, consumerOf(name))
   })
 })

@@ -65,24 +65,33 @@ export function strangersOf(tarballs: readonly Tarball[]): string[] {
   return needed.filter((name) => !own.includes(name))
 }
 
+/** Our packages that a program imports: a user would install them beside the one it is about. */
+export function importedBy(program: string, all: readonly Tarball[]): Tarball[] {
+  const text = readFileSync(program, "utf8")
+  return all.filter(
+    ({ name }) => text.includes(`from "${name}"`) || text.includes(`from "${name}/`),
+  )
+}
+
 /**
- * An empty project with these tarballs, the first one asked for, the others because it needs them.
- * `cache` is npm's cache: an empty one proves that nothing comes from anywhere else.
+ * An empty project with these tarballs, the first ones asked for, the others because they need
+ * them. `cache` is npm's cache: an empty one proves that nothing comes from anywhere else.
  */
 export async function install(
   folder: string,
+  asked: readonly Tarball[],
   tarballs: readonly Tarball[],
   cache: string,
 ): Promise<void> {
-  const [first] = tarballs
-  if (first === undefined) throw new Error("nothing to install")
-  const files = Object.fromEntries(tarballs.map(({ name, path }) => [name, `file:${path}`]))
-  const { [first.name]: _, ...overrides } = files
+  const fileOf = ({ name, path }: Tarball): [string, string] => [name, `file:${path}`]
+  const dependencies = Object.fromEntries(asked.map(fileOf))
+  const others = tarballs.filter(({ name }) => dependencies[name] === undefined)
+  const overrides = Object.fromEntries(others.map(fileOf))
   const manifest = {
     name: "a-user",
     private: true,
     type: "module",
-    dependencies: { [first.name]: files[first.name] },
+    dependencies,
     overrides,
   }
   mkdirSync(folder)

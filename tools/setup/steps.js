@@ -10,6 +10,7 @@ import { performance } from "node:perf_hooks"
 import { buildPackages, buildState } from "./build.js"
 import { debianState, installDebianPackages } from "./debian.js"
 import { dependenciesState, installDependencies } from "./dependencies.js"
+import { buildNative, nativeState } from "./native.js"
 
 /**
  * @typedef {object} StepState
@@ -56,6 +57,14 @@ export const STEPS = [
     required: false,
     state: buildState,
     run: buildPackages,
+  },
+  {
+    name: "native",
+    title: "native part of rmr-io",
+    after: ["dependencies"],
+    required: false,
+    state: nativeState,
+    run: buildNative,
   },
 ]
 

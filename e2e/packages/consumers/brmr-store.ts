@@ -1,16 +1,12 @@
 /** Uses @rmr/brmr-store: a store in a file is made, filled, closed, and found again. */
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { createStore, fileStore, inspectStore, storeBytes } from "@rmr/brmr-store"
 import { BLOCK_STRIDE, buddyMemory } from "@rmr/core"
 import { createFile, fileSource, pageArenas, realEnv } from "@rmr/io"
 
-const folder = mkdtempSync(join(tmpdir(), "rmr-consumer-"))
 const env = realEnv()
 const memory = buddyMemory({ arenas: pageArenas([4 * 1024 * 1024]), leaseCountMax: 64 })
 const shape = { sizeBytes: 2 ** 20 }
-const path = join(folder, "store")
+const path = "store.img"
 await createFile(path, storeBytes(shape))
 const source = fileSource(path)
 await createStore({ env, memory, source, isKnownZero: true, ...shape })
@@ -33,7 +29,6 @@ const found = await second.readCell("state", 0)
 const { restart } = second
 await second.close()
 const { isClean } = await inspectStore({ env, memory, source })
-rmSync(folder, { recursive: true })
 if (status !== 0 || found?.[1] !== 2 || restart !== "none" || !isClean) {
   throw new Error(`status ${status}, cell ${String(found)}, restart ${restart}`)
 }

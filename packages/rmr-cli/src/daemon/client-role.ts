@@ -7,7 +7,7 @@
 import { type Device, mapDevice, type NbdServer, nbdServer } from "@rmr/brmr-client"
 import { type ClientPool, createPool, type Leg, LinkRegistry, openPool } from "@rmr/client"
 import { buddyMemory, type Env, explain, type Memory, RmrError, type Timer } from "@rmr/core"
-import { pageArenas, plainStreamEngine } from "@rmr/io"
+import { fastChecksum, pageArenas, plainStreamEngine } from "@rmr/io"
 import { tcp } from "@rmr/transport-tcp"
 import type { ClientConfig, ClientPoolConfig, NbdAddress } from "../config/config.js"
 import type { ClientPoolStatus, ClientStatus, LegStatus } from "../control/status.js"
@@ -158,6 +158,7 @@ export class ClientRole {
       poolName: config.name,
       members: config.members,
       readPolicy: config.read_policy,
+      checksum: fastChecksum(),
       times,
     }
     try {

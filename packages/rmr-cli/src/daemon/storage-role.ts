@@ -2,7 +2,7 @@
 import { existsSync, statSync } from "node:fs"
 import { createStore, fileStore, storeBytes } from "@rmr/brmr-store"
 import { buddyMemory, type Env, explain, type Listener, RmrError } from "@rmr/core"
-import { createFile, fileSource, pageArenas } from "@rmr/io"
+import { createFile, fastChecksum, fileSource, pageArenas } from "@rmr/io"
 import { deviceHandler, type ServerPool, StorageNode } from "@rmr/server"
 import { tcp } from "@rmr/transport-tcp"
 import type { StorageConfig, StoragePoolConfig } from "../config/config.js"
@@ -31,7 +31,9 @@ export class StorageRole {
   static async start(env: Env, name: string, config: StorageConfig): Promise<StorageRole> {
     const memory = buddyMemory({ arenas: pageArenas([config.memory]), leaseCountMax: LEASES_MAX })
     const transport = tcp({ payloadChecked: false, software: SOFTWARE })
-    const node = new StorageNode({ env, memory, transport, hostName: name, software: SOFTWARE })
+    const checksum = fastChecksum()
+    const software = SOFTWARE
+    const node = new StorageNode({ env, memory, transport, hostName: name, software, checksum })
     const role = new StorageRole(env, node)
     try {
       for (const pool of config.pool) await role.addPool(pool)
