@@ -3,8 +3,8 @@
  *
  * A step says in milliseconds whether it is done, and does its work only if not. Steps run side by
  * side as far as `after` lets them. A step that fails and is `required` ends the run; where it is
- * not, the job starts all the same and is told about it. Another kind of preparation (a native
- * build, say) is one more entry here and one file beside this one.
+ * not, the job starts all the same and is told about it. Another kind of preparation is one more
+ * entry here and one file beside this one.
  */
 import { performance } from "node:perf_hooks"
 import { buildPackages, buildState } from "./build.js"
@@ -60,8 +60,9 @@ export const STEPS = [
   },
   {
     name: "native",
-    title: "native part of rmr-io",
-    after: ["dependencies"],
+    title: "native build",
+    // A compiler may be one of the Debian packages; the headers are an npm dependency.
+    after: ["debian", "dependencies"],
     required: false,
     state: nativeState,
     run: buildNative,

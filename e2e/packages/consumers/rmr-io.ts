@@ -1,9 +1,17 @@
 /**
- * Uses @rmr/io alone: an env of this machine, arenas for direct IO, and a frame over a real socket.
+ * Uses @rmr/io alone: an env of this machine, arenas for direct IO, a frame over a real socket, and
+ * what there is without the native addon.
  */
-import { buddyMemory, NO_LEASE } from "@rmr/core"
+import { buddyMemory, crc32c, NO_LEASE } from "@rmr/core"
 import type { FrameBatch, FrameShape } from "@rmr/io"
-import { jsonLog, pageArenas, plainSocketEngine, realEnv } from "@rmr/io"
+import {
+  fastChecksum,
+  jsonLog,
+  nativeStatus,
+  pageArenas,
+  plainSocketEngine,
+  realEnv,
+} from "@rmr/io"
 
 const lines: string[] = []
 const env = realEnv({ log: jsonLog({ write: (line) => lines.push(line) }) })
@@ -48,3 +56,8 @@ env.log.write("info", "frames.arrived", { count: await frame })
 await engine.close()
 
 if (lines.length !== 1 || !lines[0]?.includes('"count":1')) throw new Error(lines.join())
+
+// Nothing was built here: installing runs no compiler.
+if (nativeStatus().isLoaded) throw new Error(nativeStatus().reason)
+const sum = fastChecksum()(memory.arenas[0]!.view, 0, 4096)
+if (sum !== crc32c(memory.arenas[0]!.view, 0, 4096)) throw new Error(`a wrong sum: ${sum}`)

@@ -7,6 +7,7 @@
  * the start of one.
  */
 import { assert, RmrError } from "@rmr/core"
+import { addArena } from "./arena-slots.js"
 
 const WASM_PAGE_BYTES = 64 * 1024
 /** What one WebAssembly memory can have. */
@@ -28,6 +29,7 @@ export function pageArenas(sizes: readonly number[]): Uint8Array[] {
     const count = Math.ceil(bytes / WASM_PAGE_BYTES)
     try {
       const memory = new WebAssembly.Memory({ initial: count, maximum: count })
+      addArena(memory.buffer)
       return new Uint8Array(memory.buffer, 0, bytes)
     } catch (cause) {
       throw new RmrError("out-of-memory", `no arena of ${bytes} bytes`, { cause })

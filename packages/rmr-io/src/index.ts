@@ -1,12 +1,13 @@
 /**
- * @rmr/io: the machine under RMR, in plain Node. Whoever composes a program takes `realEnv` and
- * `pageArenas`; transports stand on the socket engine.
+ * @rmr/io: the machine under RMR; native where that was built. Whoever composes a program takes
+ * `realEnv` and `pageArenas`; transports stand on the socket engine.
  */
 export { ARENA_BYTES_MAX, pageArenas } from "./arenas.js"
+export { fastChecksum } from "./fast-checksum.js"
 export * from "./files/index.js"
 export * from "./frame-shape.js"
 export { type JsonLogOptions, jsonLog } from "./json-log.js"
-export { fastChecksum, type NativeStatus, nativeStatus } from "./native/native.js"
+export { type NativeStatus, nativeStatus } from "./native-addon.js"
 export { plainSocketEngine } from "./plain-engine.js"
 export { plainStreamEngine } from "./plain-stream-engine.js"
 export { type RealEnvOptions, realEnv } from "./real-env.js"

@@ -1,16 +1,16 @@
 /**
  * Real files, as the block-file suite wants them: a fresh file per place, and system calls that
- * fail where a clause has hurt the medium.
+ * fail where a clause has hurt the medium. The calls are those of plain Node or native ones.
  *
  * A process cannot be killed from inside itself, and power cannot be cut at all: those powers are
  * declared absent.
  */
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, rmSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { buddyMemory } from "@rmr/core"
 import { clockWaiting, seededRandom } from "@rmr/testkit"
 import type { AbsentPowers, FileHarness } from "@rmr/testkit/contract/block-file"
-import { type Ended, type FileCalls, NODE_CALLS } from "../src/files/file-calls.js"
+import type { Ended, FileCalls } from "../src/files/file-calls.js"
 import { createFile, fileSource, pageArenas, realEnv } from "../src/index.js"
 
 const ABSENT_REASON = "files of the machine that runs the test"
@@ -18,7 +18,19 @@ const ABSENT_REASON = "files of the machine that runs the test"
 export const ABSENT: AbsentPowers = {
   kill: `a process does not kill itself: ${ABSENT_REASON}`,
   powerCut: `nobody cuts its power: ${ABSENT_REASON}`,
+}
+
+export const ABSENT_IN_PLAIN: AbsentPowers = {
+  ...ABSENT,
   allocatedBytes: "nothing gives space back: plain Node punches no holes",
+}
+
+export interface RealFilesOptions {
+  readonly folder: string
+  readonly direct: "on" | "off"
+  readonly seed: string
+  /** Fresh ones for each file. */
+  readonly calls: () => FileCalls
 }
 
 export interface RealFiles {
@@ -26,7 +38,8 @@ export interface RealFiles {
   remove(): void
 }
 
-export function realFiles(folder: string, direct: "on" | "off", seed: string): RealFiles {
+export function realFiles(options: RealFilesOptions): RealFiles {
+  const { folder, direct, seed } = options
   const place = mkdtempSync(join(folder, "rmr-files-"))
   const env = realEnv()
   let placeCount = 0
@@ -40,7 +53,7 @@ export function realFiles(folder: string, direct: "on" | "off", seed: string): R
     fresh: async ({ sizeBytes, mediumBytes }) => {
       const path = join(place, `file-${++placeCount}`)
       await createFile(path, sizeBytes)
-      const calls = new FailingCalls()
+      const calls = new FailingCalls(options.calls())
       return {
         source: fileSource(path, { direct, sizeBytesMax: mediumBytes, calls }),
         powers: {
@@ -49,6 +62,7 @@ export function realFiles(folder: string, direct: "on" | "off", seed: string): R
           failNextFlush: () => {
             calls.failsFlush = true
           },
+          ...(calls.canZeroRanges ? { allocatedBytes: () => statSync(path).blocks * 512 } : {}),
         },
       }
     },
@@ -62,10 +76,21 @@ interface Damage {
   readonly on: "read" | "write"
 }
 
-/** The calls of Node, but where the medium was hurt. What is written anew can be read again. */
+/** Real calls, but where the medium was hurt. What is written anew can be read again. */
 class FailingCalls implements FileCalls {
   failsFlush = false
+  readonly canZeroRanges: boolean
+  readonly canMakeHoles: FileCalls["canMakeHoles"]
+  readonly lock: FileCalls["lock"]
+  private readonly real: FileCalls
   private damages: Damage[] = []
+
+  constructor(real: FileCalls) {
+    this.real = real
+    this.canZeroRanges = real.canZeroRanges
+    this.canMakeHoles = real.canMakeHoles
+    this.lock = real.lock
+  }
 
   damage(offset: number, bytes: number, on: "read" | "write"): void {
     this.damages.push({ from: offset, to: offset + bytes, on })
@@ -73,18 +98,18 @@ class FailingCalls implements FileCalls {
 
   readonly readSync: FileCalls["readSync"] = (fd, into, at, bytes, offset) => {
     if (this.isBad(offset, bytes, "read")) throw inputOutputError()
-    return NODE_CALLS.readSync(fd, into, at, bytes, offset)
+    return this.real.readSync(fd, into, at, bytes, offset)
   }
 
   readonly writeSync: FileCalls["writeSync"] = (fd, from, at, bytes, offset) => {
     if (this.isBad(offset, bytes, "write")) throw inputOutputError()
     this.heal(offset, bytes)
-    return NODE_CALLS.writeSync(fd, from, at, bytes, offset)
+    return this.real.writeSync(fd, from, at, bytes, offset)
   }
 
   readonly read: FileCalls["read"] = (fd, into, at, bytes, offset, end) => {
     if (this.isBad(offset, bytes, "read")) failLater(end)
-    else NODE_CALLS.read(fd, into, at, bytes, offset, end)
+    else this.real.read(fd, into, at, bytes, offset, end)
   }
 
   readonly write: FileCalls["write"] = (fd, from, at, bytes, offset, end) => {
@@ -93,14 +118,23 @@ class FailingCalls implements FileCalls {
       return
     }
     this.heal(offset, bytes)
-    NODE_CALLS.write(fd, from, at, bytes, offset, end)
+    this.real.write(fd, from, at, bytes, offset, end)
   }
 
   readonly flush: FileCalls["flush"] = (fd, end) => {
     const fails = this.failsFlush
     this.failsFlush = false
     if (fails) failLater(end)
-    else NODE_CALLS.flush(fd, end)
+    else this.real.flush(fd, end)
+  }
+
+  readonly zero: FileCalls["zero"] = (fd, keepsSpace, offset, bytes, isDurable, end) => {
+    if (this.isBad(offset, bytes, "write")) {
+      failLater(end)
+      return
+    }
+    this.heal(offset, bytes)
+    this.real.zero(fd, keepsSpace, offset, bytes, isDurable, end)
   }
 
   private isBad(offset: number, bytes: number, on: "read" | "write"): boolean {

@@ -21,8 +21,26 @@ export interface FileCalls {
   read(fd: number, into: Uint8Array, at: number, bytes: number, offset: number, end: Ended): void
   write(fd: number, from: Uint8Array, at: number, bytes: number, offset: number, end: Ended): void
   flush(fd: number, end: Ended): void
+  /** Whether `zero` gives space back in this open file. It changes nothing. */
+  canMakeHoles(fd: number, sizeBytes: number): boolean
+  /** Whether `zero` is worth a try at all. */
+  readonly canZeroRanges: boolean
+  /** Ends with all of `bytes`, or fails with ENOTSUP where zeroes have to be written instead. */
+  zero(
+    fd: number,
+    keepsSpace: boolean,
+    offset: number,
+    bytes: number,
+    isDurable: boolean,
+    end: Ended,
+  ): void
+  /** A lock on an open file against all of the machine, until it is closed. EAGAIN: it is taken. */
+  lock(fd: number): FileFailure | null
 }
 
+const NO_ZEROES: FileFailure = { code: "ENOTSUP", message: "plain Node makes no holes" }
+
+/** In plain Node. It makes no holes, and has no other lock than the one of file-lock.ts. */
 export const NODE_CALLS: FileCalls = {
   readSync: fs.readSync,
   writeSync: fs.writeSync,
@@ -31,4 +49,8 @@ export const NODE_CALLS: FileCalls = {
   flush(fd, end) {
     fs.fdatasync(fd, (error) => end(error, 0))
   },
+  canMakeHoles: () => false,
+  canZeroRanges: false,
+  zero: (_fd, _keepsSpace, _offset, _bytes, _isDurable, end) => setImmediate(end, NO_ZEROES, 0),
+  lock: () => null,
 }

@@ -16,6 +16,8 @@ export interface FileFacts {
   /** Names it for the lock, also through links and other paths. */
   readonly device: number
   readonly inode: number
+  /** Of a device: whether what was zeroed takes no space in it. */
+  readonly takesHoles: boolean
 }
 
 /** `isDirect`: it was opened past the cache. */
@@ -29,6 +31,7 @@ export function factsOfFile(path: string, fd: number, isDirect: boolean): FileFa
       blockBytes,
       device: stat.dev,
       inode: stat.ino,
+      takesHoles: false,
     }
   }
   if (stat.isBlockDevice()) {
@@ -40,6 +43,7 @@ export function factsOfFile(path: string, fd: number, isDirect: boolean): FileFa
       blockBytes: Math.max(BLOCK_BYTES_MIN, logicalBlockBytes(about)),
       device: 0,
       inode: stat.rdev,
+      takesHoles: takesHoles(about),
     }
   }
   const what = stat.isDirectory() ? "is a folder" : "is neither a file nor a block device"
@@ -47,12 +51,21 @@ export function factsOfFile(path: string, fd: number, isDirect: boolean): FileFa
 }
 
 function logicalBlockBytes(about: string): number {
-  // A partition has none of its own: that of its disk counts.
+  return queueNumber(about, "logical_block_size") ?? VOLUME_BLOCK_BYTES
+}
+
+/** A device may zero a range without giving anything back, or the other way round. */
+function takesHoles(about: string): boolean {
+  const limits = ["discard_max_bytes", "write_zeroes_max_bytes"]
+  return limits.every((name) => (queueNumber(about, name) ?? 0) > 0)
+}
+
+function queueNumber(about: string, name: string): number | undefined {
+  // A partition has no queue of its own: that of its disk counts.
   for (const place of [`${about}/queue`, `${about}/../queue`]) {
-    const path = `${place}/logical_block_size`
-    if (fs.existsSync(path)) return numberIn(path)
+    if (fs.existsSync(`${place}/${name}`)) return numberIn(`${place}/${name}`)
   }
-  return VOLUME_BLOCK_BYTES
+  return undefined
 }
 
 function numberIn(path: string): number {

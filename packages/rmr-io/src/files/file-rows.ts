@@ -8,6 +8,10 @@ export const KIND_WRITE = 1
 export const KIND_ZERO = 2
 export const KIND_FLUSH = 3
 
+export const RANGE_NONE = 0
+export const RANGE_ZEROED = 1
+export const RANGE_HOLE = 2
+
 export class FileRows {
   readonly token: Int32Array
   readonly kind: Int32Array
@@ -19,6 +23,8 @@ export class FileRows {
   readonly offset: Float64Array
   /** How much of it is done. */
   readonly done: Int32Array
+  /** What the file system was asked to do with the whole range, until it answers. */
+  readonly range: Int32Array
   readonly status: Int32Array
   readonly badAt: Int32Array
   readonly badBytes: Int32Array
@@ -35,6 +41,7 @@ export class FileRows {
     this.flags = column()
     this.offset = new Float64Array(count)
     this.done = column()
+    this.range = column()
     this.status = column()
     this.badAt = column()
     this.badBytes = column()
@@ -59,6 +66,7 @@ export class FileRows {
     this.bytes[row] = bytes
     this.flags[row] = flags
     this.done[row] = 0
+    this.range[row] = 0
     this.status[row] = 0
     this.badAt[row] = 0
     this.badBytes[row] = 0

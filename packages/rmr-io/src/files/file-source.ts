@@ -1,5 +1,5 @@
 /**
- * `fileSource`: a file or block device of this machine behind the block-file port, in plain Node.
+ * `fileSource`: a file or block device of this machine behind the block-file port.
  *
  * ```ts
  * await createFile("/srv/rmr/volume", 64 * 2 ** 30)
@@ -8,7 +8,7 @@
  *
  * Bytes go past the kernel's cache where file system and memory allow it (`direct: "auto"`). A
  * device that is mounted or otherwise in use by the kernel is refused; a second opener of the same
- * file is refused as far as file-lock.ts reaches.
+ * file is refused as far as file-lock.ts reaches. With the native addon, zeroing gives space back.
  */
 import fs from "node:fs"
 import { dirname } from "node:path"
@@ -23,10 +23,11 @@ import {
   RmrError,
   VOLUME_BLOCK_BYTES,
 } from "@rmr/core"
-import { type FileCalls, NODE_CALLS } from "./file-calls.js"
+import type { FileCalls } from "./file-calls.js"
 import { openingError } from "./file-errors.js"
 import { type FileFacts, factsOfFile } from "./file-facts.js"
-import { type FileLock, lockFile } from "./file-lock.js"
+import { type FileLock, lockAcross, lockFile } from "./file-lock.js"
+import { fileCalls } from "./native-calls.js"
 import { type OpenedFile, PlainFile } from "./plain-file.js"
 
 export interface FileSourceOptions {
@@ -36,7 +37,7 @@ export interface FileSourceOptions {
   readonly sizeBytesMax?: number
   /** Operations in flight; default 256. */
   readonly inFlightMax?: number
-  /** For tests: calls that fail. */
+  /** For tests: calls that fail, or those of plain Node. */
   readonly calls?: FileCalls
 }
 
@@ -105,6 +106,8 @@ async function tryOpen(
   isDirect: boolean,
 ): Promise<BlockFile | undefined> {
   const fds: number[] = []
+  const inFlightMax = options.inFlightMax ?? IN_FLIGHT_MAX_DEFAULT
+  const calls = options.calls ?? fileCalls(inFlightMax)
   let lock: FileLock | undefined
   try {
     const fd = openFd(path, isDirect ? fs.constants.O_DIRECT : 0)
@@ -113,17 +116,14 @@ async function tryOpen(
     const facts = factsOfFile(path, fd, isDirect)
     if (isDirect && !canReadDirectly(fd, facts, opening.memory)) return undefined
     lock = await lockFile(path, facts.device, facts.inode)
+    if (facts.kind === "file") lockAcross(path, fd, calls)
     const durableFd = openFd(path, fs.constants.O_DSYNC | (isDirect ? fs.constants.O_DIRECT : 0))
     assert(durableFd !== undefined, "what opened once opens again the same way")
     fds.push(durableFd)
-    const opened = openedFile(path, options, facts, fd, durableFd, lock, isDirect)
+    const opened = openedFile(path, options, calls, facts, fd, durableFd, lock, isDirect)
     fds.length = 0
     lock = undefined
-    return new PlainFile(opened, {
-      ...opening,
-      ioBytesMax: IO_BYTES_MAX,
-      inFlightMax: options.inFlightMax ?? IN_FLIGHT_MAX_DEFAULT,
-    })
+    return new PlainFile(opened, { ...opening, ioBytesMax: IO_BYTES_MAX, inFlightMax })
   } catch (thrown) {
     throw openingError(path, thrown)
   } finally {
@@ -166,6 +166,7 @@ function canReadDirectly(fd: number, facts: FileFacts, memory: Memory): boolean 
 function openedFile(
   path: string,
   options: FileSourceOptions,
+  calls: FileCalls,
   facts: FileFacts,
   fd: number,
   durableFd: number,
@@ -178,10 +179,11 @@ function openedFile(
     throw new RmrError("too-small", `${path} has ${facts.sizeBytes} bytes, not one block`)
   }
   return {
-    calls: options.calls ?? NODE_CALLS,
+    calls,
     fd,
     durableFd,
     isDirect,
+    takesHoles: canMakeHoles(calls, facts, fd),
     sizeBytes: whole(facts.sizeBytes),
     blockBytes,
     async grow(sizeBytes) {
@@ -196,6 +198,11 @@ function openedFile(
       await lock.release()
     },
   }
+}
+
+function canMakeHoles(calls: FileCalls, facts: FileFacts, fd: number): boolean {
+  if (facts.kind === "device") return calls.canZeroRanges && facts.takesHoles
+  return calls.canMakeHoles(fd, facts.sizeBytes)
 }
 
 async function growFile(

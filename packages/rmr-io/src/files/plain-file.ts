@@ -1,13 +1,14 @@
 /**
- * A block file in plain Node: rows of numbers in, one batch of completions out.
+ * A block file on system calls: rows of numbers in, one batch of completions out.
  *
  * What is submitted in a turn starts at its end. Through the kernel's cache it is then read or
  * written at once; past the cache, with FUA, and for a flush it goes to Node's threads. Completions
  * leave in the next round of the loop, all together, so that a user who keeps its queue full cannot
  * keep the loop from its sockets.
  *
- * FUA goes through a second descriptor that the kernel writes through (O_DSYNC). A hole cannot be
- * punched without native code: `zero` writes zeroes, and `supports.unmap` says so.
+ * FUA goes through a second descriptor that the kernel writes through (O_DSYNC). With native code a
+ * file system is asked to make a range zero, and to give its space back if that is wanted; without,
+ * or where it refuses, `zero` writes zeroes. `supports.unmap` says which.
  */
 import type { BlockEvents, BlockFile, BlockFileCapabilities, Env, Lease, Memory } from "@rmr/core"
 import {
@@ -29,7 +30,16 @@ import { pageArenas } from "../arenas.js"
 import { findBadRange } from "./bad-range.js"
 import type { Ended, FileCalls, FileFailure } from "./file-calls.js"
 import { codeOfFailure } from "./file-errors.js"
-import { FileRows, KIND_FLUSH, KIND_READ, KIND_WRITE, KIND_ZERO } from "./file-rows.js"
+import {
+  FileRows,
+  KIND_FLUSH,
+  KIND_READ,
+  KIND_WRITE,
+  KIND_ZERO,
+  RANGE_HOLE,
+  RANGE_NONE,
+  RANGE_ZEROED,
+} from "./file-rows.js"
 
 const CLOSED = statusOf("closed")
 const INVALID_RANGE = statusOf("invalid-range")
@@ -38,6 +48,10 @@ const MEDIA_ERROR = statusOf("media-error")
 const NO_BYTES: Uint8Array = new Uint8Array(0)
 /** Zeroes are written from memory of this size; it is page-aligned, fit for direct IO. */
 const ZERO_BYTES = 1024 * 1024
+/** Less is written, and flushed, faster than the file system is asked. */
+const ZERO_RANGE_BYTES_MIN = 256 * 1024
+/** What a system call says that cannot do this to this file. */
+const REFUSALS: ReadonlySet<string | undefined> = new Set(["ENOTSUP", "ENOSYS"])
 
 export interface OpenedFile {
   readonly calls: FileCalls
@@ -45,6 +59,8 @@ export interface OpenedFile {
   /** Writes to it are durable when they return. */
   readonly durableFd: number
   readonly isDirect: boolean
+  /** Zeroing can give space back. */
+  readonly takesHoles: boolean
   readonly sizeBytes: number
   readonly blockBytes: number
   /** Makes room; answers the new size. Fails with `no-space`. */
@@ -82,6 +98,8 @@ export class PlainFile implements BlockFile {
   private zeroes: Uint8Array | undefined
   private pieceMemory: Uint8Array = NO_BYTES
   private pieceAt = 0
+  private refusesHoles: boolean
+  private refusesZeroRanges: boolean
   private closing: Promise<void> | undefined
   private finishClose: (() => void) | undefined
   private readonly runSubmit = (): void => this.submit()
@@ -93,7 +111,10 @@ export class PlainFile implements BlockFile {
     this.env = options.env
     this.memory = options.memory
     this.events = options.events
-    this.supports = Object.freeze({ unmap: false, forcedUnitAccess: true, direct: file.isDirect })
+    const { takesHoles, isDirect } = file
+    this.supports = Object.freeze({ unmap: takesHoles, forcedUnitAccess: true, direct: isDirect })
+    this.refusesHoles = !takesHoles
+    this.refusesZeroRanges = !file.calls.canZeroRanges
     this.blockBytes = file.blockBytes
     this.sizeBytes = file.sizeBytes
     this.ioBytesMax = options.ioBytesMax
@@ -188,8 +209,39 @@ export class PlainFile implements BlockFile {
     const kind = rows.kind[row]!
     if (rows.status[row] !== 0) this.end(row)
     else if (kind === KIND_FLUSH) this.file.calls.flush(this.file.fd, this.callbacks[row]!)
-    else if (this.file.isDirect || (rows.flags[row]! & BLOCK_FUA) !== 0) this.step(row)
+    else if (kind === KIND_ZERO && this.isForFileSystem(row)) this.zeroRange(row)
+    else this.move(row)
+  }
+
+  /** Reads or writes bytes. */
+  private move(row: number): void {
+    if (this.file.isDirect || (this.rows.flags[row]! & BLOCK_FUA) !== 0) this.step(row)
     else this.runNow(row)
+  }
+
+  private isForFileSystem(row: number): boolean {
+    if ((this.rows.flags[row]! & BLOCK_UNMAP) !== 0 && !this.refusesHoles) return true
+    return !this.refusesZeroRanges && this.rows.bytes[row]! >= ZERO_RANGE_BYTES_MIN
+  }
+
+  /** The whole range, without writing it. */
+  private zeroRange(row: number): void {
+    const { rows } = this
+    const { calls, fd, durableFd } = this.file
+    const flags = rows.flags[row]!
+    const keepsSpace = (flags & BLOCK_UNMAP) === 0 || this.refusesHoles
+    const isDurable = (flags & BLOCK_FUA) !== 0
+    rows.range[row] = keepsSpace ? RANGE_ZEROED : RANGE_HOLE
+    const target = isDurable ? durableFd : fd
+    const end = this.callbacks[row]!
+    calls.zero(target, keepsSpace, rows.offset[row]!, rows.bytes[row]!, isDurable, end)
+  }
+
+  /** The file system cannot do that: it is not asked again, and bytes are written instead. */
+  private writeZeroes(row: number, range: number): void {
+    if (range === RANGE_HOLE) this.refusesHoles = true
+    else this.refusesZeroRanges = true
+    this.move(row)
   }
 
   /** Through the cache, to its end. */
@@ -231,7 +283,11 @@ export class PlainFile implements BlockFile {
 
   private onStep(row: number, error: FileFailure | null, count: number): void {
     const { rows } = this
-    if (error !== null) this.failBy(row, error)
+    const range = rows.range[row]!
+    rows.range[row] = RANGE_NONE
+    const isRefusal = error !== null && range !== RANGE_NONE && REFUSALS.has(error.code)
+    if (isRefusal) this.writeZeroes(row, range)
+    else if (error !== null) this.failBy(row, error)
     else if (rows.kind[row] === KIND_FLUSH) this.end(row)
     else if (count === 0) this.fail(row, IO_ERROR)
     else {

@@ -1,0 +1,71 @@
+/*
+ * The native part of @rmr/io: what plain Node cannot do, or not fast enough, and nothing else.
+ *
+ * Checksums by an instruction of the processor (sums.c), holes in files and a lock on them
+ * (files.c). Each has a twin in JavaScript that is used where this is not loaded; src says which
+ * one counts. `version` changes with the meaning of anything here, so that JavaScript never calls
+ * an addon that was built for another state of the sources.
+ */
+#include "addon.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "crc32c.h"
+
+/* NATIVE_VERSION in src/native-addon.ts. */
+#define RMR_NATIVE_VERSION 1
+
+void rmr_throw_last(napi_env env, const char *call) {
+  bool is_pending = false;
+  if (napi_is_exception_pending(env, &is_pending) == napi_ok && is_pending) return;
+  const napi_extended_error_info *info = NULL;
+  const char *why = "no reason given";
+  if (napi_get_last_error_info(env, &info) == napi_ok && info->error_message != NULL) {
+    why = info->error_message;
+  }
+  char text[256];
+  snprintf(text, sizeof text, "%s: %s", call, why);
+  napi_throw_error(env, NULL, text);
+}
+
+struct rmr_instance *rmr_instance_of(napi_env env) {
+  void *instance = NULL;
+  return napi_get_instance_data(env, &instance) == napi_ok ? instance : NULL;
+}
+
+int rmr_export(napi_env env, napi_value exports, const char *name, napi_callback function) {
+  napi_value value;
+  if (napi_create_function(env, name, NAPI_AUTO_LENGTH, function, NULL, &value) == napi_ok &&
+      napi_set_named_property(env, exports, name, value) == napi_ok) {
+    return 1;
+  }
+  rmr_throw_last(env, name);
+  return 0;
+}
+
+static void end_instance(napi_env env, void *data, void *hint) {
+  (void)hint;
+  struct rmr_instance *instance = data;
+  if (instance->job_memory != NULL) napi_delete_reference(env, instance->job_memory);
+  free(instance);
+}
+
+NAPI_MODULE_INIT() {
+  rmr_crc32c_prepare();
+  struct rmr_instance *instance = calloc(1, sizeof *instance);
+  if (instance == NULL) {
+    napi_throw_error(env, NULL, "no memory for the native addon");
+    return NULL;
+  }
+  if (napi_set_instance_data(env, instance, end_instance, NULL) != napi_ok) {
+    free(instance);
+    rmr_throw_last(env, "napi_set_instance_data");
+    return NULL;
+  }
+  napi_value version;
+  RMR_CHECK(env, napi_create_uint32(env, RMR_NATIVE_VERSION, &version));
+  RMR_CHECK(env, napi_set_named_property(env, exports, "version", version));
+  if (!rmr_export_sums(env, exports) || !rmr_export_files(env, exports)) return NULL;
+  return exports;
+}

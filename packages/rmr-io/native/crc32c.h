@@ -1,0 +1,20 @@
+/* CRC-32C of bytes in memory, by the fastest means that this processor has. */
+#ifndef RMR_CRC32C_H
+#define RMR_CRC32C_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Chooses the means and makes its tables; once, before anything else. */
+void rmr_crc32c_prepare(void);
+
+/* What was chosen: "sse4.2", "armv8" or "table". */
+const char *rmr_crc32c_means(void);
+
+/* The checksum of these bytes; `count` may be 0. */
+uint32_t rmr_crc32c(const uint8_t *bytes, size_t count);
+
+/* The same without instructions for it, so that a test can compare the two anywhere. */
+uint32_t rmr_crc32c_by_table(const uint8_t *bytes, size_t count);
+
+#endif

@@ -1,0 +1,45 @@
+/**
+ * CRC-32C by the fastest means there are here: an instruction of the processor, or plain
+ * JavaScript.
+ *
+ * Calling out of JavaScript costs as much as summing a hundred bytes in it, so short ranges stay
+ * here. Longer ones of an arena are named to the addon by numbers (arena-slots.ts, native/sums.c);
+ * those of any other memory by their view, which costs more and pays off later. The README of this
+ * package has the table behind both limits. Which means was used does not show in any result.
+ */
+import { type Checksum, crc32c } from "@rmr/core"
+import { NO_SLOT, slotOfMemory } from "./arena-slots.js"
+import { type NativeAddon, nativeAddon } from "./native-addon.js"
+
+const ARENA_BYTES_MIN = 128
+const VIEW_BYTES_MIN = 256
+
+let native: Checksum | undefined
+
+/** For payloads: the same results as `crc32c` of @rmr/core. */
+export function fastChecksum(): Checksum {
+  const addon = nativeAddon()
+  if (addon === undefined) return crc32c
+  native ??= nativeChecksum(addon)
+  return native
+}
+
+/** For headers and the like, whose length is known to be short, `crc32c` itself is the best. */
+export function nativeChecksum(addon: NativeAddon): Checksum {
+  const job = new Float64Array(addon.job, 0, 3)
+  const sum = new Uint32Array(addon.job, 3 * Float64Array.BYTES_PER_ELEMENT, 1)
+  return (view, at, bytes) => {
+    // What is outside of the view is refused by JavaScript, in the same words as ever.
+    const isInside = at >= 0 && at + bytes <= view.byteLength
+    if (bytes < ARENA_BYTES_MIN || !isInside) return crc32c(view, at, bytes)
+    const slot = slotOfMemory(view.buffer)
+    if (slot === NO_SLOT) {
+      return bytes < VIEW_BYTES_MIN ? crc32c(view, at, bytes) : addon.sumOfView(view, at, bytes)
+    }
+    job[0] = slot
+    job[1] = view.byteOffset + at
+    job[2] = bytes
+    addon.sumOfSlot()
+    return sum[0]!
+  }
+}

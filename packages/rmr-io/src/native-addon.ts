@@ -1,0 +1,96 @@
+/**
+ * The native addon, where it was built for this machine: whether it counts, and what it offers.
+ *
+ * It is optional. Whoever uses it has a twin in plain JavaScript with the same results, takes that
+ * where `nativeAddon()` answers undefined, and is tested with both. `RMR_NATIVE=off` forces the
+ * twins. The answer is found once, at the first question, and then stays: half a process on one
+ * twin and half on the other would be hard to understand.
+ *
+ * This file lies directly in `src`, so that the folder `native` is beside its folder both as source
+ * and as built.
+ */
+import { existsSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+
+/** RMR_NATIVE_VERSION in native/addon.c. */
+const NATIVE_VERSION = 1
+
+/** What native/sums.c and native/files.c export. */
+export interface NativeAddon {
+  readonly version: number
+  /** How sums are made: `sse4.2`, `armv8` or `table`. */
+  readonly sumMeans: string
+  /** Four numbers: slot, at and bytes as float64, then the sum as uint32. */
+  readonly job: ArrayBuffer
+  readonly slotCount: number
+  /** The memory must not move or be taken away before the slot is emptied. */
+  fillSlot(slot: number, memory: ArrayBufferLike): void
+  emptySlot(slot: number): void
+  /** Of what `job` says, into `job`. */
+  sumOfSlot(): void
+  sumOfView(view: DataView, at: number, bytes: number): number
+  sumOfViewByTable(view: DataView, at: number, bytes: number): number
+  /** `words` has HOLE_STRIDE numbers per hole; `onEnded` finds an errno or 0 in each. */
+  makeHoles(words: Float64Array, count: number, onEnded: () => void): void
+  /** An errno, or 0. */
+  lockFile(fd: number): number
+  /** An errno, or 0. */
+  probeHoles(fd: number, mode: number, offset: number, bytes: number): number
+}
+
+/** The numbers of a hole. */
+export const HOLE_FD = 0
+export const HOLE_MODE = 1
+export const HOLE_OFFSET = 2
+export const HOLE_BYTES = 3
+export const HOLE_IS_DURABLE = 4
+export const HOLE_ERRNO = 5
+export const HOLE_STRIDE = 6
+
+export interface NativeStatus {
+  readonly isLoaded: boolean
+  /** The file that is loaded, or why none is. */
+  readonly reason: string
+  /** How checksums of payloads are made: `sse4.2`, `armv8`, `table`, or `javascript`. */
+  readonly checksum: string
+}
+
+interface Found {
+  readonly addon: NativeAddon | undefined
+  readonly reason: string
+}
+
+let found: Found | undefined
+
+/** Undefined where plain Node has to do. */
+export function nativeAddon(): NativeAddon | undefined {
+  found ??= find()
+  return found.addon
+}
+
+/** For people and logs: what is loaded, and why not. */
+export function nativeStatus(): NativeStatus {
+  found ??= find()
+  const { addon, reason } = found
+  return { isLoaded: addon !== undefined, reason, checksum: addon?.sumMeans ?? "javascript" }
+}
+
+function find(): Found {
+  if (process.env["RMR_NATIVE"] === "off") return without("RMR_NATIVE=off")
+  const name = `rmr-io-${process.platform}-${process.arch}.node`
+  const path = fileURLToPath(new URL(`../native/build/${name}`, import.meta.url))
+  if (!existsSync(path)) return without(`${path} was not built; native/build.mjs builds it`)
+  const loading = { exports: {} as NativeAddon }
+  try {
+    process.dlopen(loading, path)
+  } catch (thrown) {
+    return without(`${path} cannot be loaded: ${(thrown as Error).message}`)
+  }
+  const { version } = loading.exports
+  if (version === NATIVE_VERSION) return { addon: loading.exports, reason: path }
+  return without(`${path} is version ${version}, not ${NATIVE_VERSION}; build it again`)
+}
+
+function without(reason: string): Found {
+  return { addon: undefined, reason }
+}
