@@ -40,6 +40,7 @@ import { META_TOKENS } from "./meta-io.js"
 import type { Metadata } from "./metadata.js"
 
 const CLOSED = statusOf("closed")
+const IO_ERROR = statusOf("io-error")
 const INVALID_RANGE = statusOf("invalid-range")
 const NO_SPACE = statusOf("no-space")
 /** What metadata may have in flight beside data. */
@@ -218,6 +219,10 @@ export class FileStore implements Store {
     if (status === STATUS_OK && slots.needsFlush(slot)) {
       slots.noteFlush(slot)
       this.file.flush(slot)
+      return
+    }
+    if (status === STATUS_OK && slots.isFlush(slot) && this.metadata.takeFailedFlush()) {
+      this.complete(slots.give(slot), IO_ERROR, 0, 0)
       return
     }
     if (status !== STATUS_OK && slots.isFlush(slot) && status !== CLOSED) {

@@ -16,6 +16,8 @@ export class MetaIo {
   private readonly lease: Lease
   private readonly waiting = new Map<number, (status: number) => void>()
   private file: BlockFile | undefined
+  /** A flush for metadata failed: with it went data that was written and not flushed (S17). */
+  hasFailedFlush = false
   private nextToken = META_TOKENS
   private chain: Promise<void> = Promise.resolve()
 
@@ -66,8 +68,10 @@ export class MetaIo {
     })
   }
 
-  flush(): Promise<number> {
-    return this.ask((token) => this.open.flush(token))
+  async flush(): Promise<number> {
+    const status = await this.ask((token) => this.open.flush(token))
+    if (status !== STATUS_OK) this.hasFailedFlush = true
+    return status
   }
 
   /** Any other operation of metadata's own, by its status. */

@@ -53,6 +53,11 @@ export class Metadata {
   private isRunning = false
   private isStarting = false
   private hasFailedFlush = false
+  /** A flush of metadata failed, and whoever flushes data has not been told. */
+  private owesFailedFlush = false
+  private blockWrites: Promise<void> = Promise.resolve()
+  /** A write of the superblock failed: which of two states the file names is not known. */
+  private isBlockUnsure = false
   /** Hot for whoever writes: what was heated and has completed, and was not cooled since. */
   private readonly hot = new Set<number>()
   /** Extents that will be hot when what was asked is durable. */
@@ -131,11 +136,18 @@ export class Metadata {
   /** S17: said durably, before the flush that failed is told. */
   async noteCacheLost(): Promise<void> {
     this.hasFailedFlush = true
-    await this.writeBlock({ pending: "cache-lost" })
+    await this.writeBlock(() => ({}))
+  }
+
+  /** Whether the flush of data that has succeeded just now must fail: one of metadata's did. */
+  takeFailedFlush(): boolean {
+    const isOwed = this.owesFailedFlush
+    this.owesFailedFlush = false
+    return isOwed
   }
 
   async changeSize(sizeBytes: number): Promise<void> {
-    if (!(await this.writeBlock({ sizeBytes }))) {
+    if (!(await this.writeBlock(() => ({ sizeBytes })))) {
       throw new RmrError("io-error", "the superblock cannot be written")
     }
   }
@@ -149,6 +161,10 @@ export class Metadata {
       )
       if (status !== STATUS_OK) throw RmrError.ofStatus(status, "new space cannot be zeroed")
     }
+    // Before the size says that it is there: a crash would bring back what the device held.
+    const status = await this.io.flush()
+    await this.noteFailedFlush()
+    if (status !== STATUS_OK) throw RmrError.ofStatus(status, "new space cannot be flushed")
   }
 
   /** Everything is durable, and the superblock says that this was no crash. */
@@ -159,7 +175,7 @@ export class Metadata {
       await this.noteCacheLost()
       return
     }
-    await this.writeBlock({ isClean: true, logFrames: this.logNow.frames })
+    await this.writeBlock(() => ({ isClean: true, logFrames: this.logNow.frames }))
   }
 
   private startSoon(): void {
@@ -222,11 +238,11 @@ export class Metadata {
   private async runSettles(): Promise<void> {
     const settles = this.settles
     this.settles = []
-    const pending = this.hasFailedFlush ? "cache-lost" : "none"
     try {
       // What could not be read of the hot set would be found again by the next open.
       if (this.logNow.isHotDamaged) await this.beginAnew()
-      const isDone = await this.writeBlock({ pending, isHotUnreadable: false })
+      const isDone = await this.writeBlock(() => ({ pending: "none", isHotUnreadable: false }))
+      await this.noteFailedFlush()
       this.tell(settles, isDone ? STATUS_OK : IO_ERROR)
     } catch (thrown) {
       this.fail(RmrError.from(thrown))
@@ -237,11 +253,31 @@ export class Metadata {
   /** A new log first, where this one is full or mostly history. */
   private async append(entries: readonly FrameEntry[]): Promise<number> {
     try {
+      await this.assureBlock()
       if (!this.logNow.hasRoomFor(entries)) await this.beginAnew()
-      return await this.logNow.append(entries)
+      const status = await this.logNow.append(entries)
+      await this.noteFailedFlush()
+      return status
     } catch (thrown) {
       this.fail(RmrError.from(thrown))
+      await this.noteFailedFlush()
       return IO_ERROR
+    }
+  }
+
+  /** S17: a flush does not ask whose writes it loses. */
+  private async noteFailedFlush(): Promise<void> {
+    if (!this.io.hasFailedFlush) return
+    this.io.hasFailedFlush = false
+    this.owesFailedFlush = true
+    await this.noteCacheLost()
+  }
+
+  /** The file may name a log that was given up: nothing counts until it names this one again. */
+  private async assureBlock(): Promise<void> {
+    if (!this.isBlockUnsure) return
+    if (!(await this.writeBlock(() => ({})))) {
+      throw new RmrError("io-error", "the superblock cannot be written")
     }
   }
 
@@ -251,24 +287,42 @@ export class Metadata {
 
   /** The other area gets all that is alive; the superblock then names it, in one step. */
   private async beginAnew(): Promise<void> {
+    await this.assureBlock()
     const { area, areaStart, areaBytes, generation } = this.block
     const other = 1 - area
     const start = areaStart + other * areaBytes
     const next = await this.logNow.rewrite({ start, bytes: areaBytes, generation: generation + 1 })
-    const isDone = await this.writeBlock({ area: other, generation: generation + 1 })
-    if (!isDone) throw new RmrError("io-error", "the superblock cannot be written")
+    const change = { area: other, generation: generation + 1 }
+    if (!(await this.writeBlock(() => change)))
+      throw new RmrError("io-error", "the superblock cannot be written")
     this.logNow = next
   }
 
-  /** Both copies, one durable after the other. */
-  private async writeBlock(change: Partial<Superblock>): Promise<boolean> {
-    const next = { ...this.block, ...change, sequence: this.block.sequence + 1 }
-    this.block = next
+  /**
+   * Both copies, one durable after the other, and one change after another. What failed is taken
+   * back here; the file may hold it all the same, until the next write that succeeds.
+   */
+  private writeBlock(change: () => Partial<Superblock>): Promise<boolean> {
+    const done = this.blockWrites.then(() => this.writeCopies(change()))
+    this.blockWrites = done.then(() => undefined)
+    return done
+  }
+
+  private async writeCopies(change: Partial<Superblock>): Promise<boolean> {
+    const sequence = this.block.sequence + 1
+    const lost = this.hasFailedFlush ? { pending: "cache-lost" as const } : {}
+    const next: Superblock = { ...this.block, ...change, ...lost, sequence }
     const bytes = encodeSuperblock(next)
+    this.block = { ...this.block, sequence }
     for (const copy of [0, 1]) {
       const status = await this.io.writeDurably(copy * SUPERBLOCK_BYTES, bytes)
-      if (status !== STATUS_OK) return false
+      if (status !== STATUS_OK) {
+        this.isBlockUnsure = true
+        return false
+      }
     }
+    this.isBlockUnsure = false
+    this.block = next
     return true
   }
 }

@@ -10,7 +10,7 @@ import type {
   StoreOpen,
   StoreSource,
 } from "@rmr/core"
-import { RmrError, restartClassOf } from "@rmr/core"
+import { RmrError, restartClassOf, STATUS_OK } from "@rmr/core"
 import { CommitLog } from "./commit-log.js"
 import { FileStore } from "./file-store.js"
 import { MetaIo } from "./meta-io.js"
@@ -100,6 +100,12 @@ async function readMetadata(
     const needs = `its store needs ${block.dataStart + block.sizeBytes}`
     throw new RmrError("too-small", `${name} has ${file.sizeBytes} bytes, ${needs}`)
   }
+  // What a dead process wrote can be read without being durable; nothing of it counts before.
+  const status = await io.flush()
+  if (status !== STATUS_OK) {
+    await writeBoth(name, io, { ...block, ...CACHE_LOST, sequence: block.sequence + 1 })
+    throw RmrError.ofStatus(status, `what ${name} holds cannot be flushed`)
+  }
   const { area, areaStart, areaBytes, generation } = block
   const place = { start: areaStart + area * areaBytes, bytes: areaBytes, generation }
   const log = new CommitLog(io, place, file.blockBytes)
@@ -113,12 +119,17 @@ async function readMetadata(
     isHotUnreadable: block.isHotUnreadable || log.isHotDamaged,
     bootId,
   }
-  const bytes = encodeSuperblock(next)
-  for (const copy of [0, 1]) {
-    const status = await io.writeDurably(copy * SUPERBLOCK_BYTES, bytes)
-    assertWritten(name, status)
-  }
+  await writeBoth(name, io, next)
   return new Metadata(opening, io, log, next)
+}
+
+const CACHE_LOST = { pending: "cache-lost" } as const
+
+async function writeBoth(name: string, io: MetaIo, block: Superblock): Promise<void> {
+  const bytes = encodeSuperblock(block)
+  for (const copy of [0, 1]) {
+    assertWritten(name, await io.writeDurably(copy * SUPERBLOCK_BYTES, bytes))
+  }
 }
 
 /** R2: what this opening finds, and what an earlier one found and nobody dealt with. */

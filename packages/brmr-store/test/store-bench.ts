@@ -1,0 +1,130 @@
+/** Bench: one simulated disk with a store, and one life of a process after another on it. */
+import type { Store } from "@rmr/core"
+import { buddyMemory, leaseBytes, STATUS_OK } from "@rmr/core"
+import { type PowerFate, type SimDisk, simDisk, type World } from "@rmr/testkit"
+import { nodeWorld } from "@rmr/testkit/node"
+import { createStore, fileStore, storeBytes } from "../src/index.js"
+import { SUPERBLOCK_BYTES } from "../src/superblock.js"
+
+export const SHAPE = { sizeBytes: 1024 * 1024, extentBytes: 65_536, hotExtentsMax: 16 }
+export const EXTRA = 256 * 1024
+const CELL_BYTES = 200 * 1024
+
+export class Bench {
+  readonly world: World
+  readonly disk: SimDisk
+  store!: Store
+  private memory = newMemory()
+  private readonly ends = new Map<number, (status: number) => void>()
+  private token = 0
+
+  constructor(seed: number, forcedUnitAccess = true) {
+    this.world = nodeWorld({ seed })
+    const sizeBytes = storeBytes(SHAPE)
+    const sizeBytesMax = sizeBytes + EXTRA
+    const supports = { forcedUnitAccess }
+    this.disk = simDisk(this.world, {
+      name: "d",
+      sizeBytes,
+      sizeBytesMax,
+      inFlightMax: 128,
+      supports,
+    })
+  }
+
+  async create(): Promise<void> {
+    const { world, disk } = this
+    const making = createStore({
+      env: world.env,
+      memory: newMemory(),
+      source: disk.source(),
+      ...SHAPE,
+    })
+    await world.settled(making, "create", 1e9)
+    await this.open()
+  }
+
+  async open(): Promise<void> {
+    this.memory = newMemory()
+    const events = {
+      onCompletions: ({ words, count }: { words: Int32Array; count: number }) => {
+        for (let row = 0; row < count; row++) this.ends.get(words[row * 4]!)?.(words[row * 4 + 1]!)
+      },
+    }
+    const { env } = this.world
+    const opening = fileStore({ source: this.disk.source() }).open({
+      env,
+      memory: this.memory,
+      events,
+    })
+    this.store = await this.world.settled(opening, "open", 1e9)
+  }
+
+  start(submit: (store: Store, token: number) => void): Promise<number> {
+    const token = ++this.token
+    const { store } = this
+    return new Promise((resolve) => {
+      this.ends.set(token, resolve)
+      submit(store, token)
+      store.submit()
+    })
+  }
+
+  ask(submit: (store: Store, token: number) => void): Promise<number> {
+    return this.world.settled(this.start(submit), "an answer", 1e9)
+  }
+
+  /** Longer than metadata's buffer, so that it is written in parts and flushed. */
+  startCommit(version: number): Promise<number> {
+    const bytes = new Uint8Array(CELL_BYTES).fill(version)
+    return this.start((store, token) =>
+      store.commit(token, [{ kind: "pool-metadata", index: 0, bytes }]),
+    )
+  }
+
+  commit(version: number): Promise<number> {
+    return this.world.settled(this.startCommit(version), "a commit", 1e9)
+  }
+
+  /** The next write of this copy fails: the one that names a new log, while the store is open. */
+  failSuperblock(copy: number): void {
+    const offset = copy * SUPERBLOCK_BYTES
+    const length = SUPERBLOCK_BYTES
+    this.disk.addRule({ on: ["write"], offset, length, fails: "io-error", times: 1 })
+  }
+
+  async version(): Promise<number | undefined> {
+    const found = await this.world.settled(this.store.readCell("pool-metadata", 0), "cell", 1e9)
+    return found?.[0]
+  }
+
+  startWrite(offset: number, byte: number): Promise<number> {
+    const lease = this.memory.lease(4096)
+    leaseBytes(this.memory, lease, 0, 4096).fill(byte)
+    const ended = this.start((store, token) => store.write(token, offset, lease, 0, 4096, 0))
+    this.memory.release(lease) // the store holds its own reference
+    return ended
+  }
+
+  write(offset: number, byte: number): Promise<number> {
+    return this.world.settled(this.startWrite(offset, byte), "a write", 1e9)
+  }
+
+  async read(offset: number): Promise<number> {
+    const lease = this.memory.lease(4096)
+    const status = await this.ask((store, token) => store.read(token, offset, lease, 0, 4096))
+    expect(status).toBe(STATUS_OK)
+    const byte = leaseBytes(this.memory, lease, 0, 4096)[0]!
+    this.memory.release(lease)
+    return byte
+  }
+
+  async crash(fate: PowerFate): Promise<void> {
+    this.disk.powerCut(fate)
+    await this.open()
+  }
+}
+
+function newMemory() {
+  return buddyMemory({ arenas: [4 * 1024 * 1024], leaseCountMax: 64 })
+}
