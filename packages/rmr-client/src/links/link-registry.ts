@@ -130,6 +130,11 @@ export class LinkRegistry {
     if (index >= 0) this.owners[index] = undefined
   }
 
+  /** Sends what was submitted now, instead of at the end of the turn. */
+  flush(): void {
+    this.endpoint.flush()
+  }
+
   async close(): Promise<void> {
     for (const link of this.links.values()) await link.close()
     await this.endpoint.close()

@@ -30,6 +30,7 @@ export function poolHost({ registry, record, engine, onClosed }: PoolHostOptions
     canUnmap: true,
     onPending: (volume) => engine().onPending(volume),
     onDue: (volume) => engine().core.onDue(volume),
+    flush: () => registry.flush(),
     ranges: (offset, bytes, countMax) => rangesOf(record(), engine(), offset, bytes, countMax),
     onClosed,
   }

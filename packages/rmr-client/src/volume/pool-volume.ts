@@ -37,6 +37,8 @@ export interface VolumeHost {
   /** The handle has something to deliver, outside of any delivery. */
   onDue(volume: PoolVolume): void
   ranges(offset: number, bytes: number, countMax: number): readonly VolumeRange[]
+  /** Sends what was asked now, instead of at the end of the turn. */
+  flush(): void
   onClosed(volume: PoolVolume): void
 }
 
@@ -135,6 +137,7 @@ export class PoolVolume implements Volume {
 
   submit(): void {
     if (this.queued > 0) this.host.onPending(this)
+    this.host.flush()
   }
 
   ranges(offset: number, bytes: number, countMax: number): readonly VolumeRange[] {

@@ -103,6 +103,7 @@ export class StorageNode {
       isChecksumRequired: !transport.supports.payloadChecked,
       holderMs: options.holderMs ?? 10_000,
       rowsMax: options.requestsMax ?? 2048,
+      flush: () => this.endpoint.flush(),
       registry: this.registry,
       nonce: randomUuid(env),
     }

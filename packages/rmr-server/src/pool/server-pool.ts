@@ -59,6 +59,8 @@ export interface ServerPoolWorld {
   /** A holder that was heard within this time is alive (F5). */
   readonly holderMs: number
   readonly rowsMax: number
+  /** Sends what was answered now, instead of a turn later. */
+  readonly flush: () => void
   /** The way to peers, and who this process is to them. */
   readonly registry: LinkRegistry
   readonly nonce: string
@@ -98,7 +100,10 @@ export class ServerPool {
       { env, memory, source: options.source },
       {
         onDone: (row, status, at, bytes) => pool.data?.onStoreDone(row, status, at, bytes),
-        onBatchEnd: () => pool.data?.deliver(),
+        onBatchEnd: () => {
+          pool.data?.deliver()
+          world.flush()
+        },
         onRoom: () => pool.data?.onRoom(),
       },
     )
