@@ -99,7 +99,8 @@ export class IoEngine {
 
   onBatchEnd(): void {
     this.reads.vouch()
-    this.core.wire.payDebts(this.core.view.normal)
+    // A view change is under way: nothing is sent in the view before it (V3).
+    if (!this.core.isFrozen) this.core.wire.payDebts(this.core.view.normal)
     this.pump()
     this.core.deliver()
   }
@@ -259,7 +260,7 @@ export class IoEngine {
     if (rows.kinds[row] === KIND_READ) {
       rows.marks[row] = 0
       this.reads.send(row)
-    } else if ((this.core.view.normal & (1 << slot)) !== 0) {
+    } else if ((this.core.view.normal & (1 << slot)) !== 0 && rows.isTold[row] === 0) {
       rows.owed[row]! |= 1 << slot
     }
   }

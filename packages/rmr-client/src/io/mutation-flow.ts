@@ -63,7 +63,7 @@ export class MutationFlow {
       rows.missed[row]! |= bit
       this.core.noteError(row, reply)
     } else {
-      rows.owed[row]! |= bit
+      if (rows.isTold[row] === 0) rows.owed[row]! |= bit
       if (outcome !== "ok") this.core.options.events.onLegRefused(slot, outcome)
       this.core.retryLater()
       return
@@ -179,6 +179,8 @@ export class MutationFlow {
   tell(row: number, status: number): void {
     const { rows } = this.core
     rows.isTold[row] = 1
+    // Nobody gets it over a session that outlives the giving up (RT-53).
+    rows.owed[row] = 0
     this.core.completeFor(row, status)
     this.core.options.events.onUncertain(row)
   }

@@ -55,6 +55,8 @@ export class ClientPool implements VolumeSource {
   private isWanted = false
   /** Elected where that was possible; else chunks wait for somebody (R6). */
   private isSettled = false
+  /** Since when a proposed view waits for members to return. */
+  private heldMs: number | undefined
   private endedBy: RmrError | undefined
 
   private constructor(context: PoolContext, record: PoolMetadata, opening: Opening) {
@@ -232,7 +234,7 @@ export class ClientPool implements VolumeSource {
       chunkCount: Math.ceil(mappedSizeBytes / chunkSizeBytes),
       mayElectCacheLost: normal === membersOf(record),
     })
-    await Promise.all(slotsOf(normal).map((slot) => this.keeper.enable(slot, "start", record)))
+    await Promise.all(slotsOf(normal).map((slot) => this.keeper.enable(slot, record)))
     this.engine.core.isFlushable = result.isFlushable
     this.isSettled = result.waitingChunks === 0
     this.engine.thaw()
@@ -258,7 +260,7 @@ export class ClientPool implements VolumeSource {
   }
 
   private needsTending(nowMs: number): boolean {
-    if (!this.isSettled || this.keeper.hasTrouble) return true
+    if (!this.isSettled || this.changer.isPending || this.keeper.hasTrouble) return true
     const { submissions } = this.engine.core.wire
     return this.keeper.deadlines(this.recordNow, submissions, nowMs).some(({ isLate }) => isLate)
   }
@@ -290,55 +292,72 @@ export class ClientPool implements VolumeSource {
 
   private async step(): Promise<void> {
     const nowMs = this.context.env.clock.nowMs()
+    if (this.changer.isPending) {
+      await this.goOnChanging(nowMs)
+      return
+    }
+    const { normal } = this.recordNow
     if (await this.keeper.resumeBlinked(this.recordNow)) this.engine.legUp()
     const { submissions } = this.engine.core.wire
     const expelled = this.keeper.whomToExpel(this.recordNow, submissions, nowMs)
     if (expelled !== 0) {
-      await this.expel(expelled)
+      await this.change("shrink", without(normal, expelled))
       return
     }
-    if (this.hasUncertain && this.keeper.usable !== 0) {
-      await this.change("change", this.recordNow.normal & this.keeper.usable)
-      return
-    }
-    if (!this.isSettled && this.keeper.usable === this.recordNow.normal) await this.settle()
+    if (this.keeper.usable !== normal) return
+    if (this.hasUncertain) await this.change("change", normal)
+    else if (!this.isSettled) await this.settle()
   }
 
   private get hasUncertain(): boolean {
     return this.engine.unresolvedRanges().some(({ kind }) => kind === "uncertain")
   }
 
-  private async expel(slots: MemberSet): Promise<void> {
+  /**
+   * A view was proposed and is not effective: only a later one ends that (V3). All whom it may name
+   * are given time to return before it goes on without them (V6).
+   */
+  private async goOnChanging(nowMs: number): Promise<void> {
+    const { allowed } = this.changer
+    const here = allowed & this.keeper.up
+    this.heldMs ??= nowMs
+    if (here !== allowed && nowMs - this.heldMs < this.context.times.regroupMs) return
+    await this.change("shrink", here)
+  }
+
+  /**
+   * Freezes, lists what is unresolved, and changes the view (V2). Where it fails before anything
+   * was proposed, the view in force is still the last one and IO goes on; else the next step tries
+   * again.
+   */
+  private async change(purpose: "shrink" | "change", wanted: MemberSet): Promise<void> {
     const { engine } = this
-    engine.core.leaving = slots
-    await this.change("shrink", without(this.recordNow.normal, slots))
-    for (const slot of slotsOf(slots)) {
-      const leg = this.keeper.legs[slot]
+    const base = this.recordNow
+    engine.core.isFrozen = true
+    engine.core.leaving = without(base.normal, wanted)
+    const ranges: readonly MutationRange[] = engine.unresolvedRanges()
+    const { legs } = this.keeper
+    const { lineage } = base.mapVersion
+    try {
+      const effective = await this.changer.change(legs, this.epoch, lineage, {
+        purpose,
+        wanted,
+        recordOf: (mapVersion, normal) => nextRecord(base, mapVersion, normal, ranges, legs),
+      })
+      this.heldMs = undefined
+      this.enter(effective)
+    } catch (thrown) {
+      engine.core.leaving = without(base.normal, this.changer.allowed)
+      if (!this.changer.isPending) engine.thaw()
+      throw thrown
+    }
+    engine.thaw()
+    for (const slot of slotsOf(without(base.normal, this.recordNow.normal))) {
+      const leg = legs[slot]
       leg?.move("failed", "expelled", this.keeper.takeReason(slot))
       // Ends what is under way there, so that its memory is free again (W7).
       await leg?.link.dropSession()
     }
-  }
-
-  /** Freezes, lists what is unresolved, and changes the view (V2). */
-  private async change(purpose: "shrink" | "change", wanted: MemberSet): Promise<void> {
-    const { engine } = this
-    engine.core.isFrozen = true
-    const ranges: readonly MutationRange[] = engine.unresolvedRanges()
-    const base = this.recordNow
-    const effective = await this.changer.change(
-      this.keeper.legs,
-      this.epoch,
-      base.mapVersion.lineage,
-      {
-        purpose,
-        wanted,
-        recordOf: (mapVersion, normal) =>
-          nextRecord(base, mapVersion, normal, ranges, this.keeper.legs),
-      },
-    )
-    this.enter(effective)
-    engine.thaw()
     await this.settle()
   }
 

@@ -49,6 +49,13 @@ export class LegKeeper {
     return usable
   }
 
+  /** Legs whose member answers, and has not restarted since it was opened. */
+  get up(): MemberSet {
+    let up = 0
+    for (const leg of this.legs) if (leg?.isUp && leg.isAsOpened) up |= leg.bit
+    return up
+  }
+
   /** Somebody is lost, or answers what a normal member does not. */
   get hasTrouble(): boolean {
     return this.refused.size > 0 || this.lostMs.size > 0
@@ -72,9 +79,13 @@ export class LegKeeper {
     for (const leg of this.legs) if (leg !== undefined && !leg.isUp) this.dial(leg)
   }
 
-  async enable(slot: number, mode: "start" | "resume", record: PoolMetadata): Promise<void> {
+  /** Lets a member of the view take IO. One that took some before drains first (W5). */
+  async enable(slot: number, record: PoolMetadata): Promise<void> {
     const leg = this.legs[slot]
     if (leg === undefined || leg.io.session !== undefined) return
+    const mode = leg.wasEnabled ? ("resume" as const) : ("start" as const)
+    if (leg.wasEnabled) leg.io.sessionGeneration++
+    leg.wasEnabled = true
     const { mapVersion } = record
     const { epoch, version } = mapVersion
     const body = { mode, joinedView: { epoch, version } }
@@ -94,11 +105,9 @@ export class LegKeeper {
     for (const slot of slotsOf(record.normal)) {
       const leg = this.legs[slot]
       if (leg === undefined || leg.io.session !== undefined || !leg.isUp) continue
-      const isSame = leg.report?.incarnation === leg.openedIncarnation
-      if (!isSame || this.refused.get(slot) === "not-open") continue
-      leg.io.sessionGeneration++
+      if (!leg.isAsOpened || this.refused.get(slot) === "not-open") continue
       try {
-        await this.enable(slot, "resume", record)
+        await this.enable(slot, record)
         isAny = true
       } catch (thrown) {
         const error = RmrError.from(thrown)

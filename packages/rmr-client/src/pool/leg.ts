@@ -40,6 +40,8 @@ export class Leg {
   report: MemberReport | undefined
   /** The opening of its store that this client has opened; another one has restarted (V6). */
   openedIncarnation: number | undefined
+  /** It was told to take IO, by this client and in this opening. */
+  wasEnabled = false
   private readonly env: Env
   private readonly groupId: number
   private readonly cell: StateCell<LegState, LegEvent>
@@ -65,6 +67,11 @@ export class Leg {
 
   get isUp(): boolean {
     return this.link.isUp
+  }
+
+  /** Whether the member that answers here is the process that this client opened. */
+  get isAsOpened(): boolean {
+    return this.report?.incarnation === this.openedIncarnation
   }
 
   /** Moves, unless it is there already or nothing leads there from where it is. */

@@ -9,6 +9,9 @@ import type { PoolVolume } from "../volume/pool-volume.js"
 import type { LegKeeper } from "./leg-keeper.js"
 import type { PoolContext } from "./pool-context.js"
 
+/** With too few members to ask, a sign of life is asked for again after this long. */
+const RETRY_MS = 50
+
 export interface SideWorkOptions {
   readonly context: PoolContext
   readonly keeper: LegKeeper
@@ -92,6 +95,7 @@ export class SideWork {
     const { mapVersion } = this.options.record()
     const { context, engine, keeper } = this.options
     const { stableEpoch, stableSequence, wire } = engine.core
+    let answerCount = 0
     await Promise.all(
       keeper.legs.map(async (leg) => {
         if (leg?.io.session === undefined) return
@@ -100,12 +104,18 @@ export class SideWork {
           const body = { stableEpoch, stableSequence }
           await leg.ask("hold", mapVersion, body, undefined, context.times.commandMs)
           leg.io.answeredNumber = Math.max(leg.io.answeredNumber, number)
+          answerCount++
         } catch (thrown) {
           if (RmrError.from(thrown).code === "fenced") this.options.onFenced()
         }
       }),
     )
-    this.isVouching = false
-    engine.onBatchEnd()
+    const goOn = (): void => {
+      this.isVouching = false
+      engine.onBatchEnd()
+    }
+    // Too few know this client now: whoever waits asks again, but not at once and for ever.
+    if (answerCount >= engine.core.minNormal) goOn()
+    else context.env.clock.schedule(RETRY_MS, goOn)
   }
 }

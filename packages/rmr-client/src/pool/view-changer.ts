@@ -55,8 +55,9 @@ export class ViewChanger {
     this.chainNow = { base, limit, proposals: [] }
   }
 
-  get chain(): ViewChain {
-    return this.chainNow
+  /** Something was proposed and is not effective; it may be durable somewhere. */
+  get isPending(): boolean {
+    return this.chainNow.proposals.length > 0
   }
 
   /** Whom a further view may name (V3). */

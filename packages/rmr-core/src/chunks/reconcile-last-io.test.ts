@@ -55,7 +55,7 @@ describe("reconcileLastIo", () => {
     const all = [[entry(0, 1, 5)], [entry(0, 1, 4)], [entry(0, 1, 5)]]
     const [range, ...rest] = reconcileLastIo(all, setOf(0, 1, 2), NO_MEMBERS)
     expect([range, rest]).toEqual([
-      { unit: 0, offset: 105 * 4096, length: 4096, suspects: setOf(0, 2) },
+      { unit: 0, offset: 105 * 4096, length: 4096, epoch: 1, sequence: 5, suspects: setOf(0, 2) },
       [],
     ])
   })
@@ -78,14 +78,14 @@ describe("reconcileLastIo", () => {
   it("V2: with somebody absent, ranges are listed also where all of N agree", () => {
     const all = [[entry(0, 1, 5)], [entry(0, 1, 5)]]
     expect(reconcileLastIo(all, setOf(0, 1), setOf(2))).toEqual([
-      { unit: 0, offset: 105 * 4096, length: 4096, suspects: NO_MEMBERS },
+      { unit: 0, offset: 105 * 4096, length: 4096, epoch: 1, sequence: 5, suspects: NO_MEMBERS },
     ])
   })
 
   it("P8: members that disagree about the range of one mutation all suspect both ranges", () => {
     const all = [[entry(0, 1, 5)], [{ ...entry(0, 1, 5), offset: 0 }]]
     expect(reconcileLastIo(all, setOf(0, 1), NO_MEMBERS)).toEqual([
-      { unit: 0, offset: 0, length: 106 * 4096, suspects: setOf(0, 1) },
+      { unit: 0, offset: 0, length: 106 * 4096, epoch: 0, sequence: 0, suspects: setOf(0, 1) },
     ])
   })
 

@@ -75,29 +75,32 @@ export class CopyWaits {
     }
   }
 
-  /** S8: nobody that can be reached has the chunk clean. */
+  /** S8: nobody that could be reached had the chunk clean; it may be clean here by now (R6). */
   private onNoCopy(row: number): void {
     const { table } = this.core
-    if (!table.isMutation(row)) {
+    const worst = this.worstOf(row)
+    if (worst === "clean") {
+      this.events.askAgain(row)
+    } else if (!table.isMutation(row)) {
       this.core.finish(row, NO_CLEAN_COPY)
-      return
-    }
-    if (this.isEveryDirtyReal(row)) {
+    } else if (worst === "real") {
       this.events.miss(row, NO_CLEAN_COPY)
-      return
+    } else {
+      table.waits[row]! |= WAIT_COPY
+      this.lookAgainLater(row)
     }
-    table.waits[row]! |= WAIT_COPY
-    this.lookAgainLater(row)
   }
 
-  private isEveryDirtyReal(row: number): boolean {
+  /** What is to be said of a request's chunks: all are clean, what is dirty is real, or suspect. */
+  private worstOf(row: number): "clean" | "real" | "suspect" {
     const own = this.core.volume.maps.own
     const first = this.core.table.firstChunks[row]!
     const end = first + this.core.table.chunkCounts[row]!
     let chunk = own.nextDirty(first, end)
+    if (chunk === NO_CHUNK) return "clean"
     for (; chunk !== NO_CHUNK; chunk = own.nextDirty(chunk + 1, end)) {
-      if (answerWithoutCopy(own.byteOf(chunk)) === "hold") return false
+      if (answerWithoutCopy(own.byteOf(chunk)) === "hold") return "suspect"
     }
-    return true
+    return "real"
   }
 }

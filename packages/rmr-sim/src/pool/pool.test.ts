@@ -217,6 +217,88 @@ describe("a pool that loses one member", () => {
   })
 })
 
+describe("a pool that loses all of its members for a while", () => {
+  it("W6: holds what is asked meanwhile, and goes on when they answer again", async () => {
+    await tell(41, { times: { blinkMs: 60_000 } }, async (sim) => {
+      await sim.startAll()
+      const client = await sim.create()
+      const user = userOf(client)
+      const oracle = new Oracle(sim.sizeBytes)
+      await load(sim, user, oracle, 150, (nth) => {
+        if (nth !== 75) return
+        for (const node of sim.nodes) sim.network.cut(client.host.name, node.host.name)
+        sim.world.env.clock.schedule(2500, () => sim.network.heal())
+      })
+      await verify(user, oracle)
+      expect(client.pool.record.normal).toBe(7)
+    })
+  })
+
+  it("W6: fails what is asked for too long, and works when they answer again", async () => {
+    await tell(42, { times: { blinkMs: 60_000 } }, async (sim) => {
+      await sim.startAll()
+      const client = await sim.create()
+      const user = userOf(client)
+      for (const node of sim.nodes) sim.network.cut(client.host.name, node.host.name)
+      const failed = await user.write(0, pattern(1, 4096))
+      expect(failed).toBe(statusOf("no-leg"))
+      sim.network.heal()
+      // It waits for the one before it to be settled by a view (W1, W6), and then counts.
+      expect(await user.write(0, pattern(2, 4096))).toBe(STATUS_OK)
+      for (let round = 0; round < 6; round++) {
+        expect(await user.read(0, 4096)).toEqual(pattern(2, 4096))
+      }
+    })
+  })
+})
+
+describe("a member whose medium is bad", () => {
+  it("S6: reads are served by others, and it mends itself from them", async () => {
+    await tell(43, {}, async (sim) => {
+      await sim.startAll()
+      const client = await sim.create()
+      const user = userOf(client)
+      const oracle = new Oracle(sim.sizeBytes)
+      await load(sim, user, oracle, 60)
+      sim.nodes[0]!.store.failReads(0, 256 * 1024)
+      await verify(user, oracle, 6)
+      await expectWhole(sim, oracle)
+    })
+  })
+
+  it("W2: a mutation that it cannot apply is missed there and good elsewhere", async () => {
+    await tell(44, {}, async (sim) => {
+      await sim.startAll()
+      const client = await sim.create()
+      const user = userOf(client)
+      const oracle = new Oracle(sim.sizeBytes)
+      sim.nodes[1]!.store.failWrites(sim.chunkSizeBytes, 4096)
+      await load(sim, user, oracle, 100)
+      const content = pattern(7, 4096)
+      expect(await user.write(sim.chunkSizeBytes, content)).toBe(STATUS_OK)
+      oracle.write(sim.chunkSizeBytes, content)
+      expect(sim.nodes[1]!.dirtyChunks).toBeGreaterThan(0)
+      await verify(user, oracle, 4)
+      expect(client.pool.record.normal).toBe(7)
+    })
+  })
+
+  it("I5: a member whose flush fails serves nothing any more", async () => {
+    await tell(45, {}, async (sim) => {
+      await sim.startAll()
+      const client = await sim.create()
+      const user = userOf(client)
+      const oracle = new Oracle(sim.sizeBytes)
+      await load(sim, user, oracle, 40)
+      sim.nodes[2]!.store.failNextFlush()
+      expect(await user.flush()).toBe(STATUS_OK)
+      expect(sim.nodes[2]!.pool?.state.state).toBe("no-io")
+      expect(client.pool.record.normal).toBe(3)
+      await verify(user, oracle)
+    })
+  })
+})
+
 describe("a pool that comes back", () => {
   it("R4: after a client crash all members agree, and nothing acknowledged is gone", async () => {
     await tell(31, {}, async (sim) => {
