@@ -6,7 +6,7 @@
 import { nbdServer } from "@rmr/brmr-client"
 import type { BlockFile, Volume, VolumeOpen } from "@rmr/core"
 import { assert, buddyMemory } from "@rmr/core"
-import { fileSource, pageArenas, plainStreamEngine, realEnv } from "@rmr/io"
+import { fastStreamEngine, fileSource, pageArenas, realEnv } from "@rmr/io"
 
 const [path, socket] = process.argv.slice(2)
 assert(path !== undefined && socket !== undefined, "a file and a socket are named")
@@ -38,7 +38,7 @@ const volume: Volume = {
   close: () => file.close(),
 }
 
-const server = nbdServer({ env, memory, engine: plainStreamEngine })
+const server = nbdServer({ env, memory, engine: fastStreamEngine })
 server.addExport("x", {
   name: path,
   open(options) {

@@ -4,7 +4,7 @@
  *   pnpm bench:device                       files on tmpfs, NBD over a unix socket, all jobs
  *   pnpm bench:device --only randwrite      jobs whose name contains the text
  *   pnpm bench:device --seconds 3 --rounds 5 --mib 1024 --folder /dev/shm
- *   pnpm bench:device --targets quorum,pool two copies only
+ *   pnpm bench:device --targets quorum,pool two copies only; `plain`: without the native addon
  *   pnpm bench:device --json                the rows for a program
  *
  * The first target is what the others are compared with.
@@ -15,7 +15,7 @@ import { parseArgs } from "node:util"
 import { compare, tableOf } from "./compare.js"
 import { JOBS, residentBytesOf } from "./fio.js"
 import { startExport } from "./ours.js"
-import { startPool } from "./pool.js"
+import { startPlainPool, startPool } from "./pool.js"
 import { startQuorum, startSingle } from "./qemu.js"
 import type { Target } from "./target.js"
 
@@ -37,7 +37,10 @@ const volumeBytes = Number(options.mib) * 1024 * 1024
 const folder = mkdtempSync(join(options.folder, "rmr-bench-"))
 const targets: Target[] = []
 try {
-  const starts = { single: startSingle, quorum: startQuorum, export: startExport, pool: startPool }
+  const starts = {
+    ...{ single: startSingle, quorum: startQuorum, export: startExport },
+    ...{ pool: startPool, plain: startPlainPool },
+  }
   const wanted = options.targets.split(",")
   for (const [name, start] of Object.entries(starts)) {
     if (!wanted.includes(name)) continue

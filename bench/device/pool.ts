@@ -3,7 +3,7 @@
  * them, exported by NBD on a unix socket. All checks are on.
  */
 import { spawnSync } from "node:child_process"
-import { rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { fileOfRandomBytes } from "./files.js"
@@ -12,7 +12,23 @@ import { freePorts, Processes, type Target, until } from "./target.js"
 
 const COPIES = [1, 2] as const
 
-export async function startPool({ folder, volumeBytes }: QemuOptions): Promise<Target> {
+export function startPool(options: QemuOptions): Promise<Target> {
+  return startWith("ours, two copies", "pool", {}, options)
+}
+
+/** The same without the native addon. */
+export function startPlainPool(options: QemuOptions): Promise<Target> {
+  return startWith("ours in plain Node", "plain", { RMR_NATIVE: "off" }, options)
+}
+
+async function startWith(
+  title: string,
+  prefix: string,
+  environment: NodeJS.ProcessEnv,
+  { folder: parent, volumeBytes }: QemuOptions,
+): Promise<Target> {
+  const folder = join(parent, prefix)
+  mkdirSync(folder)
   const processes = new Processes()
   const root = fileURLToPath(new URL("../..", import.meta.url))
   const program = join(root, "packages", "rmr-cli", "dist", "main.js")
@@ -21,7 +37,7 @@ export async function startPool({ folder, volumeBytes }: QemuOptions): Promise<T
   const start = (name: string, text: string): void => {
     const config = join(folder, `${name}.toml`)
     writeFileSync(config, `name = "${name}"\ncontrol = "${folder}/${name}.control"\n${text}`)
-    processes.start(process.execPath, [program, "daemon", "--config", config])
+    processes.start(process.execPath, [program, "daemon", "--config", config], environment)
   }
   const uri = `nbd+unix:///vault?socket=${socket}`
   try {
@@ -38,7 +54,7 @@ export async function startPool({ folder, volumeBytes }: QemuOptions): Promise<T
     await processes.stop()
     throw error
   }
-  return { name: "ours, two copies", uri, pids: processes.pids, stop: () => processes.stop() }
+  return { name: title, uri, pids: processes.pids, stop: () => processes.stop() }
 }
 
 function client(socket: string, members: string, volumeBytes: number): string {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type BuddyMemory, buddyMemory } from "@rmr/core"
-import { pageArenas, plainStreamEngine, realEnv, type StreamAddress } from "@rmr/io"
+import { fastStreamEngine, pageArenas, realEnv, type StreamAddress } from "@rmr/io"
 import { type NbdServer, type NbdServerOptions, nbdServer } from "../src/index.js"
 import { type MemoryVolumeOptions, MemoryVolumes } from "./memory-volume.js"
 
@@ -32,7 +32,7 @@ export async function harness(options: HarnessOptions = {}): Promise<Harness> {
   const memory = buddyMemory({ arenas, leaseCountMax: 4096, poison: true })
   const { clock } = env
   const volumes = new MemoryVolumes({ clock, memory, sizeBytes: 8 * MIB, ...options.volume })
-  const server = nbdServer({ env, memory, engine: plainStreamEngine, ...options.server })
+  const server = nbdServer({ env, memory, engine: fastStreamEngine, ...options.server })
   const { isReadOnly = false, operationsMax = 32 } = options
   server.addExport("disk", volumes, { description: "a disk", isReadOnly, operationsMax })
   const folder = mkdtempSync(join(tmpdir(), "nbd-"))

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Memory that is summed by its number; see memory.c. */
+/* Memory that is summed by its number; see sums.c. */
 #define RMR_SLOT_COUNT 256
 
 struct rmr_slot {
@@ -29,6 +29,8 @@ struct rmr_instance {
   struct rmr_slot slots[RMR_SLOT_COUNT];
   struct rmr_job *job;
   napi_ref job_memory;
+  /* Made with the first socket; ends by itself with the thread. */
+  struct rmr_sockets *sockets;
 };
 
 /* Leaves the function with a pending exception where a call of Node-API fails. */
@@ -47,5 +49,6 @@ struct rmr_instance *rmr_instance_of(napi_env env);
 int rmr_export(napi_env env, napi_value exports, const char *name, napi_callback function);
 int rmr_export_sums(napi_env env, napi_value exports);
 int rmr_export_files(napi_env env, napi_value exports);
+int rmr_export_sockets(napi_env env, napi_value exports);
 
 #endif

@@ -1,5 +1,5 @@
 /**
- * Turns of an engine on `node:net`, whatever its connections speak.
+ * Turns of an engine, whatever its connections speak and stand on.
  *
  * A turn is what the clock calls one: everything that was read in a poll phase is handed over at
  * its end, and what was sent by then, or from inside the hand-over, leaves with one write per
@@ -8,7 +8,7 @@
 import type { Env, Memory, RmrError as RmrErrorType, Timer } from "@rmr/core"
 import { RmrError } from "@rmr/core"
 import { FrameInbox } from "./frame-inbox.js"
-import type { PlainListener } from "./plain-listener.js"
+import type { HandleListener } from "./handle-listener.js"
 import type { StreamAddress } from "./socket-address.js"
 import type { SocketTurns } from "./socket-engine.js"
 
@@ -28,7 +28,7 @@ interface Ended {
 export class EngineTurns {
   readonly inbox: FrameInbox = new FrameInbox()
   readonly connections: Set<TurnConnection> = new Set()
-  readonly listeners: Set<PlainListener> = new Set()
+  readonly listeners: Set<HandleListener> = new Set()
   isClosed = false
   private readonly env: Env
   private readonly memory: Memory
@@ -51,7 +51,7 @@ export class EngineTurns {
   }
 
   /** Answers where it listens. Fails with `busy` or `invalid-argument`. */
-  async open(listener: PlainListener, at: StreamAddress): Promise<StreamAddress> {
+  async open(listener: HandleListener, at: StreamAddress): Promise<StreamAddress> {
     await listener.open(at)
     if (this.isClosed) {
       listener.close()
@@ -61,7 +61,7 @@ export class EngineTurns {
     return listener.address
   }
 
-  closeListener(listener: PlainListener): void {
+  closeListener(listener: HandleListener): void {
     this.listeners.delete(listener)
     listener.close()
   }

@@ -35,8 +35,10 @@ export interface FrameSenderParts {
   readonly memory: Memory
   readonly buffers: OutputBuffers
   readonly views: ViewCache
-  /** Hands pieces to the kernel, in order; `onWritten` is called when it has them all. */
-  readonly write: (pieces: readonly Uint8Array[]) => void
+  /**
+   * Hands pieces to the kernel, in order. True: it has them all; else `onWritten` is called when.
+   */
+  readonly write: (pieces: readonly Uint8Array[]) => boolean
 }
 
 export class FrameSender {
@@ -106,9 +108,18 @@ export class FrameSender {
     this.queuedCount++
   }
 
-  /** Writes what fits one write, unless one is under way. */
+  /** Writes what is queued, as far as the kernel takes it, unless a write is under way. */
   pump(): void {
-    if (this.writingCount > 0 || this.queuedCount === 0 || this.isClosed) return
+    while (this.writingCount === 0 && this.queuedCount > 0 && !this.isClosed) {
+      const isTaken = this.writeOnce()
+      this.pieces.length = 0
+      if (!isTaken) return
+      this.letGo()
+    }
+  }
+
+  /** As much as fits one write. Answers whether the kernel has it. */
+  private writeOnce(): boolean {
     const buffer = this.parts.buffers.take()
     this.buffer = buffer
     let filled = 0
@@ -140,8 +151,7 @@ export class FrameSender {
       this.shift(row, isCopied)
     }
     if (filled > cut) this.pieces.push(buffer.bytes.subarray(cut, filled))
-    this.parts.write(this.pieces)
-    this.pieces.length = 0
+    return this.parts.write(this.pieces)
   }
 
   /** The kernel has taken the write: its memory is free. */

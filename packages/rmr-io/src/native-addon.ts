@@ -13,9 +13,9 @@ import { existsSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 
 /** RMR_NATIVE_VERSION in native/addon.c. */
-const NATIVE_VERSION = 1
+const NATIVE_VERSION = 3
 
-/** What native/sums.c and native/files.c export. */
+/** What native/sums.c, native/files.c and native/sockets.c export. */
 export interface NativeAddon {
   readonly version: number
   /** How sums are made: `sse4.2`, `armv8` or `table`. */
@@ -36,7 +36,33 @@ export interface NativeAddon {
   lockFile(fd: number): number
   /** An errno, or 0. */
   probeHoles(fd: number, mode: number, offset: number, bytes: number): number
+  /** Once, before there are sockets: `onBatchEnd` follows all that was ready at a time. */
+  startSockets(onBatchEnd: () => void): void
+  /** Three float64: slot, at and bytes of where the next read goes; slot NO_SLOT is the chunk. */
+  openSockets(chunk: ArrayBufferLike, onEvent: OnSocketEvent): SocketWords
+  closeSockets(engine: unknown): void
+  /** The number of a socket on a copy of the descriptor, or a negative errno. */
+  openSocket(engine: unknown, fd: number): number
+  readSocket(socket: number): void
+  /** How many bytes were taken, or a negative errno; `skip` bytes of the first piece are not sent. */
+  writeSocket(socket: number, pieces: readonly Uint8Array[], first: number, skip: number): number
+  closeSocket(socket: number): void
 }
+
+/** Answers whether to go on reading, after the words have said where to. */
+export type OnSocketEvent = (socket: number, kind: number, value: number) => boolean
+
+export type SocketWords = ArrayBuffer & { readonly engine: unknown }
+
+/** Bytes are in the chunk, or in the place that was named; the value says how many. */
+export const SOCKET_CHUNK = 0
+export const SOCKET_DIRECT = 1
+/** The other side has ended it. */
+export const SOCKET_ENDED = 2
+/** The value is an errno. */
+export const SOCKET_FAILED = 3
+/** There is room to write again. */
+export const SOCKET_ROOM = 4
 
 /** The numbers of a hole. */
 export const HOLE_FD = 0

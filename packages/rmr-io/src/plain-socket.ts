@@ -1,88 +1,125 @@
 /**
- * One connection on `node:net`, as bytes.
- *
- * Node reads into memory that we name (`onread`): a buffer that all connections share, because a
- * chunk is taken apart at once, or the place of a large payload itself. So a connection at rest
- * holds no buffer, and a read makes none.
+ * Sockets on `node:net`: Node reads into memory that we name (`onread`).
  */
 import net from "node:net"
-import type { RmrError as RmrErrorType } from "@rmr/core"
-import { RmrError } from "@rmr/core"
+import {
+  type ByteSocket,
+  type ByteSocketEvents,
+  type ByteSockets,
+  CHUNK_BYTES,
+  KEEP_ALIVE_MS,
+  lost,
+} from "./byte-socket.js"
 import type { SocketAddress } from "./socket-address.js"
 
-/** The kernel asks an idle peer after so long, and drops a connection that stays without answer. */
-const KEEP_ALIVE_MS = 60_000
+export class PlainSockets implements ByteSockets {
+  readonly chunkBytes: Uint8Array = new Uint8Array(CHUNK_BYTES)
+  readonly chunk: DataView = new DataView(this.chunkBytes.buffer)
 
-export interface PlainSocketParts {
-  /** Where reads go that have no place of their own. */
-  readonly chunkBytes: Uint8Array
-  /** How node:net itself makes the socket of a connection that was accepted. */
-  readonly handle: unknown
-  /** The place of a payload, where that is what comes next. */
-  readonly directPlace: () => Uint8Array | undefined
-  /** So many bytes were read to the place that was named last. Answers whether to go on reading. */
-  readonly onRead: (count: number, isDirect: boolean) => boolean
-  readonly onWritten: () => void
-  /** It is over, by the other side or by the network. May be called again. */
-  readonly onEnd: (cause: RmrErrorType) => void
+  open(events: ByteSocketEvents): ByteSocket {
+    return new PlainSocket(events, this.chunkBytes)
+  }
+
+  adopt(events: ByteSocketEvents, handle: unknown): ByteSocket {
+    return new PlainSocket(events, this.chunkBytes, handle)
+  }
+
+  close(): void {
+    // Each socket is Node's own.
+  }
 }
 
-export class PlainSocket {
-  readonly socket: net.Socket
-  private readonly parts: PlainSocketParts
+class PlainSocket implements ByteSocket {
+  private readonly socket: net.Socket
+  private readonly events: ByteSocketEvents
+  private readonly chunkBytes: Uint8Array
   private direct: Uint8Array | undefined
 
-  constructor(parts: PlainSocketParts) {
-    this.parts = parts
-    const { handle } = parts
+  constructor(events: ByteSocketEvents, chunkBytes: Uint8Array, handle?: unknown) {
+    this.events = events
+    this.chunkBytes = chunkBytes
     const onread = { buffer: this.nextPlace, callback: this.onChunk }
     const options = { onread, ...(handle === undefined ? {} : { handle }) }
     this.socket = new net.Socket(options as net.SocketConstructorOpts)
-    this.socket.on("end", () => parts.onEnd(lost("the other side ended it")))
-    this.socket.on("error", (error) => parts.onEnd(lost(error.message, error)))
-    this.socket.on("close", () => parts.onEnd(lost("it was closed")))
-    if (handle !== undefined) this.tune()
+    this.socket.on("end", () => events.onEnd(lost("the other side ended it")))
+    this.socket.on("error", (error) => events.onEnd(lost(error.message, error)))
+    this.socket.on("close", () => events.onEnd(lost("it was closed")))
+    if (handle !== undefined) tune(this.socket)
+  }
+
+  get isConnecting(): boolean {
+    return this.socket.connecting
+  }
+
+  get unsentBytes(): number {
+    return this.socket.writableLength
+  }
+
+  get peer(): SocketAddress | undefined {
+    return peerOf(this.socket)
+  }
+
+  get localPort(): number {
+    return this.socket.localPort ?? 0
   }
 
   connect(to: SocketAddress, onConnected: () => void): void {
     this.socket.connect({ host: to.host, port: to.port, noDelay: true }, () => {
       if (this.socket.destroyed) return
-      this.tune()
+      tune(this.socket)
       onConnected()
     })
   }
 
-  /** `onWritten` is called when the kernel has them all. */
-  write(pieces: readonly Uint8Array[]): void {
+  write(pieces: readonly Uint8Array[]): boolean {
     const last = pieces.length - 1
     if (last === 0) {
       this.socket.write(pieces[0]!, this.written)
-      return
+      return false
     }
     this.socket.cork()
     for (let nth = 0; nth < last; nth++) this.socket.write(pieces[nth]!)
     this.socket.write(pieces[last]!, this.written)
     this.socket.uncork()
+    return false
   }
 
-  private tune(): void {
-    this.socket.setNoDelay(true)
-    this.socket.setKeepAlive(true, KEEP_ALIVE_MS)
+  say(bytes: Uint8Array): void {
+    this.socket.write(bytes)
+  }
+
+  whenSaid(then: () => void): void {
+    if (this.socket.writableLength > 0) this.socket.end(then)
+    else then()
+  }
+
+  resume(): void {
+    this.socket.resume()
+  }
+
+  destroy(): void {
+    this.socket.destroy()
   }
 
   private readonly nextPlace = (): Uint8Array => {
-    this.direct = this.parts.directPlace()
-    return this.direct ?? this.parts.chunkBytes
+    this.direct = this.events.directPlace()
+    return this.direct ?? this.chunkBytes
   }
 
   private readonly onChunk = (count: number): boolean =>
-    this.parts.onRead(count, this.direct !== undefined)
+    this.events.onRead(count, this.direct !== undefined)
 
   private readonly written = (error?: Error | null): void => {
-    if (!error) this.parts.onWritten()
+    if (!error) this.events.onWritten()
   }
 }
 
-export function lost(what: string, cause?: Error): RmrErrorType {
-  return new RmrError("link-lost", what, { cause })
+export function tune(socket: net.Socket): void {
+  socket.setNoDelay(true)
+  socket.setKeepAlive(true, KEEP_ALIVE_MS)
+}
+
+export function peerOf({ remoteAddress, remotePort }: net.Socket): SocketAddress | undefined {
+  if (remoteAddress === undefined || remotePort === undefined) return undefined
+  return { host: remoteAddress, port: remotePort }
 }

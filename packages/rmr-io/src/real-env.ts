@@ -1,15 +1,12 @@
 /**
- * The real Env: the clock, chance and log of a process.
- *
- * The end of a loop turn is one `setImmediate`: libuv runs immediates in its check phase, right
- * after the poll phase in which everything that had arrived was handled, so what a turn gathered
- * leaves in one go and at once. No microtask and no `nextTick` is involved; both would run after
- * each single event.
+ * The real Env: the clock, chance and log of a process. What the end of a turn is, turn-ends.ts
+ * says.
  */
 import { performance } from "node:perf_hooks"
 import type { Clock, Env, Log, Timer } from "@rmr/core"
 import { silentLog } from "@rmr/core"
 import { CryptoRandom } from "./crypto-random.js"
+import { turnEnds } from "./turn-ends.js"
 
 export interface RealEnvOptions {
   /** Default: silence. */
@@ -24,10 +21,6 @@ export function realEnv(options: RealEnvOptions = {}): Env {
 const TIMEOUT_MS_MAX = 2 ** 31 - 1
 
 class RealClock implements Clock {
-  private readonly ends: (() => void)[] = []
-  private isArmed = false
-  private readonly runEnds = (): void => this.endTurn()
-
   nowMs(): number {
     return performance.now()
   }
@@ -41,27 +34,7 @@ class RealClock implements Clock {
   }
 
   endOfTurn(run: () => void): void {
-    this.ends.push(run)
-    this.arm()
-  }
-
-  private arm(): void {
-    if (this.isArmed) return
-    this.isArmed = true
-    setImmediate(this.runEnds)
-  }
-
-  private endTurn(): void {
-    let done = 0
-    try {
-      // Those that are added meanwhile run in the same end.
-      while (done < this.ends.length) this.ends[done++]?.()
-    } finally {
-      this.ends.splice(0, done)
-      this.isArmed = false
-      // One that threw must not take the others with it.
-      if (this.ends.length > 0) this.arm()
-    }
+    turnEnds.add(run)
   }
 }
 

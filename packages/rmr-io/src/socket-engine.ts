@@ -97,6 +97,9 @@ export interface SocketEngineOptions {
   readonly turns: SocketTurns
 }
 
+/** How a protocol gets an engine with its shape and turns in it. */
+export type SocketEngineSource = (options: SocketEngineOptions) => SocketEngine
+
 export interface SocketEngine {
   connect(to: SocketAddress, limits: ReceiveLimits, events: ConnectionEvents): FrameConnection
   /** Fails with `busy` or `invalid-argument`. */

@@ -13,7 +13,7 @@ import {
   NO_LEASE,
   RmrError,
 } from "@rmr/core"
-import { plainStreamEngine } from "./plain-stream-engine.js"
+import { fastStreamEngine, plainStreamEngine } from "./head-engine.js"
 import { realEnv } from "./real-env.js"
 import {
   FRAME_CONNECTION,
@@ -23,13 +23,19 @@ import {
   FRAME_STRIDE,
   type FrameBatch,
 } from "./socket-engine.js"
-import type { StreamConnection, StreamEngine, StreamShape } from "./stream-engine.js"
+import type {
+  StreamConnection,
+  StreamEngine,
+  StreamEngineSource,
+  StreamShape,
+} from "./stream-engine.js"
 
 const SHAPE: StreamShape = {
   ...{ headBytes: 16, magic: 0x5151_5151, kindAt: 4, payloadKind: 7, payloadBytesAt: 8 },
 }
 const LIMITS = { payloadBytesMax: 100_000, openFramesMax: 4, answersMax: 1 }
 
+let source: StreamEngineSource
 let folder: string
 let memory: BuddyMemory
 let engine: StreamEngine
@@ -46,7 +52,6 @@ beforeEach(() => {
   endings = []
   talk = ""
   onFrames = () => undefined
-  engine = makeEngine()
 })
 
 afterEach(async () => {
@@ -57,7 +62,7 @@ afterEach(async () => {
 
 function makeEngine(): StreamEngine {
   const turns = { onFrames: take, onTurnEnd: () => undefined }
-  return plainStreamEngine({ env: realEnv(), memory, shape: SHAPE, turns })
+  return source({ env: realEnv(), memory, shape: SHAPE, turns })
 }
 
 function take({ count, words, bytes }: FrameBatch): void {
@@ -109,104 +114,116 @@ async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setImmediate(resolve))
 }
 
-it("frames may follow talk in one piece, with payloads of every way of receiving", async () => {
-  const path = join(folder, "s")
-  await serve(path)
-  const payloads = [1, 4096, 20_000, 100_000].map((bytes) => Buffer.alloc(bytes, bytes & 255))
-  onFrames = () => {
-    for (let left = frames.length; left > 0; left--) accepted.finishFrame()
-    all.push(...frames.splice(0))
-  }
-  const all: typeof frames = []
-  const socket = await dial(path)
-  socket.write(Buffer.concat([Buffer.from("talk."), frame(1), ...payloads.map((p) => frame(7, p))]))
-  await until(() => all.length === 5)
-  expect(talk).toBe("talk.")
-  expect(all.map(({ payload }) => payload.length)).toEqual([0, 1, 4096, 20_000, 100_000])
-  expect(all.slice(1).every(({ payload }, nth) => payload.equals(payloads[nth]!))).toBe(true)
-  socket.destroy()
-  await until(() => endings.length === 1)
-  expect(endings).toEqual(["link-lost"])
-})
-
-it("no more frames are taken than may be open, until one is over and its answer sent", async () => {
-  const path = join(folder, "s")
-  await serve(path)
-  const socket = await dial(path)
-  socket.write(Buffer.concat([Buffer.from("."), ...new Array(10).fill(frame(1))]))
-  await until(() => frames.length === 4)
-  const answer = new DataView(new ArrayBuffer(8))
-  let heardBytes = 0
-  socket.on("data", (bytes: Buffer) => {
-    heardBytes += bytes.length
+describe.each([
+  ["on native sockets, where there are any", fastStreamEngine],
+  ["on the sockets of Node", plainStreamEngine],
+])("streams %s", (_name, made) => {
+  beforeEach(() => {
+    source = made
+    engine = makeEngine()
   })
-  for (let done = 1; done <= 10; done++) {
-    expect(frames.length).toBeLessThan(done + 4)
-    accepted.send(answer, 0, 8, NO_LEASE, 0, 0)
+
+  it("frames may follow talk in one piece, with payloads of every way of receiving", async () => {
+    const path = join(folder, "s")
+    await serve(path)
+    const payloads = [1, 4096, 20_000, 100_000].map((bytes) => Buffer.alloc(bytes, bytes & 255))
+    onFrames = () => {
+      for (let left = frames.length; left > 0; left--) accepted.finishFrame()
+      all.push(...frames.splice(0))
+    }
+    const all: typeof frames = []
+    const socket = await dial(path)
+    socket.write(
+      Buffer.concat([Buffer.from("talk."), frame(1), ...payloads.map((p) => frame(7, p))]),
+    )
+    await until(() => all.length === 5)
+    expect(talk).toBe("talk.")
+    expect(all.map(({ payload }) => payload.length)).toEqual([0, 1, 4096, 20_000, 100_000])
+    expect(all.slice(1).every(({ payload }, nth) => payload.equals(payloads[nth]!))).toBe(true)
+    socket.destroy()
+    await until(() => endings.length === 1)
+    expect(endings).toEqual(["link-lost"])
+  })
+
+  it("no more frames are taken than may be open, until one is over and its answer sent", async () => {
+    const path = join(folder, "s")
+    await serve(path)
+    const socket = await dial(path)
+    socket.write(Buffer.concat([Buffer.from("."), ...new Array(10).fill(frame(1))]))
+    await until(() => frames.length === 4)
+    const answer = new DataView(new ArrayBuffer(8))
+    let heardBytes = 0
+    socket.on("data", (bytes: Buffer) => {
+      heardBytes += bytes.length
+    })
+    for (let done = 1; done <= 10; done++) {
+      expect(frames.length).toBeLessThan(done + 4)
+      accepted.send(answer, 0, 8, NO_LEASE, 0, 0)
+      accepted.finishFrame()
+      await until(() => frames.length === Math.min(10, done + 4))
+    }
+    await until(() => heardBytes === 80)
+    socket.destroy()
+  })
+
+  it.each([
+    ["another magic", Buffer.alloc(16, 1)],
+    ["a payload that is too large", frame(7, Buffer.alloc(100_001))],
+  ])("%s ends the connection with bad-message", async (_, bytes) => {
+    const path = join(folder, "s")
+    await serve(path)
+    const socket = await dial(path)
+    socket.on("error", () => undefined)
+    socket.write(Buffer.concat([Buffer.from("."), bytes]))
+    await until(() => endings.length === 1)
+    expect(endings).toEqual(["bad-message"])
+    expect(accepted.isOpen).toBe(false)
+  })
+
+  it("who leaves when all is sent has sent all, also what was not queued yet", async () => {
+    const path = join(folder, "s")
+    await serve(path)
+    const socket = await dial(path)
+    let heard = Buffer.alloc(0)
+    socket.on("data", (bytes: Buffer) => {
+      heard = Buffer.concat([heard, bytes])
+    })
+    socket.write(Buffer.concat([Buffer.from("."), frame(1)]))
+    await until(() => frames.length === 1)
+    accepted.closeWhenSent()
+    const lease = memory.lease(100_000)
+    leaseBytes(memory, lease, 0, 100_000).fill(9)
+    accepted.send(new DataView(new ArrayBuffer(8)), 0, 8, lease, 0, 100_000)
     accepted.finishFrame()
-    await until(() => frames.length === Math.min(10, done + 4))
-  }
-  await until(() => heardBytes === 80)
-  socket.destroy()
-})
-
-it.each([
-  ["another magic", Buffer.alloc(16, 1)],
-  ["a payload that is too large", frame(7, Buffer.alloc(100_001))],
-])("%s ends the connection with bad-message", async (_, bytes) => {
-  const path = join(folder, "s")
-  await serve(path)
-  const socket = await dial(path)
-  socket.on("error", () => undefined)
-  socket.write(Buffer.concat([Buffer.from("."), bytes]))
-  await until(() => endings.length === 1)
-  expect(endings).toEqual(["bad-message"])
-  expect(accepted.isOpen).toBe(false)
-})
-
-it("who leaves when all is sent has sent all, also what was not queued yet", async () => {
-  const path = join(folder, "s")
-  await serve(path)
-  const socket = await dial(path)
-  let heard = Buffer.alloc(0)
-  socket.on("data", (bytes: Buffer) => {
-    heard = Buffer.concat([heard, bytes])
+    memory.release(lease)
+    await new Promise((resolve) => socket.once("end", resolve))
+    expect(heard.length).toBe(100_008)
+    expect(heard.subarray(8).every((byte) => byte === 9)).toBe(true)
   })
-  socket.write(Buffer.concat([Buffer.from("."), frame(1)]))
-  await until(() => frames.length === 1)
-  accepted.closeWhenSent()
-  const lease = memory.lease(100_000)
-  leaseBytes(memory, lease, 0, 100_000).fill(9)
-  accepted.send(new DataView(new ArrayBuffer(8)), 0, 8, lease, 0, 100_000)
-  accepted.finishFrame()
-  memory.release(lease)
-  await new Promise((resolve) => socket.once("end", resolve))
-  expect(heard.length).toBe(100_008)
-  expect(heard.subarray(8).every((byte) => byte === 9)).toBe(true)
-})
 
-it("a socket file of a dead process is replaced, and one of a live process busy", async () => {
-  const path = join(folder, "left")
-  const dies = `listen(${JSON.stringify(path)}, () => process.kill(process.pid, 9))`
-  const child = `require("net").createServer().${dies}`
-  const { spawnSync } = await import("node:child_process")
-  spawnSync(process.execPath, ["-e", child])
-  await serve(path)
-  const socket = await dial(path)
-  const again = await engine
-    .listen({ path }, () => ({ onTalk: () => 0, onEnded: () => undefined }))
-    .then(
-      () => "listens",
-      (thrown) => RmrError.from(thrown).code,
-    )
-  expect(again).toBe("busy")
-  const nowhere = { path: join(folder, "no", "such") }
-  const failed = await engine
-    .listen(nowhere, () => ({ onTalk: () => 0, onEnded: () => undefined }))
-    .then(
-      () => "listens",
-      (thrown) => RmrError.from(thrown).code,
-    )
-  expect(failed).toBe("invalid-argument")
-  socket.destroy()
+  it("a socket file of a dead process is replaced, and one of a live process busy", async () => {
+    const path = join(folder, "left")
+    const dies = `listen(${JSON.stringify(path)}, () => process.kill(process.pid, 9))`
+    const child = `require("net").createServer().${dies}`
+    const { spawnSync } = await import("node:child_process")
+    spawnSync(process.execPath, ["-e", child])
+    await serve(path)
+    const socket = await dial(path)
+    const again = await engine
+      .listen({ path }, () => ({ onTalk: () => 0, onEnded: () => undefined }))
+      .then(
+        () => "listens",
+        (thrown) => RmrError.from(thrown).code,
+      )
+    expect(again).toBe("busy")
+    const nowhere = { path: join(folder, "no", "such") }
+    const failed = await engine
+      .listen(nowhere, () => ({ onTalk: () => 0, onEnded: () => undefined }))
+      .then(
+        () => "listens",
+        (thrown) => RmrError.from(thrown).code,
+      )
+    expect(failed).toBe("invalid-argument")
+    socket.destroy()
+  })
 })

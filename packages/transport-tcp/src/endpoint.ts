@@ -28,7 +28,6 @@ import {
   FRAME_PAYLOAD_BYTES,
   FRAME_STRIDE,
   FRAME_TEXT_BYTES,
-  plainSocketEngine,
   RoomTable,
 } from "@rmr/io"
 import { parseTcpAddress } from "./address.js"
@@ -88,7 +87,7 @@ export class TcpEndpoint implements Endpoint, SocketTurns {
     this.memory = memory
     this.offer = ownOffer(traits.software, traits.payloadChecked ? ["payload-checksum"] : [])
     this.deliveries = new Deliveries(events)
-    this.engine = plainSocketEngine({ env, memory, shape: FRAME_SHAPE, turns: this })
+    this.engine = traits.engine({ env, memory, shape: FRAME_SHAPE, turns: this })
   }
 
   async dial(address: string, options: DialOptions): Promise<Session> {

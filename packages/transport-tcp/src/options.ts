@@ -3,6 +3,7 @@
  */
 import type { LaneCredits, TransportCapabilities } from "@rmr/core"
 import { assert, HEADER_BYTES_MAX, IO_BYTES_MAX, QUEUE_DEPTH_MAX } from "@rmr/core"
+import { fastSocketEngine, type SocketEngineSource } from "@rmr/io"
 
 export interface TcpOptions {
   /** Default HEADER_BYTES_MAX; at most that. */
@@ -24,6 +25,8 @@ export interface TcpOptions {
   readonly guestsMax?: number
   /** Name and version of the program, for people. Default none. */
   readonly software?: string
+  /** What sockets stand on. Default: native ones where they were built, else those of Node. */
+  readonly engine?: SocketEngineSource
 }
 
 export interface TcpTraits extends TransportCapabilities {
@@ -31,6 +34,7 @@ export interface TcpTraits extends TransportCapabilities {
   readonly handshakeMsMax: number
   readonly guestsMax: number
   readonly software: string
+  readonly engine: SocketEngineSource
 }
 
 const SILENCE_MS_DEFAULT = 5000
@@ -48,6 +52,7 @@ export function traitsOf(options: TcpOptions): TcpTraits {
     handshakeMsMax: options.handshakeMsMax ?? HANDSHAKE_MS_DEFAULT,
     guestsMax: options.guestsMax ?? GUESTS_DEFAULT,
     software: options.software ?? "",
+    engine: options.engine ?? fastSocketEngine,
   }
   const { headerBytesMax, payloadBytesMax, creditsMax, silenceMsMax, guestsMax } = traits
   const isHeader = isCount(headerBytesMax, HEADER_BYTES_MAX) && headerBytesMax >= 1

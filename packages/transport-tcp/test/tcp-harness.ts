@@ -1,9 +1,10 @@
 /**
  * The transport over TCP as a subject of the transport suite: on loopback, in real time.
  */
+import { readdirSync, readlinkSync } from "node:fs"
 import net from "node:net"
 import type { Endpoint, Listener, Session, Transport } from "@rmr/core"
-import { buddyMemory } from "@rmr/core"
+import { buddyMemory, RmrError } from "@rmr/core"
 import { realEnv } from "@rmr/io"
 import { clockWaiting } from "@rmr/testkit"
 import type { TransportHarness, TransportPowers } from "@rmr/testkit/contract/transport"
@@ -58,7 +59,7 @@ export async function tcpHarness(options: TcpHarnessOptions = {}): Promise<TcpHa
         callAsStranger: callAs,
       }
     : { sever: hangUp, callAsStranger: callAs }
-  const known = activeSockets()
+  const known = openSockets()
   // Not every clause closes what it has opened; a real socket would keep the process alive.
   const endpoints: Endpoint[] = []
   const remembered = (made: Transport): Transport => ({
@@ -84,7 +85,7 @@ export async function tcpHarness(options: TcpHarnessOptions = {}): Promise<TcpHa
       isRelayed ? `tcp://127.0.0.1:${relayOf(listener).port}` : listener.address,
     refusedAddress: () => `tcp://127.0.0.1:${places.refusedPort}`,
     silentAddress: () => `tcp://127.0.0.1:${places.silentPort}`,
-    leftovers: () => (isRelayed || activeSockets() <= known ? [] : ["open sockets"]),
+    leftovers: () => (isRelayed || openSockets() <= known ? [] : ["open sockets"]),
     close: async () => {
       await Promise.all(endpoints.map((endpoint) => endpoint.close()))
       for (const relay of relays.values()) relay.close()
@@ -93,9 +94,19 @@ export async function tcpHarness(options: TcpHarnessOptions = {}): Promise<TcpHa
   }
 }
 
-/** Sockets that keep this process alive, listeners among them. */
-function activeSockets(): number {
-  return process.getActiveResourcesInfo().filter((name) => name.startsWith("TCP")).length
+/** Sockets that this process has open, listeners among them. */
+function openSockets(): number {
+  return readdirSync("/proc/self/fd").filter(isSocket).length
+}
+
+function isSocket(fd: string): boolean {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`).startsWith("socket:")
+  } catch (thrown) {
+    // The one that the folder was read by.
+    if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return false
+    throw thrown
+  }
 }
 
 async function openPlaces(): Promise<Places> {
@@ -125,8 +136,8 @@ function portsOf(session: Session): number[] {
 function hangUp(session: Session): void {
   if (!(session instanceof TcpSession)) throw new Error("not a session over TCP")
   for (const connection of session.channels.all) {
-    const { plain } = connection as unknown as { plain: { socket: net.Socket } }
-    plain.socket.destroy(new Error("cut"))
+    const cut = connection as unknown as { end(cause: RmrError): void }
+    cut.end(new RmrError("link-lost", "cut"))
   }
 }
 

@@ -7,7 +7,7 @@
 import { type Device, mapDevice, type NbdServer, nbdServer } from "@rmr/brmr-client"
 import { type ClientPool, createPool, type Leg, LinkRegistry, openPool } from "@rmr/client"
 import { buddyMemory, type Env, explain, type Memory, RmrError, type Timer } from "@rmr/core"
-import { fastChecksum, pageArenas, plainStreamEngine } from "@rmr/io"
+import { fastChecksum, fastStreamEngine, pageArenas } from "@rmr/io"
 import { tcp } from "@rmr/transport-tcp"
 import type { ClientConfig, ClientPoolConfig, NbdAddress } from "../config/config.js"
 import type { ClientPoolStatus, ClientStatus, LegStatus } from "../control/status.js"
@@ -38,7 +38,7 @@ export class ClientRole {
     this.config = config
     const transport = tcp({ payloadChecked: false, software: SOFTWARE })
     this.registry = new LinkRegistry({ env, memory, transport, hostName: name, software: SOFTWARE })
-    this.nbd = nbdServer({ env, memory, engine: plainStreamEngine })
+    this.nbd = nbdServer({ env, memory, engine: fastStreamEngine })
     this.entries = config.pool.map((pool) => ({
       config: pool,
       pool: undefined,

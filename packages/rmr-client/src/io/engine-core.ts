@@ -46,6 +46,7 @@ export class EngineCore {
   private readonly hooks: EngineHooks
   private readonly due = new Set<PoolVolume>()
   private isRetrying = false
+  private readonly runDeliver = (): void => this.deliver()
 
   constructor(options: EngineOptions, hooks: EngineHooks) {
     this.options = options
@@ -63,7 +64,7 @@ export class EngineCore {
 
   /** Delivered at the end of a batch; or soon, when none is under way. */
   onDue(volume: PoolVolume): void {
-    if (this.due.size === 0) this.options.env.clock.schedule(0, () => this.deliver())
+    if (this.due.size === 0) this.options.env.clock.endOfTurn(this.runDeliver)
     this.due.add(volume)
   }
 

@@ -2,9 +2,9 @@
  * A block file on system calls: rows of numbers in, one batch of completions out.
  *
  * What is submitted in a turn starts at its end. Through the kernel's cache it is then read or
- * written at once; past the cache, with FUA, and for a flush it goes to Node's threads. Completions
- * leave in the next round of the loop, all together, so that a user who keeps its queue full cannot
- * keep the loop from its sockets.
+ * written at once, and the completions leave in the same end, all together; but only so many
+ * batches of them before the loop has another round, so that a user who keeps its queue full cannot
+ * keep it from its sockets. Past the cache, with FUA, and for a flush it goes to Node's threads.
  *
  * FUA goes through a second descriptor that the kernel writes through (O_DSYNC). With native code a
  * file system is asked to make a range zero, and to give its space back if that is wanted; without,
@@ -51,6 +51,8 @@ const ZERO_BYTES = 1024 * 1024
 /** Less is written, and flushed, faster than the file system is asked. */
 const ZERO_RANGE_BYTES_MIN = 256 * 1024
 /** What a system call says that cannot do this to this file. */
+/** So many batches of completions may follow each other before the loop has its sockets again. */
+const DELIVERIES_MAX = 8
 const REFUSALS: ReadonlySet<string | undefined> = new Set(["ENOTSUP", "ENOSYS"])
 
 export interface OpenedFile {
@@ -93,6 +95,8 @@ export class PlainFile implements BlockFile {
   private waitingCount = 0
   private readonly ended: Int32Array
   private endedCount = 0
+  /** Since the loop had a round for sure. */
+  private deliveries = 0
   private readonly words: Int32Array
   private readonly callbacks: Ended[] = []
   private zeroes: Uint8Array | undefined
@@ -355,7 +359,12 @@ export class PlainFile implements BlockFile {
 
   private end(row: number): void {
     this.ended[this.endedCount++] = row
-    if (this.endedCount === 1) setImmediate(this.runDeliver)
+    if (this.endedCount > 1) return
+    if (this.deliveries++ < DELIVERIES_MAX) this.env.clock.endOfTurn(this.runDeliver)
+    else {
+      this.deliveries = 0
+      setImmediate(this.runDeliver)
+    }
   }
 
   /** Everything that has ended, in one batch. */

@@ -12,7 +12,7 @@ import { formatSocketAddress, isUnixAddress, type StreamAddress } from "./socket
 /** Connections that the kernel keeps for us while the loop is busy. */
 const WAITING_MAX = 1024
 
-export class PlainListener {
+export class HandleListener {
   private readonly server: net.Server
   private isClosed = false
 

@@ -1,13 +1,13 @@
 /**
- * One connection of a stream protocol on `node:net`: it talks first, and is framed then.
+ * One connection of a stream protocol: it talks first, and is framed then.
  */
 import type { Lease, RmrError as RmrErrorType } from "@rmr/core"
 import { assert } from "@rmr/core"
+import { type ByteSocket, lost } from "./byte-socket.js"
 import { copyBytes } from "./copy-bytes.js"
 import { FrameSender } from "./frame-sender.js"
+import type { HeadEngine } from "./head-engine.js"
 import { HeadReceiver } from "./head-receiver.js"
-import { lost, PlainSocket } from "./plain-socket.js"
-import type { PlainStreamEngine } from "./plain-stream-engine.js"
 import type { StreamConnection, StreamEvents, StreamLimits } from "./stream-engine.js"
 import { STREAM_HEAD_BYTES_MAX } from "./stream-engine.js"
 
@@ -15,14 +15,14 @@ import { STREAM_HEAD_BYTES_MAX } from "./stream-engine.js"
 const SAID_BYTES_MAX = 1024 * 1024
 const NO_HEADS = new DataView(new ArrayBuffer(0))
 
-export class PlainStreamConnection implements StreamConnection {
+export class HeadConnection implements StreamConnection {
   readonly id: number
   receiptCount = 0
   writtenCount = 0
   isOpen = true
   events: StreamEvents | undefined
-  private readonly engine: PlainStreamEngine
-  private readonly plain: PlainSocket
+  private readonly engine: HeadEngine
+  private readonly socket: ByteSocket
   private readonly receiver: HeadReceiver
   private readonly sender: FrameSender
   /** Heads of queued frames, each at its place of the sender's ring. */
@@ -34,7 +34,7 @@ export class PlainStreamConnection implements StreamConnection {
   private isLeaving = false
   private isDirty = false
 
-  constructor(engine: PlainStreamEngine, id: number, handle: unknown) {
+  constructor(engine: HeadEngine, id: number, handle: unknown) {
     this.id = id
     this.engine = engine
     const { memory, shape, turns, buffers, views } = engine
@@ -45,19 +45,18 @@ export class PlainStreamConnection implements StreamConnection {
       inbox: turns.inbox,
       onFrame: () => this.onFrame(),
       onPaused: () => undefined,
-      onResumed: () => this.plain.socket.resume(),
+      onResumed: () => this.socket.resume(),
       onBroken: (cause) => this.end(cause),
     })
-    const write = (pieces: readonly Uint8Array[]): void => this.plain.write(pieces)
+    const write = (pieces: readonly Uint8Array[]): boolean => this.write(pieces)
     this.sender = new FrameSender({ shape: undefined, memory, buffers, views, write }, 0)
-    this.plain = new PlainSocket({
-      chunkBytes: engine.chunkBytes,
-      handle,
+    const socketEvents = {
       directPlace: () => (this.isOpen ? this.receiver.directPlace() : undefined),
-      onRead: (count, isDirect) => this.onRead(count, isDirect),
+      onRead: (count: number, isDirect: boolean) => this.onRead(count, isDirect),
       onWritten: () => this.onWritten(),
-      onEnd: (cause) => this.end(cause),
-    })
+      onEnd: (cause: RmrErrorType) => this.end(cause),
+    }
+    this.socket = engine.sockets.adopt(socketEvents, handle)
   }
 
   get isWaitingForMemory(): boolean {
@@ -75,11 +74,11 @@ export class PlainStreamConnection implements StreamConnection {
   say(bytes: Uint8Array): void {
     if (!this.isOpen) return
     assert(!this.isFramed, "a connection that is framed does not talk")
-    if (this.plain.socket.writableLength > SAID_BYTES_MAX) {
+    if (this.socket.unsentBytes > SAID_BYTES_MAX) {
       this.end(lost("the other side does not take what it asked for"))
       return
     }
-    this.plain.socket.write(bytes)
+    this.socket.say(bytes)
   }
 
   startFrames(limits: StreamLimits): void {
@@ -132,7 +131,7 @@ export class PlainStreamConnection implements StreamConnection {
   close(): void {
     if (!this.isOpen) return
     this.isOpen = false
-    this.plain.socket.destroy()
+    this.socket.destroy()
     // The descriptor is closed: the kernel reads and writes none of our memory any more.
     this.receiver.close()
     this.sender.close()
@@ -144,6 +143,12 @@ export class PlainStreamConnection implements StreamConnection {
     if (!this.isOpen) return
     this.close()
     this.engine.turns.addEnded(this, cause)
+  }
+
+  private write(pieces: readonly Uint8Array[]): boolean {
+    const isTaken = this.socket.write(pieces)
+    if (isTaken) this.writtenCount = (this.writtenCount + 1) | 0
+    return isTaken
   }
 
   private hasRoom(): boolean {
@@ -158,9 +163,7 @@ export class PlainStreamConnection implements StreamConnection {
 
   private leave(): void {
     if (this.sender.unsentCount > 0 || this.openCount > 0) return
-    const { socket } = this.plain
-    if (socket.writableLength > 0) socket.end(() => this.end(lost("everything was sent")))
-    else this.end(lost("everything was sent"))
+    this.socket.whenSaid(() => this.end(lost("everything was sent")))
   }
 
   /** Answers whether another frame may come. */
@@ -175,13 +178,14 @@ export class PlainStreamConnection implements StreamConnection {
     if (!this.isOpen || this.isLeaving) return false
     this.receiptCount = (this.receiptCount + 1) | 0
     if (isDirect) this.receiver.tookDirectly(count)
-    else if (this.isFramed) this.receiver.take(this.engine.chunk, this.engine.chunkBytes, count)
+    else if (this.isFramed)
+      this.receiver.take(this.engine.sockets.chunk, this.engine.sockets.chunkBytes, count)
     else this.listen(count)
     return this.isOpen && !this.isLeaving && !this.receiver.isWaiting
   }
 
   private listen(count: number): void {
-    const heard = this.engine.chunkBytes.slice(0, count)
+    const heard = this.engine.sockets.chunkBytes.slice(0, count)
     const taken = this.events?.onTalk(heard) ?? count
     if (taken === count || !this.isOpen || this.isLeaving) return
     assert(this.isFramed, "talk is taken whole")

@@ -1,26 +1,26 @@
 /**
- * One connection of frames with sums, on `node:net`: a receiver, a sender and the socket.
+ * One connection of frames with sums: a receiver, a sender and the socket.
  */
 import type { Lease, RmrError as RmrErrorType } from "@rmr/core"
+import { type ByteSocket, lost } from "./byte-socket.js"
+import type { FrameEngine } from "./frame-engine.js"
 import { FrameReceiver } from "./frame-receiver.js"
 import { FrameSender } from "./frame-sender.js"
-import type { PlainEngine } from "./plain-engine.js"
-import { lost, PlainSocket } from "./plain-socket.js"
 import type { SocketAddress } from "./socket-address.js"
 import type { ConnectionEvents, FrameConnection, ReceiveLimits } from "./socket-engine.js"
 
-export class PlainConnection implements FrameConnection {
+export class FramedConnection implements FrameConnection {
   readonly id: number
   receiptCount = 0
   isOpen = true
   events: ConnectionEvents | undefined
-  private readonly engine: PlainEngine
-  private readonly plain: PlainSocket
+  private readonly engine: FrameEngine
+  private readonly socket: ByteSocket
   private readonly receiver: FrameReceiver
   private readonly sender: FrameSender
   private isDirty = false
 
-  constructor(engine: PlainEngine, id: number, limits: ReceiveLimits, handle?: unknown) {
+  constructor(engine: FrameEngine, id: number, limits: ReceiveLimits, handle?: unknown) {
     this.id = id
     this.engine = engine
     const { memory, shape, turns, buffers, views } = engine
@@ -32,20 +32,21 @@ export class PlainConnection implements FrameConnection {
       limits,
       onFrame: () => turns.wake(),
       onPaused: () => undefined,
-      onResumed: () => this.plain.socket.resume(),
+      onResumed: () => this.socket.resume(),
       onBroken: (cause) => this.end(cause),
     })
-    const write = (pieces: readonly Uint8Array[]): void => this.plain.write(pieces)
+    const write = (pieces: readonly Uint8Array[]): boolean => this.socket.write(pieces)
     this.sender = new FrameSender({ shape, memory, buffers, views, write }, limits.queuedFramesMax)
     this.sender.isPayloadSummed = limits.isPayloadSummed
-    this.plain = new PlainSocket({
-      chunkBytes: engine.chunkBytes,
-      handle,
+    const socketEvents = {
       directPlace: () => (this.isOpen ? this.receiver.directPlace() : undefined),
-      onRead: (count, isDirect) => this.onRead(count, isDirect),
+      onRead: (count: number, isDirect: boolean) => this.onRead(count, isDirect),
       onWritten: () => this.onWritten(),
-      onEnd: (cause) => this.end(cause),
-    })
+      onEnd: (cause: RmrErrorType) => this.end(cause),
+    }
+    const { sockets } = engine
+    this.socket =
+      handle === undefined ? sockets.open(socketEvents) : sockets.adopt(socketEvents, handle)
   }
 
   get isWaitingForMemory(): boolean {
@@ -57,16 +58,15 @@ export class PlainConnection implements FrameConnection {
   }
 
   get peer(): SocketAddress | undefined {
-    const { remoteAddress: host, remotePort: port } = this.plain.socket
-    return host === undefined || port === undefined ? undefined : { host, port }
+    return this.socket.peer
   }
 
   get localPort(): number {
-    return this.plain.socket.localPort ?? 0
+    return this.socket.localPort
   }
 
   connect(to: SocketAddress): void {
-    this.plain.connect(to, () => {
+    this.socket.connect(to, () => {
       if (this.isOpen) this.events?.onConnected()
     })
   }
@@ -99,13 +99,13 @@ export class PlainConnection implements FrameConnection {
 
   pump(): void {
     this.isDirty = false
-    if (this.isOpen && !this.plain.socket.connecting) this.sender.pump()
+    if (this.isOpen && !this.socket.isConnecting) this.sender.pump()
   }
 
   close(): void {
     if (!this.isOpen) return
     this.isOpen = false
-    this.plain.socket.destroy()
+    this.socket.destroy()
     // The descriptor is closed: the kernel reads and writes none of our memory any more.
     this.receiver.close()
     this.sender.close()
@@ -124,7 +124,7 @@ export class PlainConnection implements FrameConnection {
     if (!this.isOpen) return false
     this.receiptCount = (this.receiptCount + 1) | 0
     if (isDirect) this.receiver.tookDirectly(count)
-    else this.receiver.take(this.engine.chunk, this.engine.chunkBytes, count)
+    else this.receiver.take(this.engine.sockets.chunk, this.engine.sockets.chunkBytes, count)
     return this.isOpen && !this.receiver.isWaiting
   }
 
