@@ -408,14 +408,12 @@ static napi_value read_socket(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-/* Pieces of an array of Uint8Array from the one numbered `first` on, without its first `skip`. */
-static int pieces_of(napi_env env, napi_value array, uint32_t first, size_t skip,
+/* The first pieces of an array of Uint8Array, without `skip` bytes of the first. */
+static int pieces_of(napi_env env, napi_value array, uint32_t length, size_t skip,
                      struct iovec *pieces, size_t *bytes) {
-  uint32_t length;
-  if (napi_get_array_length(env, array, &length) != napi_ok) return -1;
   int count = 0;
   *bytes = 0;
-  for (uint32_t at = first; at < length && count < PIECES_MAX; at++) {
+  for (uint32_t at = 0; at < length && count < PIECES_MAX; at++) {
     napi_value piece;
     napi_typedarray_type type;
     size_t size;
@@ -435,23 +433,23 @@ static int pieces_of(napi_env env, napi_value array, uint32_t first, size_t skip
 }
 
 /*
- * writeSocket(number, pieces, first, skip): how many bytes the kernel has taken, or a negative
+ * writeSocket(number, pieces, count, skip): how many bytes the kernel has taken, or a negative
  * errno. Where it has not taken all, the engine is told when there is room.
  */
 static napi_value write_socket(napi_env env, napi_callback_info info) {
   size_t count = 4;
   napi_value args[4];
   napi_value result;
-  uint32_t first;
+  uint32_t length;
   uint32_t skip;
   size_t bytes;
   struct iovec pieces[PIECES_MAX];
   RMR_CHECK(env, napi_get_cb_info(env, info, &count, args, NULL, NULL));
-  RMR_CHECK(env, napi_get_value_uint32(env, args[2], &first));
+  RMR_CHECK(env, napi_get_value_uint32(env, args[2], &length));
   RMR_CHECK(env, napi_get_value_uint32(env, args[3], &skip));
   struct rmr_socket *socket = socket_of(env, args[0]);
   if (socket == NULL) return NULL;
-  const int piece_count = pieces_of(env, args[1], first, skip, pieces, &bytes);
+  const int piece_count = pieces_of(env, args[1], length, skip, pieces, &bytes);
   if (piece_count < 0) {
     napi_throw_type_error(env, NULL, "pieces are Uint8Arrays");
     return NULL;
@@ -463,7 +461,8 @@ static napi_value write_socket(napi_env env, napi_callback_info info) {
   } while (taken < 0 && errno == EINTR);
   if (taken < 0) taken = errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
   /* What fails is told in the loop as well, and not only here in the middle of somebody's work. */
-  if (taken < 0 || (size_t)taken < bytes) watch(socket, socket->events | (uint32_t)EPOLLOUT);
+  const bool is_rest = taken < 0 || (size_t)taken < bytes || (uint32_t)piece_count < length;
+  if (is_rest) watch(socket, socket->events | (uint32_t)EPOLLOUT);
   RMR_CHECK(env, napi_create_int32(env, (int32_t)taken, &result));
   return result;
 }

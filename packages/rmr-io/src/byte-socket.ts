@@ -30,10 +30,10 @@ export interface ByteSocket {
   readonly localPort: number
   connect(to: SocketAddress, onConnected: () => void): void
   /**
-   * Hands pieces to the kernel, in order. True: it has them all. False: their memory is read until
-   * `onWritten`, and there is no other write before that.
+   * Hands the first `count` pieces to the kernel, in order. True: it has them all. False: their
+   * memory is read until `onWritten`, and there is no other write before that.
    */
-  write(pieces: readonly Uint8Array[]): boolean
+  write(pieces: readonly Uint8Array[], count: number): boolean
   /** Sends bytes that are this socket's from now on; any number at a time. */
   say(bytes: Uint8Array): void
   /** Calls once what was said has been taken. */

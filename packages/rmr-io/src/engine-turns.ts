@@ -25,6 +25,10 @@ interface Ended {
   readonly cause: RmrErrorType
 }
 
+/** In most turns nobody ends, and what ends in a turn is told in the next. */
+const NOBODY: readonly Ended[] = []
+const NO_IDS: readonly number[] = []
+
 export class EngineTurns {
   readonly inbox: FrameInbox = new FrameInbox()
   readonly connections: Set<TurnConnection> = new Set()
@@ -38,7 +42,9 @@ export class EngineTurns {
   private leavingIds: number[] = []
   private idNext = 0
   private ended: Ended[] = []
+  /** The first `dirtyCount` of the array: making one shorter costs more than what is in it. */
   private readonly dirty: TurnConnection[] = []
+  private dirtyCount = 0
   private isWoken = false
   private isInTurn = false
   private nextTurn: Timer | undefined
@@ -80,8 +86,8 @@ export class EngineTurns {
 
   flush(): void {
     // Those that are added meanwhile have their turn too.
-    for (let nth = 0; nth < this.dirty.length; nth++) this.dirty[nth]!.pump()
-    this.dirty.length = 0
+    for (let nth = 0; nth < this.dirtyCount; nth++) this.dirty[nth]!.pump()
+    this.dirtyCount = 0
   }
 
   async close(): Promise<void> {
@@ -96,7 +102,7 @@ export class EngineTurns {
   }
 
   addDirty(connection: TurnConnection): void {
-    this.dirty.push(connection)
+    this.dirty[this.dirtyCount++] = connection
     if (!this.isInTurn) this.wake()
   }
 
@@ -117,18 +123,34 @@ export class EngineTurns {
     this.isWoken = false
     this.isInTurn = true
     try {
-      const { ended, leavingIds } = this
-      this.ended = []
-      this.leavingIds = []
+      const ended = this.takeEnded()
+      const leavingIds = this.takeLeavingIds()
       const frames = this.inbox.take()
       if (frames.count > 0) this.turns.onFrames(frames)
-      for (const { connection, cause } of ended) connection.events?.onEnded(cause)
+      for (let nth = 0; nth < ended.length; nth++) {
+        const { connection, cause } = ended[nth]!
+        connection.events?.onEnded(cause)
+      }
       this.turns.onTurnEnd()
-      this.freeIds.push(...leavingIds)
+      for (let nth = 0; nth < leavingIds.length; nth++) this.freeIds.push(leavingIds[nth]!)
     } finally {
       this.isInTurn = false
     }
     this.flush()
+  }
+
+  private takeEnded(): readonly Ended[] {
+    const { ended } = this
+    if (ended.length === 0) return NOBODY
+    this.ended = []
+    return ended
+  }
+
+  private takeLeavingIds(): readonly number[] {
+    const { leavingIds } = this
+    if (leavingIds.length === 0) return NO_IDS
+    this.leavingIds = []
+    return leavingIds
   }
 
   takeId(): number {

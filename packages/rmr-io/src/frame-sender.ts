@@ -36,9 +36,10 @@ export interface FrameSenderParts {
   readonly buffers: OutputBuffers
   readonly views: ViewCache
   /**
-   * Hands pieces to the kernel, in order. True: it has them all; else `onWritten` is called when.
+   * Hands the first so many pieces to the kernel. True: it has them all; else `onWritten` is called
+   * when.
    */
-  readonly write: (pieces: readonly Uint8Array[]) => boolean
+  readonly write: (pieces: readonly Uint8Array[], count: number) => boolean
 }
 
 export class FrameSender {
@@ -51,7 +52,9 @@ export class FrameSender {
   private queuedCount = 0
   private writingCount = 0
   private buffer: OutputBuffer | undefined
+  /** Of the write that is being made, the first `pieceCount`. */
   private readonly pieces: Uint8Array[] = []
+  private pieceCount = 0
   /** Leases of the write that is under way. */
   private readonly held: Lease[] = []
   private isClosed = false
@@ -111,9 +114,7 @@ export class FrameSender {
   /** Writes what is queued, as far as the kernel takes it, unless a write is under way. */
   pump(): void {
     while (this.writingCount === 0 && this.queuedCount > 0 && !this.isClosed) {
-      const isTaken = this.writeOnce()
-      this.pieces.length = 0
-      if (!isTaken) return
+      if (!this.writeOnce()) return
       this.letGo()
     }
   }
@@ -122,14 +123,11 @@ export class FrameSender {
   private writeOnce(): boolean {
     const buffer = this.parts.buffers.take()
     this.buffer = buffer
+    this.pieceCount = 0
     let filled = 0
     let cut = 0
     let largeBytes = 0
-    while (
-      this.queuedCount > 0 &&
-      this.pieces.length < PIECES_MAX &&
-      largeBytes < WRITE_BYTES_MAX
-    ) {
+    while (this.queuedCount > 0 && this.pieceCount < PIECES_MAX && largeBytes < WRITE_BYTES_MAX) {
       const row = this.first * QUEUED_STRIDE
       const payloadBytes = this.rows[row + QUEUED_PAYLOAD_BYTES]!
       const isCopied = payloadBytes <= COPY_BYTES_MAX
@@ -143,15 +141,20 @@ export class FrameSender {
           buffer.bytes.set(payload, filled)
           filled += payloadBytes
         } else {
-          this.pieces.push(buffer.bytes.subarray(cut, filled), payload)
+          this.addPiece(buffer, cut, filled)
+          this.pieces[this.pieceCount++] = payload
           cut = filled
           largeBytes += payloadBytes
         }
       }
       this.shift(row, isCopied)
     }
-    if (filled > cut) this.pieces.push(buffer.bytes.subarray(cut, filled))
-    return this.parts.write(this.pieces)
+    if (filled > cut) this.addPiece(buffer, cut, filled)
+    return this.parts.write(this.pieces, this.pieceCount)
+  }
+
+  private addPiece({ bytes }: OutputBuffer, from: number, to: number): void {
+    this.pieces[this.pieceCount++] = this.parts.views.part(bytes, from, to - from)
   }
 
   /** The kernel has taken the write: its memory is free. */
@@ -212,8 +215,9 @@ export class FrameSender {
 
   private letGo(): void {
     this.writingCount = 0
-    for (const lease of this.held) this.parts.memory.release(lease)
-    this.held.length = 0
+    for (let lease = this.held.pop(); lease !== undefined; lease = this.held.pop()) {
+      this.parts.memory.release(lease)
+    }
     if (this.buffer !== undefined) this.parts.buffers.give(this.buffer)
     this.buffer = undefined
   }

@@ -28,6 +28,7 @@ export class FramedConnection implements FrameConnection {
       connectionId: id,
       shape,
       memory,
+      views,
       inbox: turns.inbox,
       limits,
       onFrame: () => turns.wake(),
@@ -35,7 +36,8 @@ export class FramedConnection implements FrameConnection {
       onResumed: () => this.socket.resume(),
       onBroken: (cause) => this.end(cause),
     })
-    const write = (pieces: readonly Uint8Array[]): boolean => this.socket.write(pieces)
+    const write = (pieces: readonly Uint8Array[], count: number): boolean =>
+      this.socket.write(pieces, count)
     this.sender = new FrameSender({ shape, memory, buffers, views, write }, limits.queuedFramesMax)
     this.sender.isPayloadSummed = limits.isPayloadSummed
     const socketEvents = {

@@ -51,8 +51,8 @@ const LARGE = [...SMALL, frame(1, 5, 100, 20_000), frame(9, 6, 3, 40_000), frame
 function streamOf(frames: readonly Frame[]): Uint8Array {
   const memory = buddyMemory({ arenas: [1024 * 1024], leaseCountMax: 64, poison: true })
   const written: Uint8Array[] = []
-  const write = (pieces: readonly Uint8Array[]): boolean => {
-    for (const piece of pieces) written.push(Uint8Array.from(piece))
+  const write = (pieces: readonly Uint8Array[], count: number): boolean => {
+    for (const piece of pieces.slice(0, count)) written.push(Uint8Array.from(piece))
     return false
   }
   const buffers = new OutputBuffers()
@@ -96,6 +96,7 @@ class Receiving {
       connectionId: 0,
       shape: SHAPE,
       memory: this.memory,
+      views: new ViewCache(),
       inbox: this.inbox,
       limits: {
         textBytesMax: TEXT_BYTES_MAX,

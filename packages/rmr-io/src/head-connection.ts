@@ -42,13 +42,15 @@ export class HeadConnection implements StreamConnection {
       connectionId: id,
       shape,
       memory,
+      views,
       inbox: turns.inbox,
       onFrame: () => this.onFrame(),
       onPaused: () => undefined,
       onResumed: () => this.socket.resume(),
       onBroken: (cause) => this.end(cause),
     })
-    const write = (pieces: readonly Uint8Array[]): boolean => this.write(pieces)
+    const write = (pieces: readonly Uint8Array[], count: number): boolean =>
+      this.write(pieces, count)
     this.sender = new FrameSender({ shape: undefined, memory, buffers, views, write }, 0)
     const socketEvents = {
       directPlace: () => (this.isOpen ? this.receiver.directPlace() : undefined),
@@ -145,8 +147,8 @@ export class HeadConnection implements StreamConnection {
     this.engine.turns.addEnded(this, cause)
   }
 
-  private write(pieces: readonly Uint8Array[]): boolean {
-    const isTaken = this.socket.write(pieces)
+  private write(pieces: readonly Uint8Array[], count: number): boolean {
+    const isTaken = this.socket.write(pieces, count)
     if (isTaken) this.writtenCount = (this.writtenCount + 1) | 0
     return isTaken
   }

@@ -13,7 +13,7 @@ import { existsSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 
 /** RMR_NATIVE_VERSION in native/addon.c. */
-const NATIVE_VERSION = 3
+const NATIVE_VERSION = 4
 
 /** What native/sums.c, native/files.c and native/sockets.c export. */
 export interface NativeAddon {
@@ -44,8 +44,11 @@ export interface NativeAddon {
   /** The number of a socket on a copy of the descriptor, or a negative errno. */
   openSocket(engine: unknown, fd: number): number
   readSocket(socket: number): void
-  /** How many bytes were taken, or a negative errno; `skip` bytes of the first piece are not sent. */
-  writeSocket(socket: number, pieces: readonly Uint8Array[], first: number, skip: number): number
+  /**
+   * Sends the first `count` pieces, without `skip` bytes of the first. How many bytes were taken, or
+   * a negative errno.
+   */
+  writeSocket(socket: number, pieces: readonly Uint8Array[], count: number, skip: number): number
   closeSocket(socket: number): void
 }
 

@@ -147,13 +147,14 @@ class NativeSocket implements ByteSocket {
     return true
   }
 
-  write(pieces: readonly Uint8Array[]): boolean {
+  write(pieces: readonly Uint8Array[], count: number): boolean {
     assert(!this.isWriting, "one write at a time")
     if (this.number < 0) return false
     if (this.left.length === 0) {
-      const taken = Math.max(0, this.all.addon.writeSocket(this.number, pieces, 0, 0))
-      if (this.keepRest(pieces, taken)) return true
-    } else this.left.push(...pieces)
+      // A failure is told by the loop, when nobody is in the middle of something.
+      const taken = this.all.addon.writeSocket(this.number, pieces, count, 0)
+      if (this.keepRest(pieces, count, Math.max(0, taken))) return true
+    } else this.left.push(...pieces.slice(0, count))
     this.isWriting = true
     return false
   }
@@ -227,7 +228,7 @@ class NativeSocket implements ByteSocket {
   /** Writes of what is left. Answers an errno, or 0. */
   private writeOn(): number {
     if (this.number < 0 || this.left.length === 0) return 0
-    const taken = this.all.addon.writeSocket(this.number, this.left, 0, this.skip)
+    const taken = this.all.addon.writeSocket(this.number, this.left, this.left.length, this.skip)
     if (taken < 0) return -taken
     let bytes = taken + this.skip
     let count = 0
@@ -240,9 +241,10 @@ class NativeSocket implements ByteSocket {
   }
 
   /** Keeps what was not taken; true if there is nothing. */
-  private keepRest(pieces: readonly Uint8Array[], taken: number): boolean {
+  private keepRest(pieces: readonly Uint8Array[], count: number, taken: number): boolean {
     let bytes = taken
-    for (const piece of pieces) {
+    for (let nth = 0; nth < count; nth++) {
+      const piece = pieces[nth]!
       if (this.left.length === 0 && bytes >= piece.length) {
         bytes -= piece.length
         continue

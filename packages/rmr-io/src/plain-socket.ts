@@ -71,8 +71,8 @@ class PlainSocket implements ByteSocket {
     })
   }
 
-  write(pieces: readonly Uint8Array[]): boolean {
-    const last = pieces.length - 1
+  write(pieces: readonly Uint8Array[], count: number): boolean {
+    const last = count - 1
     if (last === 0) {
       this.socket.write(pieces[0]!, this.written)
       return false

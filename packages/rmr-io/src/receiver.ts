@@ -16,12 +16,14 @@
 import type { Lease, Memory } from "@rmr/core"
 import { assert, NO_LEASE, RmrError } from "@rmr/core"
 import { copyBytes } from "./copy-bytes.js"
+import type { ViewCache } from "./view-cache.js"
 
 /** From so much on, the rest of a payload is read into its place, and not with what follows. */
 const DIRECT_BYTES_MIN = 16 * 1024
 
 export interface ReceiverParts {
   readonly memory: Memory
+  readonly views: ViewCache
   /** No memory: nothing may be read until `onResumed`. */
   readonly onPaused: () => void
   readonly onResumed: () => void
@@ -41,6 +43,7 @@ export abstract class Receiver {
   protected payloadBytes = 0
   protected payloadDone = 0
   private readonly memory: Memory
+  private readonly views: ViewCache
   private readonly headBytes: number
   private readonly common: ReceiverParts
   /** What came behind a frame that waits for memory. */
@@ -49,6 +52,7 @@ export abstract class Receiver {
   constructor(parts: ReceiverParts, headBytes: number, textBytesMax: number) {
     this.common = parts
     this.memory = parts.memory
+    this.views = parts.views
     this.headBytes = headBytes
     this.held = new DataView(new ArrayBuffer(headBytes + textBytesMax))
   }
@@ -199,7 +203,7 @@ export abstract class Receiver {
 
   private place(bytes: Uint8Array, at: number, count: number): void {
     const { arenas } = this.memory
-    const part = at === 0 && count === bytes.length ? bytes : bytes.subarray(at, at + count)
+    const part = at === 0 && count === bytes.length ? bytes : this.views.part(bytes, at, count)
     arenas[this.arena]!.bytes.set(part, this.payloadAt + this.payloadDone)
     this.payloadDone += count
   }

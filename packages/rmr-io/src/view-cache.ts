@@ -1,5 +1,5 @@
 /**
- * Views of parts of arenas that are kept for the next time.
+ * Views of parts of arenas and chunks that are kept for the next time.
  *
  * Node takes a `Uint8Array` for each piece of memory that is copied or sent, and making one costs
  * as much as copying a kilobyte. Payloads of a volume have few sizes and leases return to the same
@@ -15,8 +15,17 @@ export class ViewCache {
 
   /** A view of these bytes; nobody else changes where it is. */
   of(arena: Arena, at: number, bytes: number): Uint8Array {
-    const { buffer, byteOffset } = arena.bytes
-    const entry = ((at >>> PAGE_SHIFT) ^ (arena.index << 5)) & (ENTRY_COUNT - 1)
+    return this.at((at >>> PAGE_SHIFT) ^ (arena.index << 5), arena.bytes, at, bytes)
+  }
+
+  /** A view of a part of a chunk, in which frames lie at any place, but mostly at the same few. */
+  part(chunk: Uint8Array, at: number, bytes: number): Uint8Array {
+    return this.at(at >>> 2, chunk, at, bytes)
+  }
+
+  private at(hash: number, whole: Uint8Array, at: number, bytes: number): Uint8Array {
+    const { buffer, byteOffset } = whole
+    const entry = hash & (ENTRY_COUNT - 1)
     const start = byteOffset + at
     const known = this.views[entry]
     const fits = known?.buffer === buffer && known.byteOffset === start && known.length === bytes

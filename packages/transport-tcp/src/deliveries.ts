@@ -113,11 +113,15 @@ export class Deliveries {
 
   /** Ups, requests and completions. Nothing is added meanwhile: what a user does comes later. */
   hand(): void {
-    for (const session of this.ups.splice(0)) this.events.onSessionUp(session)
+    if (this.ups.length > 0) this.handUps()
     if (this.requests.count > 0) this.events.onRequests(this.requests)
     if (this.completions.count > 0) this.events.onCompletions(this.completions)
     this.requests.count = 0
     this.completions.count = 0
     this.begin(NO_HEADERS)
+  }
+
+  private handUps(): void {
+    for (const session of this.ups.splice(0)) this.events.onSessionUp(session)
   }
 }

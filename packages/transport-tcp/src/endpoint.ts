@@ -152,7 +152,7 @@ export class TcpEndpoint implements Endpoint, SocketTurns {
       this.options.events.onSessionDown(session, cause)
       session.settleClose()
     }
-    this.fresh.clear()
+    if (this.fresh.size > 0) this.fresh.clear()
     if (this.downs.length > 0) this.engine.wake()
   }
 

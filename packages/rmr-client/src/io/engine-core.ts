@@ -44,7 +44,8 @@ export class EngineCore {
   /** Chunks that some member lacks, as far as this client knows. */
   readonly incomplete: DirtyMap
   private readonly hooks: EngineHooks
-  private readonly due = new Set<PoolVolume>()
+  /** Handles with something to tell; few. */
+  private readonly due: PoolVolume[] = []
   private isRetrying = false
   private readonly runDeliver = (): void => this.deliver()
 
@@ -64,14 +65,14 @@ export class EngineCore {
 
   /** Delivered at the end of a batch; or soon, when none is under way. */
   onDue(volume: PoolVolume): void {
-    if (this.due.size === 0) this.options.env.clock.endOfTurn(this.runDeliver)
-    this.due.add(volume)
+    if (this.due.length === 0) this.options.env.clock.endOfTurn(this.runDeliver)
+    if (!this.due.includes(volume)) this.due.push(volume)
   }
 
   deliver(): void {
-    const volumes = [...this.due]
-    this.due.clear()
-    for (const volume of volumes) volume.deliver()
+    // Those that are due by what is told now have their turn at its end.
+    for (let left = this.due.length; left > 0; left--) this.due.shift()?.deliver()
+    if (this.due.length > 0) this.options.env.clock.endOfTurn(this.runDeliver)
   }
 
   noteError(row: number, reply: IoReplyRecord): void {

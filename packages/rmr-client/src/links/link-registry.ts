@@ -75,7 +75,8 @@ export class LinkRegistry {
   private readonly commands = new Map<number, CommandDone>()
   private nextCommand = COMMAND_BASE
   private readonly owners: (IoOwner | undefined)[] = []
-  private readonly touched = new Set<IoOwner>()
+  /** Owners of what came in this batch; few. */
+  private readonly touched: IoOwner[] = []
 
   constructor(options: LinkRegistryOptions) {
     const { env, memory, transport, hostName } = options
@@ -171,10 +172,11 @@ export class LinkRegistry {
         headerBytes,
         payloadBytes,
       )
-      this.touched.add(owner)
+      if (!this.touched.includes(owner)) this.touched.push(owner)
     }
-    for (const owner of this.touched) owner.onBatchEnd()
-    this.touched.clear()
+    for (let owner = this.touched.pop(); owner !== undefined; owner = this.touched.pop()) {
+      owner.onBatchEnd()
+    }
   }
 
   private onSessionDown(session: Session, cause: RmrError): void {

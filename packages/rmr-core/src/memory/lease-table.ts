@@ -11,6 +11,7 @@ import type { Lease } from "../brand.js"
 
 /** Handles are int32 and not negative, because they travel in descriptor tables. */
 const HANDLE_BITS = 31
+const HANDLE_MASK = 2 ** HANDLE_BITS - 1
 /** At least 2,048 generations per slot. */
 export const LEASE_COUNT_MAX: number = 2 ** 20
 
@@ -82,7 +83,7 @@ export class LeaseTable {
     const slot = this.slotOf(lease)
     this.references[slot] = 0
     // The sign bit stays out: generations wrap within the bits of a handle.
-    this.handles[slot] = (lease + this.generationStep) & (2 ** HANDLE_BITS - 1)
+    this.handles[slot] = (lease + this.generationStep) & HANDLE_MASK
     let end = this.freeAt + (this.capacity - this.liveCount)
     if (end >= this.capacity) end -= this.capacity
     this.freeSlots[end] = slot

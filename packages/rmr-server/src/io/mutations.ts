@@ -70,7 +70,7 @@ export class Mutations {
     const first = geometry.extentOf(io.offset)
     const end = first + geometry.extentSpan(io.offset, io.length)
     const cold = this.coldExtents
-    cold.length = 0
+    if (cold.length > 0) cold.length = 0
     for (let extent = first; extent < end; extent++) {
       const hasRoom = hot.note(extent, io.epoch, io.sequence)
       assert(hasRoom, "the intent log has a spare slot for every mutation in flight (I3)")

@@ -84,7 +84,8 @@ export class StorageNode {
   private readonly sessions: (NodeSession | undefined)[] = []
   private readonly poolsByGroup = new Map<number, ServerPool>()
   private readonly io = new IoRecord()
-  private readonly touched = new Set<ServerPool>()
+  /** Pools that this batch is for; few. */
+  private readonly touched: ServerPool[] = []
 
   constructor(options: StorageNodeOptions) {
     const { env, memory, transport, hostName } = options
@@ -176,8 +177,9 @@ export class StorageNode {
         this.onCommand(known, words, at, headers, headerAt, headerBytes)
       }
     }
-    for (const pool of this.touched) pool.dataPath?.deliver()
-    this.touched.clear()
+    for (let pool = this.touched.pop(); pool !== undefined; pool = this.touched.pop()) {
+      pool.dataPath?.deliver()
+    }
   }
 
   private onIo(
@@ -215,7 +217,7 @@ export class StorageNode {
       isOut ? bytes : 0,
       isOut ? 0 : bytes,
     )
-    this.touched.add(pool)
+    if (!this.touched.includes(pool)) this.touched.push(pool)
   }
 
   private onCommand(
