@@ -2,9 +2,10 @@
  * The native part of @rmr/io: what plain Node cannot do, or not fast enough, and nothing else.
  *
  * Checksums by an instruction of the processor (sums.c), holes in files and a lock on them
- * (files.c), connections without streams (sockets.c). Each has a twin in JavaScript that is used where this is not loaded; src says which
- * one counts. `version` changes with the meaning of anything here, so that JavaScript never calls
- * an addon that was built for another state of the sources.
+ * (files.c), connections without streams (sockets.c). Each has a twin in JavaScript that is used
+ * where this is not loaded; src says which one counts. `version` changes with the meaning of
+ * anything here, so that JavaScript never calls an addon that was built for another state of the
+ * sources.
  */
 #include "addon.h"
 

@@ -45,8 +45,8 @@ export interface NativeAddon {
   openSocket(engine: unknown, fd: number): number
   readSocket(socket: number): void
   /**
-   * Sends the first `count` pieces, without `skip` bytes of the first. How many bytes were taken, or
-   * a negative errno.
+   * Sends the first `count` pieces, without `skip` bytes of the first. How many bytes were taken,
+   * or a negative errno.
    */
   writeSocket(socket: number, pieces: readonly Uint8Array[], count: number, skip: number): number
   closeSocket(socket: number): void

@@ -109,9 +109,9 @@ class NativeSocket implements ByteSocket {
   }
 
   get unsentBytes(): number {
-    let bytes = -this.skip
+    let bytes = 0
     for (const piece of this.left) bytes += piece.length
-    return bytes
+    return bytes - this.skip
   }
 
   connect(to: SocketAddress, onConnected: () => void): void {

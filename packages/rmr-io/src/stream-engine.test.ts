@@ -145,7 +145,7 @@ describe.each([
     expect(endings).toEqual(["link-lost"])
   })
 
-  it("no more frames are taken than may be open, until one is over and its answer sent", async () => {
+  it("no more frames come than may be open, until one is over and answered", async () => {
     const path = join(folder, "s")
     await serve(path)
     const socket = await dial(path)

@@ -4,8 +4,8 @@
  * A turn ends after everything that had arrived was handled, so what it gathered leaves in one go
  * and at once. Where Node hands over arrivals one by one, that is one `setImmediate`: libuv runs
  * immediates in its check phase, right after the poll phase. Where the native addon hands over all
- * that is ready in one batch, the batch ends the turn itself, and no round of the loop lies between.
- * No microtask and no `nextTick` is involved; both would run after each single event.
+ * that is ready in one batch, the batch ends the turn itself, and no round of the loop lies
+ * between. No microtask and no `nextTick` is involved; both would run after each single event.
  */
 class TurnEnds {
   /** Arrays keep their length, since making one shorter costs more than running what is in it. */

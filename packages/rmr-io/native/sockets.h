@@ -1,0 +1,71 @@
+/* Sockets of native code: what the loop's side and JavaScript's side of them share. */
+#ifndef RMR_SOCKETS_H
+#define RMR_SOCKETS_H
+
+#include <stdint.h>
+
+#include "addon.h"
+#include "loop.h"
+
+#define SOCKETS_MAX 65536
+#define NO_SLOT (-1)
+
+/* Where the next read goes, said by JavaScript before it is due: a slot and a part of it. */
+struct rmr_place {
+  double slot;
+  double at;
+  double bytes;
+};
+
+struct rmr_socket {
+  struct rmr_engine *engine;
+  /* Of those that are closed and that a batch may still name. */
+  struct rmr_socket *next_closed;
+  struct rmr_place place;
+  int number;
+  int fd;
+  uint32_t events;
+  int is_open;
+};
+
+/* The sockets of one engine of JavaScript. */
+struct rmr_engine {
+  struct rmr_sockets *all;
+  napi_ref on_event;
+  napi_ref chunk_memory;
+  napi_ref words_memory;
+  uint8_t *chunk;
+  size_t chunk_bytes;
+  struct rmr_place *words;
+  /* Its sockets, as long as they have memory, and one for JavaScript. */
+  size_t users;
+};
+
+/* Of one thread of Node. */
+struct rmr_sockets {
+  napi_env env;
+  napi_async_context context;
+  napi_ref on_batch_end;
+  napi_async_cleanup_hook_handle cleanup;
+  uv_poll_t *poll;
+  int set;
+  int open_count;
+  int is_in_batch;
+  struct rmr_socket *closed;
+  struct rmr_socket *by_number[SOCKETS_MAX];
+  int number_next;
+  int free_count;
+  int free_numbers[SOCKETS_MAX];
+};
+
+/* socket-loop.c */
+
+/* What the loop calls when something is ready. */
+void rmr_on_poll(uv_poll_t *poll, int status, int events);
+/* Which events of the kernel's are waited for from now on. */
+void rmr_watch(struct rmr_socket *socket, uint32_t events);
+void rmr_close_socket(struct rmr_socket *socket);
+/* One user less; the last one frees it. */
+void rmr_drop_engine(struct rmr_engine *engine);
+
+#endif
