@@ -15,7 +15,7 @@
 #include "crc32c.h"
 
 /* NATIVE_VERSION in src/native-addon.ts. */
-#define RMR_NATIVE_VERSION 4
+#define RMR_NATIVE_VERSION 5
 
 void rmr_throw_last(napi_env env, const char *call) {
   bool is_pending = false;

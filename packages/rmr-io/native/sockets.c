@@ -1,11 +1,9 @@
 /*
  * Connections without the streams of Node: descriptors in a set of the kernel's, which is in Node's
- * loop. Here is JavaScript's side; socket-loop.c is the loop's.
+ * loop. Here is JavaScript's side but for writes (socket-writes.c); socket-loop.c is the loop's.
  *
- * What is written goes to the kernel in the call, as far as the kernel takes it; the rest is the
- * caller's, who is told when there is room again. So no memory of JavaScript is kept between two
- * calls but that of arenas and of the common chunk, which do not move (sums.c says why), and
- * nothing is allocated for a read or a write.
+ * No memory of JavaScript is kept between two calls but that of arenas and of the common chunk,
+ * which do not move (sums.c says why), and nothing is allocated for a read or a write.
  *
  * A socket has one descriptor, a copy that is its own, and a number that JavaScript names it by,
  * which is free again when it is closed.
@@ -16,17 +14,15 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "sockets.h"
-
-#define PIECES_MAX 160
 
 static void on_closed(uv_handle_t *handle) {
   struct rmr_sockets *all = uv_handle_get_data(handle);
   napi_remove_async_cleanup_hook(all->cleanup);
   close(all->set);
+  rmr_ring_close(&all->ring);
   free(all->poll);
   free(all);
 }
@@ -75,6 +71,7 @@ static napi_value start_sockets(napi_env env, napi_callback_info info) {
   all->env = env;
   all->poll = poll;
   all->set = epoll_create1(EPOLL_CLOEXEC);
+  rmr_ring_open(&all->ring);
   if (init_sockets(env, all, args[0]) == NULL) {
     /* The loop may know the handle: what was made stays, and is of no use. */
     if (all->set >= 0) close(all->set);
@@ -170,8 +167,7 @@ static napi_value open_socket(napi_env env, napi_callback_info info) {
   return number;
 }
 
-/* The open socket that the first argument names; NULL with a pending exception. */
-static struct rmr_socket *socket_of(napi_env env, napi_value value) {
+struct rmr_socket *rmr_socket_of(napi_env env, napi_value value) {
   int32_t number;
   RMR_CHECK(env, napi_get_value_int32(env, value, &number));
   const struct rmr_instance *instance = rmr_instance_of(env);
@@ -187,70 +183,11 @@ static napi_value read_socket(napi_env env, napi_callback_info info) {
   size_t count = 1;
   napi_value args[1];
   RMR_CHECK(env, napi_get_cb_info(env, info, &count, args, NULL, NULL));
-  struct rmr_socket *socket = socket_of(env, args[0]);
+  struct rmr_socket *socket = rmr_socket_of(env, args[0]);
   if (socket == NULL) return NULL;
   socket->place = *socket->engine->words;
   rmr_watch(socket, socket->events | (uint32_t)EPOLLIN);
   return NULL;
-}
-
-/* The first pieces of an array of Uint8Array, without `skip` bytes of the first. */
-static int pieces_of(napi_env env, napi_value array, uint32_t length, size_t skip,
-                     struct iovec *pieces, size_t *bytes) {
-  int count = 0;
-  *bytes = 0;
-  for (uint32_t at = 0; at < length && count < PIECES_MAX; at++) {
-    napi_value piece;
-    napi_typedarray_type type;
-    size_t size;
-    void *data;
-    if (napi_get_element(env, array, at, &piece) != napi_ok ||
-        napi_get_typedarray_info(env, piece, &type, &size, &data, NULL, NULL) != napi_ok ||
-        type != napi_uint8_array || skip > size) {
-      return -1;
-    }
-    pieces[count].iov_base = (uint8_t *)data + skip;
-    pieces[count].iov_len = size - skip;
-    *bytes += size - skip;
-    skip = 0;
-    count++;
-  }
-  return count;
-}
-
-/*
- * writeSocket(number, pieces, count, skip): how many bytes the kernel has taken, or a negative
- * errno. Where it has not taken all, the engine is told when there is room.
- */
-static napi_value write_socket(napi_env env, napi_callback_info info) {
-  size_t count = 4;
-  napi_value args[4];
-  napi_value result;
-  uint32_t length;
-  uint32_t skip;
-  size_t bytes;
-  struct iovec pieces[PIECES_MAX];
-  RMR_CHECK(env, napi_get_cb_info(env, info, &count, args, NULL, NULL));
-  RMR_CHECK(env, napi_get_value_uint32(env, args[2], &length));
-  RMR_CHECK(env, napi_get_value_uint32(env, args[3], &skip));
-  struct rmr_socket *socket = socket_of(env, args[0]);
-  if (socket == NULL) return NULL;
-  const int piece_count = pieces_of(env, args[1], length, skip, pieces, &bytes);
-  if (piece_count < 0) {
-    napi_throw_type_error(env, NULL, "pieces are Uint8Arrays");
-    return NULL;
-  }
-  const struct msghdr message = {.msg_iov = pieces, .msg_iovlen = (size_t)piece_count};
-  ssize_t taken;
-  do {
-    taken = sendmsg(socket->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-  } while (taken < 0 && errno == EINTR);
-  if (taken < 0) taken = errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
-  /* What fails is told in the loop as well, and not only here in the middle of somebody's work. */
-  const bool is_rest = taken < 0 || (size_t)taken < bytes || (uint32_t)piece_count < length;
-  if (is_rest) rmr_watch(socket, socket->events | (uint32_t)EPOLLOUT);
-  RMR_CHECK(env, napi_create_int32(env, (int32_t)taken, &result));
-  return result;
 }
 
 /* closeSocket(number): nothing is read or written any more; the number is free. */
@@ -258,7 +195,7 @@ static napi_value close_socket_number(napi_env env, napi_callback_info info) {
   size_t count = 1;
   napi_value args[1];
   RMR_CHECK(env, napi_get_cb_info(env, info, &count, args, NULL, NULL));
-  struct rmr_socket *socket = socket_of(env, args[0]);
+  struct rmr_socket *socket = rmr_socket_of(env, args[0]);
   if (socket != NULL) rmr_close_socket(socket);
   return NULL;
 }
@@ -289,7 +226,7 @@ int rmr_export_sockets(napi_env env, napi_value exports) {
          rmr_export(env, exports, "openSockets", open_sockets) &&
          rmr_export(env, exports, "openSocket", open_socket) &&
          rmr_export(env, exports, "readSocket", read_socket) &&
-         rmr_export(env, exports, "writeSocket", write_socket) &&
          rmr_export(env, exports, "closeSocket", close_socket_number) &&
-         rmr_export(env, exports, "closeSockets", close_sockets);
+         rmr_export(env, exports, "closeSockets", close_sockets) &&
+         rmr_export_socket_writes(env, exports);
 }

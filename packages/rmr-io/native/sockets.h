@@ -3,9 +3,11 @@
 #define RMR_SOCKETS_H
 
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include "addon.h"
 #include "loop.h"
+#include "socket-ring.h"
 
 #define SOCKETS_MAX 65536
 #define NO_SLOT (-1)
@@ -41,6 +43,19 @@ struct rmr_engine {
   size_t users;
 };
 
+/* Pieces of one write, at most. */
+#define PIECES_MAX 160
+
+/* Writes that wait to be sent in one call. */
+struct rmr_gathered {
+  unsigned count;
+  struct rmr_socket *sockets[RMR_MESSAGES_MAX];
+  int is_rest[RMR_MESSAGES_MAX];
+  size_t bytes[RMR_MESSAGES_MAX];
+  struct rmr_message messages[RMR_MESSAGES_MAX];
+  struct iovec pieces[RMR_MESSAGES_MAX][PIECES_MAX];
+};
+
 /* Of one thread of Node. */
 struct rmr_sockets {
   napi_env env;
@@ -53,10 +68,18 @@ struct rmr_sockets {
   int is_in_batch;
   struct rmr_socket *closed;
   struct rmr_socket *by_number[SOCKETS_MAX];
+  struct rmr_ring ring;
+  struct rmr_gathered gathered;
   int number_next;
   int free_count;
   int free_numbers[SOCKETS_MAX];
 };
+
+/* sockets.c: the open socket that a value names; NULL with a pending exception. */
+struct rmr_socket *rmr_socket_of(napi_env env, napi_value value);
+
+/* socket-writes.c: adds its functions to `exports`; false with a pending exception. */
+int rmr_export_socket_writes(napi_env env, napi_value exports);
 
 /* socket-loop.c */
 

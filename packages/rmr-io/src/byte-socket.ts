@@ -53,6 +53,9 @@ export interface ByteSockets {
   open(events: ByteSocketEvents): ByteSocket
   /** Of a connection that was accepted: `handle` is how node:net itself makes its socket. */
   adopt(events: ByteSocketEvents, handle: unknown): ByteSocket
+  /** Writes from now on may wait for `send`, which leaves with all of them at once. */
+  gather(): void
+  send(): void
   /** Once all sockets are destroyed. */
   close(): void
 }

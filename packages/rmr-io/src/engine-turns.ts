@@ -7,6 +7,7 @@
  */
 import type { Env, Memory, RmrError as RmrErrorType, Timer } from "@rmr/core"
 import { RmrError } from "@rmr/core"
+import type { ByteSockets } from "./byte-socket.js"
 import { FrameInbox } from "./frame-inbox.js"
 import type { HandleListener } from "./handle-listener.js"
 import type { StreamAddress } from "./socket-address.js"
@@ -37,6 +38,7 @@ export class EngineTurns {
   private readonly env: Env
   private readonly memory: Memory
   private readonly turns: SocketTurns
+  private readonly sockets: ByteSockets
   private readonly freeIds: number[] = []
   /** Ids of connections that ended since the last turn: rows of that turn may still name them. */
   private leavingIds: number[] = []
@@ -50,7 +52,8 @@ export class EngineTurns {
   private nextTurn: Timer | undefined
   private readonly runTurn = (): void => this.turn()
 
-  constructor(env: Env, memory: Memory, turns: SocketTurns) {
+  constructor(env: Env, memory: Memory, turns: SocketTurns, sockets: ByteSockets) {
+    this.sockets = sockets
     this.env = env
     this.memory = memory
     this.turns = turns
@@ -85,9 +88,14 @@ export class EngineTurns {
   }
 
   flush(): void {
-    // Those that are added meanwhile have their turn too.
-    for (let nth = 0; nth < this.dirtyCount; nth++) this.dirty[nth]!.pump()
-    this.dirtyCount = 0
+    if (this.dirtyCount > 1) this.sockets.gather()
+    try {
+      // Those that are added meanwhile have their turn too.
+      for (let nth = 0; nth < this.dirtyCount; nth++) this.dirty[nth]!.pump()
+    } finally {
+      this.dirtyCount = 0
+      this.sockets.send()
+    }
   }
 
   async close(): Promise<void> {

@@ -52,7 +52,7 @@ export class FrameEngine implements SocketEngine {
     this.memory = options.memory
     this.shape = options.shape
     this.sockets = sockets
-    this.turns = new EngineTurns(options.env, options.memory, options.turns)
+    this.turns = new EngineTurns(options.env, options.memory, options.turns, sockets)
   }
 
   connect(to: SocketAddress, limits: ReceiveLimits, events: ConnectionEvents): FrameConnection {

@@ -46,7 +46,7 @@ export class HeadEngine implements StreamEngine {
     this.memory = options.memory
     this.shape = options.shape
     this.sockets = sockets
-    this.turns = new EngineTurns(options.env, options.memory, options.turns)
+    this.turns = new EngineTurns(options.env, options.memory, options.turns, sockets)
   }
 
   async listen(

@@ -13,7 +13,7 @@ import { existsSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 
 /** RMR_NATIVE_VERSION in native/addon.c. */
-const NATIVE_VERSION = 4
+const NATIVE_VERSION = 5
 
 /** What native/sums.c, native/files.c and native/sockets.c export. */
 export interface NativeAddon {
@@ -49,6 +49,10 @@ export interface NativeAddon {
    * or a negative errno.
    */
   writeSocket(socket: number, pieces: readonly Uint8Array[], count: number, skip: number): number
+  /** Keeps a write for `sendGathered`, in the same turn; no socket is closed before. False: full. */
+  gatherWrite(socket: number, pieces: readonly Uint8Array[], count: number): boolean
+  /** All of them in one call: in their order, how many bytes were taken, or a negative errno. */
+  sendGathered(engine: unknown, results: Int32Array): void
   closeSocket(socket: number): void
 }
 
@@ -56,6 +60,9 @@ export interface NativeAddon {
 export type OnSocketEvent = (socket: number, kind: number, value: number) => boolean
 
 export type SocketWords = ArrayBuffer & { readonly engine: unknown }
+
+/** Writes that can be gathered; RMR_MESSAGES_MAX in native/socket-ring.h. */
+export const GATHERED_MAX = 16
 
 /** Bytes are in the chunk, or in the place that was named; the value says how many. */
 export const SOCKET_CHUNK = 0

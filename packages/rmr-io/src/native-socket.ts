@@ -17,6 +17,7 @@ import {
   lost,
 } from "./byte-socket.js"
 import {
+  GATHERED_MAX,
   type NativeAddon,
   SOCKET_CHUNK,
   SOCKET_DIRECT,
@@ -38,6 +39,11 @@ export class NativeSockets implements ByteSockets {
   private readonly words: SocketWords
   private readonly place: Float64Array
   private readonly byNumber: (NativeSocket | undefined)[] = []
+  /** Sockets whose writes wait for `send`, the first `gatheredCount`. */
+  private readonly gathered: (NativeSocket | undefined)[] = []
+  private gatheredCount = 0
+  private readonly results = new Int32Array(GATHERED_MAX)
+  isGathering = false
 
   constructor(addon: NativeAddon) {
     this.addon = addon
@@ -58,7 +64,40 @@ export class NativeSockets implements ByteSockets {
     return socket
   }
 
+  gather(): void {
+    this.isGathering = true
+  }
+
+  send(): void {
+    this.isGathering = false
+    this.sendGathered()
+  }
+
+  /** Before any socket is closed, too: native code knows those that are gathered. */
+  sendGathered(): void {
+    const { gatheredCount } = this
+    if (gatheredCount === 0) return
+    this.gatheredCount = 0
+    this.addon.sendGathered(this.words.engine, this.results)
+    for (let nth = 0; nth < gatheredCount; nth++) {
+      this.gathered[nth]!.onSent(Math.max(0, this.results[nth]!))
+    }
+  }
+
+  /** False: it has to be written now. */
+  keep(
+    socket: NativeSocket,
+    number: number,
+    pieces: readonly Uint8Array[],
+    count: number,
+  ): boolean {
+    if (!this.isGathering || !this.addon.gatherWrite(number, pieces, count)) return false
+    this.gathered[this.gatheredCount++] = socket
+    return true
+  }
+
   close(): void {
+    this.sendGathered()
     this.addon.closeSockets(this.words.engine)
   }
 
@@ -101,6 +140,9 @@ class NativeSocket implements ByteSocket {
   private readonly left: Uint8Array[] = []
   private skip = 0
   private isWriting = false
+  /** A write that waits to be sent with others. */
+  private kept: readonly Uint8Array[] = []
+  private keptCount = 0
   private saidThen: (() => void) | undefined
 
   constructor(all: NativeSockets, events: ByteSocketEvents) {
@@ -151,12 +193,25 @@ class NativeSocket implements ByteSocket {
     assert(!this.isWriting, "one write at a time")
     if (this.number < 0) return false
     if (this.left.length === 0) {
+      if (this.all.keep(this, this.number, pieces, count)) {
+        this.kept = pieces
+        this.keptCount = count
+        this.isWriting = true
+        return false
+      }
       // A failure is told by the loop, when nobody is in the middle of something.
       const taken = this.all.addon.writeSocket(this.number, pieces, count, 0)
       if (this.keepRest(pieces, count, Math.max(0, taken))) return true
     } else this.left.push(...pieces.slice(0, count))
     this.isWriting = true
     return false
+  }
+
+  /** The write that was kept: so many bytes of it have been taken. */
+  onSent(taken: number): void {
+    if (this.number < 0 || !this.keepRest(this.kept, this.keptCount, taken)) return
+    this.isWriting = false
+    this.events.onWritten()
   }
 
   say(bytes: Uint8Array): void {
@@ -179,6 +234,7 @@ class NativeSocket implements ByteSocket {
   destroy(): void {
     this.dialing?.destroy()
     if (this.number < 0) return
+    this.all.sendGathered()
     this.all.addon.closeSocket(this.number)
     this.all.forget(this.number)
     this.number = NO_NUMBER

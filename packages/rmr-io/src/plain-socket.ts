@@ -24,6 +24,14 @@ export class PlainSockets implements ByteSockets {
     return new PlainSocket(events, this.chunkBytes, handle)
   }
 
+  gather(): void {
+    // Node writes each by itself.
+  }
+
+  send(): void {
+    // Nothing waits.
+  }
+
   close(): void {
     // Each socket is Node's own.
   }
