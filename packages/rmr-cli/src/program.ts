@@ -13,11 +13,9 @@
 import { type ErrorCode, RmrError } from "@rmr/core"
 import { Command } from "commander"
 import { readConfig } from "./config/config.js"
-import { askDaemon } from "./control/control-client.js"
-import { CONTROL_DEFAULT } from "./control/protocol.js"
 import { runDaemon } from "./daemon/run-daemon.js"
 import { runDemo } from "./demo/demo.js"
-import { statusText } from "./verbs/status-text.js"
+import { adminVerbs } from "./verbs/admin-verbs.js"
 import { storeVerbs } from "./verbs/store-verbs.js"
 import { VERSION } from "./version.js"
 
@@ -34,11 +32,6 @@ interface DaemonOptions {
   readonly config: string
   readonly check?: boolean
   readonly endWithStdin?: boolean
-}
-
-interface AdminOptions {
-  readonly socket?: string
-  readonly json?: boolean
 }
 
 export async function program(argv: readonly string[]): Promise<void> {
@@ -75,42 +68,6 @@ function daemonVerb(rmr: Command): void {
     })
 }
 
-function adminVerbs(rmr: Command): void {
-  admin(rmr.command("status"), "nodes, pools, legs, devices, and what each waits for").action(
-    async (options: AdminOptions) => {
-      const status = await ask(options, "status")
-      print(options, status, () => statusText(status))
-    },
-  )
-  const map = rmr.command("map").description("dirty maps")
-  admin(map.command("summary <pool>"), "what a storage node's member and absent ones lack").action(
-    async (pool: string, options: AdminOptions) => {
-      const text = await ask(options, "map-summary", { pool })
-      print(options, { summary: text }, () => String(text))
-    },
-  )
-  const pool = rmr.command("pool").description("pools of a compute client")
-  admin(pool.command("takeover <pool>"), "take a pool from a client that is alive").action(
-    async (name: string, options: AdminOptions) => {
-      const result = await ask(options, "pool-takeover", { pool: name })
-      print(options, result, () => `pool ${name} is open here now`)
-    },
-  )
-  const device = rmr.command("device").description("devices of a compute client")
-  admin(device.command("map <pool>"), "map a pool as a device and export it").action(
-    async (name: string, options: AdminOptions) => {
-      const result = await ask(options, "device-map", { pool: name })
-      print(options, result, () => `${name} is mapped`)
-    },
-  )
-  admin(device.command("unmap <pool>"), "end exports, unmap the device, leave the pool").action(
-    async (name: string, options: AdminOptions) => {
-      const result = await ask(options, "device-unmap", { pool: name })
-      print(options, result, () => `${name} is not mapped any more`)
-    },
-  )
-}
-
 function demoVerb(rmr: Command): void {
   rmr
     .command("demo")
@@ -121,25 +78,6 @@ function demoVerb(rmr: Command): void {
     .action(async (options: { folder: string; size: string; nodes: string }) => {
       await runDemo(options)
     })
-}
-
-function admin(command: Command, description: string): Command {
-  return command
-    .description(description)
-    .option("--socket <path>", `control socket of the daemon (or RMR_SOCKET)`)
-    .option("--json", "as JSON, for programs")
-}
-
-function ask(
-  { socket }: AdminOptions,
-  verb: string,
-  args: Readonly<Record<string, unknown>> = {},
-): Promise<unknown> {
-  return askDaemon(socket ?? process.env["RMR_SOCKET"] ?? CONTROL_DEFAULT, verb, args)
-}
-
-function print({ json }: AdminOptions, value: unknown, text: () => string): void {
-  console.log(json === true ? JSON.stringify(value, null, 2) : text())
 }
 
 function exitCodeOf(thrown: unknown): number {

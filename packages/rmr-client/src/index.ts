@@ -5,11 +5,14 @@
  * Reading order: pool/client-pool (the whole), pool/opening and pool/election (how it starts),
  * pool/view-changer (who is normal), io/io-engine (the data path), links/ (the way to a node).
  */
+
 export { READ_POLICIES, type ReadPolicy } from "./io/engine-leg.js"
+export type { PoolCounts } from "./io/io-counts.js"
 export { type AskOptions, Link } from "./links/link.js"
 export { type IoOwner, LinkRegistry, type LinkRegistryOptions } from "./links/link-registry.js"
-export { ClientPool, type UserAnswer } from "./pool/client-pool.js"
+export { ClientPool } from "./pool/client-pool.js"
 export type { CreateOptions } from "./pool/creating.js"
 export type { Leg } from "./pool/leg.js"
 export { type KnownMember, type PoolTimes, TIMES_DEFAULT } from "./pool/pool-context.js"
 export { createPool, type OpenOptions, openPool, type PoolOptions } from "./pool/pool-options.js"
+export type { MapCheck, UserAnswer } from "./pool/user-commands.js"

@@ -4,8 +4,8 @@
  * A replicated write goes to all of its members at once. With a call for each, the first receiver
  * may be woken on this processor and run before the second message is sent; sent in one call, all
  * of them are on their way. Messages are sent without waiting, so that each has its result when the
- * call returns. Where there is no ring (an old kernel, a container that forbids it), there is a call
- * for each.
+ * call returns. Where there is no ring (an old kernel, a container that forbids it), there is a
+ * call for each.
  */
 #define _GNU_SOURCE
 #include "socket-ring.h"
@@ -73,9 +73,13 @@ void rmr_ring_open(struct rmr_ring *ring) {
   if (ring->fd >= 0 && map_ring(ring, &params) != 0) rmr_ring_close(ring);
 }
 
+static void unmap(void *memory, size_t bytes) {
+  if (memory != NULL && memory != MAP_FAILED) munmap(memory, bytes);
+}
+
 void rmr_ring_close(struct rmr_ring *ring) {
-  if (ring->queues != NULL && ring->queues != MAP_FAILED) munmap(ring->queues, ring->queue_bytes);
-  if (ring->entries != NULL && ring->entries != MAP_FAILED) munmap(ring->entries, ring->entry_bytes);
+  unmap(ring->queues, ring->queue_bytes);
+  unmap(ring->entries, ring->entry_bytes);
   if (ring->fd >= 0) close(ring->fd);
   memset(ring, 0, sizeof *ring);
   ring->fd = -1;

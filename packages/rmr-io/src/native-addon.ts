@@ -49,7 +49,9 @@ export interface NativeAddon {
    * or a negative errno.
    */
   writeSocket(socket: number, pieces: readonly Uint8Array[], count: number, skip: number): number
-  /** Keeps a write for `sendGathered`, in the same turn; no socket is closed before. False: full. */
+  /**
+   * Keeps a write for `sendGathered`, in the same turn; no socket is closed before. False: full.
+   */
   gatherWrite(socket: number, pieces: readonly Uint8Array[], count: number): boolean
   /** All of them in one call: in their order, how many bytes were taken, or a negative errno. */
   sendGathered(engine: unknown, results: Int32Array): void

@@ -5,6 +5,7 @@
  * (reads and mutations), pool/member (what is durable), pool/view-step (a view change), commands/.
  */
 export { deviceHandler } from "./device/device-handler.js"
+export type { MemberCounts } from "./io/request-counts.js"
 export { StorageNode, type StorageNodeOptions } from "./node/storage-node.js"
 export type { Member } from "./pool/member.js"
 export type { MemberConfig } from "./pool/open-member.js"

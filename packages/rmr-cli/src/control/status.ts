@@ -1,4 +1,6 @@
-/** What `status` answers: the shape that programs and the demo's view read. */
+/** What a daemon answers: the shapes that programs and the demo's view read. */
+import type { PoolMetadata } from "@rmr/core"
+
 export interface StateShown {
   readonly state: string
   readonly sinceMs: number
@@ -66,4 +68,70 @@ export interface DaemonStatus {
   readonly residentBytes: number
   readonly storage: StorageStatus | null
   readonly client: ClientStatus | null
+}
+
+/** What `stats` answers: counters by name; those that end in `Bytes` count bytes. */
+export type Counts = Readonly<Record<string, number>>
+
+export interface DaemonStats {
+  readonly storage: readonly {
+    readonly name: string
+    readonly member: number
+    readonly counts: Counts
+  }[]
+  readonly client: readonly { readonly name: string; readonly counts: Counts }[]
+  readonly nbd: Counts | null
+}
+
+/** What `pool show` answers. */
+export interface PoolShown {
+  readonly name: string
+  readonly uuid: string
+  readonly lineage: string
+  readonly view: string
+  readonly sizeBytes: number
+  readonly chunkSizeBytes: number
+  readonly queueDepth: number
+  readonly minNormal: number
+  readonly members: readonly {
+    readonly member: number
+    readonly store: string
+    readonly address: string
+    readonly isNormal: boolean
+  }[]
+}
+
+/** What `map check` answers of each member. */
+export interface MapCheckShown {
+  readonly member: number
+  readonly isNormal: boolean
+  readonly dirtyChunks: number
+  readonly suspectChunks: number
+  readonly error: string | null
+}
+
+export function shownPool(name: string, record: PoolMetadata): PoolShown {
+  const { mapVersion, normal } = record
+  return {
+    name,
+    uuid: record.poolUuid,
+    lineage: mapVersion.lineage,
+    view: `${mapVersion.epoch}.${mapVersion.version}`,
+    sizeBytes: record.mappedSizeBytes,
+    chunkSizeBytes: record.chunkSizeBytes,
+    queueDepth: record.queueDepth,
+    minNormal: record.minNormal,
+    members: record.members.flatMap((entry, slot) =>
+      entry === undefined
+        ? []
+        : [
+            {
+              member: entry.memberId,
+              store: entry.storeUuid,
+              address: entry.address,
+              isNormal: (normal & (1 << slot)) !== 0,
+            },
+          ],
+    ),
+  }
 }

@@ -6,11 +6,27 @@
  */
 import { type Device, mapDevice, type NbdServer, nbdServer } from "@rmr/brmr-client"
 import { type ClientPool, createPool, type Leg, LinkRegistry, openPool } from "@rmr/client"
-import { buddyMemory, type Env, explain, type Memory, RmrError, type Timer } from "@rmr/core"
+import {
+  buddyMemory,
+  type Env,
+  explain,
+  type Memory,
+  memberId,
+  type PoolMetadata,
+  RmrError,
+  type Timer,
+} from "@rmr/core"
 import { fastChecksum, fastStreamEngine, pageArenas } from "@rmr/io"
 import { tcp } from "@rmr/transport-tcp"
 import type { ClientConfig, ClientPoolConfig, NbdAddress } from "../config/config.js"
-import type { ClientPoolStatus, ClientStatus, LegStatus } from "../control/status.js"
+import type {
+  ClientPoolStatus,
+  ClientStatus,
+  Counts,
+  DaemonStats,
+  LegStatus,
+  MapCheckShown,
+} from "../control/status.js"
 import { SOFTWARE } from "../version.js"
 
 const LEASES_MAX = 8192
@@ -107,6 +123,41 @@ export class ClientRole {
     if (entry.device !== undefined) throw new RmrError("exists", `${poolName} is mapped already`)
     await this.openNow(entry, false)
     return this.poolStatus(entry)
+  }
+
+  recordOf(poolName: string): PoolMetadata | undefined {
+    return this.entries.find(({ config }) => config.name === poolName)?.pool?.record
+  }
+
+  stats(): DaemonStats["client"] {
+    return this.entries.flatMap(({ config, pool }) =>
+      pool === undefined ? [] : [{ name: config.name, counts: { ...pool.counts } }],
+    )
+  }
+
+  nbdStats(): Counts {
+    return { ...this.nbd.stats() }
+  }
+
+  async checkMaps(poolName: string): Promise<readonly MapCheckShown[]> {
+    const checks = await this.poolOf(poolName).checkMaps()
+    return checks.map(({ memberId: member, error, ...said }) => ({
+      ...said,
+      member,
+      error: error?.message ?? null,
+    }))
+  }
+
+  async reconnect(poolName: string, member: number): Promise<unknown> {
+    await this.poolOf(poolName).reconnect(memberId(member))
+    return { pool: poolName, member }
+  }
+
+  /** A pool that is open. */
+  private poolOf(poolName: string): ClientPool {
+    const { pool, error } = this.entryOf(poolName)
+    if (pool !== undefined) return pool
+    throw error ?? new RmrError("busy", `pool ${poolName} is not open yet; "rmr status" says why`)
   }
 
   private entryOf(poolName: string): Entry {

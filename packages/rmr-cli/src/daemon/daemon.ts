@@ -5,7 +5,12 @@ import { jsonLog, realEnv } from "@rmr/io"
 import type { Config } from "../config/config.js"
 import { ControlServer, type Verbs } from "../control/control-server.js"
 import { CONTROL_DEFAULT } from "../control/protocol.js"
-import type { DaemonStatus } from "../control/status.js"
+import {
+  type DaemonStats,
+  type DaemonStatus,
+  type PoolShown,
+  shownPool,
+} from "../control/status.js"
 import { VERSION } from "../version.js"
 import { ClientRole } from "./client-role.js"
 import { StorageRole } from "./storage-role.js"
@@ -53,6 +58,15 @@ export class Daemon {
   private verbs(): Verbs {
     return {
       status: async () => this.status(),
+      stats: async () => this.stats(),
+      "pool-show": async (args) => this.showPool(text(args, "pool")),
+      "map-check": async (args) => this.requireClient().checkMaps(text(args, "pool")),
+      "leg-reconnect": async (args) =>
+        this.requireClient().reconnect(text(args, "pool"), count(args, "member")),
+      "sync-stop": async (args) => this.requireStorage().setSync(text(args, "pool"), false),
+      "sync-start": async (args) => this.requireStorage().setSync(text(args, "pool"), true),
+      "store-remove": async (args) => this.requireStorage().removeStore(text(args, "pool")),
+      "store-add": async (args) => this.requireStorage().addStore(text(args, "pool")),
       "map-summary": async (args) => this.requireStorage().mapSummary(text(args, "pool")),
       "pool-takeover": async (args) => this.requireClient().takeOver(text(args, "pool")),
       "device-map": async (args) => this.requireClient().map(text(args, "pool")),
@@ -72,6 +86,20 @@ export class Daemon {
     }
   }
 
+  private stats(): DaemonStats {
+    return {
+      storage: this.storage?.stats() ?? [],
+      client: this.client?.stats() ?? [],
+      nbd: this.client?.nbdStats() ?? null,
+    }
+  }
+
+  private showPool(poolName: string): PoolShown {
+    const record = this.client?.recordOf(poolName) ?? this.storage?.recordOf(poolName)
+    if (record !== undefined) return shownPool(poolName, record)
+    throw new RmrError("not-found", `${this.config.name} knows no record of a pool ${poolName}`)
+  }
+
   private requireStorage(): StorageRole {
     if (this.storage !== undefined) return this.storage
     throw new RmrError("unsupported", `${this.config.name} is no storage node`)
@@ -87,4 +115,10 @@ function text(args: Readonly<Record<string, unknown>>, name: string): string {
   const value = args[name]
   if (typeof value === "string" && value !== "") return value
   throw new RmrError("invalid-argument", `the verb needs ${name}`)
+}
+
+function count(args: Readonly<Record<string, unknown>>, name: string): number {
+  const value = args[name]
+  if (typeof value === "number" && Number.isSafeInteger(value) && value > 0) return value
+  throw new RmrError("invalid-argument", `${name} is a number of 1 or more`)
 }

@@ -1,12 +1,19 @@
 /** The storage role of a daemon: a node with its pools, each from a store in a file or device. */
 import { existsSync, statSync } from "node:fs"
 import { createStore, fileStore, storeBytes } from "@rmr/brmr-store"
-import { buddyMemory, type Env, explain, type Listener, RmrError } from "@rmr/core"
+import {
+  buddyMemory,
+  type Env,
+  explain,
+  type Listener,
+  type PoolMetadata,
+  RmrError,
+} from "@rmr/core"
 import { createFile, fastChecksum, fileSource, pageArenas } from "@rmr/io"
 import { deviceHandler, type ServerPool, StorageNode } from "@rmr/server"
 import { tcp } from "@rmr/transport-tcp"
 import type { StorageConfig, StoragePoolConfig } from "../config/config.js"
-import type { StoragePoolStatus, StorageStatus } from "../control/status.js"
+import type { DaemonStats, StoragePoolStatus, StorageStatus } from "../control/status.js"
 import { SOFTWARE } from "../version.js"
 
 const LEASES_MAX = 8192
@@ -19,11 +26,14 @@ interface Served {
 export class StorageRole {
   private readonly env: Env
   private readonly node: StorageNode
+  private readonly config: StorageConfig
   private readonly served: Served[] = []
+  private readonly adding = new Set<string>()
   private readonly listeners: Listener[] = []
 
-  private constructor(env: Env, node: StorageNode) {
+  private constructor(env: Env, node: StorageNode, config: StorageConfig) {
     this.env = env
+    this.config = config
     this.node = node
   }
 
@@ -34,7 +44,7 @@ export class StorageRole {
     const checksum = fastChecksum()
     const software = SOFTWARE
     const node = new StorageNode({ env, memory, transport, hostName: name, software, checksum })
-    const role = new StorageRole(env, node)
+    const role = new StorageRole(env, node, config)
     try {
       for (const pool of config.pool) await role.addPool(pool)
       for (const address of config.listen) role.listeners.push(await node.listen(address))
@@ -59,9 +69,62 @@ export class StorageRole {
 
   /** The own map of a pool's member and its marks about others, as text. */
   mapSummary(poolName: string): string {
+    return this.servedOf(poolName).pool.mapSummary()
+  }
+
+  recordOf(poolName: string): PoolMetadata | undefined {
+    return this.served.find(({ pool }) => pool.name === poolName)?.pool.record
+  }
+
+  stats(): DaemonStats["storage"] {
+    return this.served.map(({ pool }) => ({
+      name: pool.name,
+      member: pool.member.memberId,
+      counts: { ...pool.dataPath?.counts, copiedChunks: pool.copiedChunks },
+    }))
+  }
+
+  setSync(poolName: string, isOn: boolean): { readonly pool: string; readonly isOn: boolean } {
+    this.servedOf(poolName).pool.setSync(isOn)
+    return { pool: poolName, isOn }
+  }
+
+  /** Closes a pool's store cleanly; the pool goes on without this member. */
+  async removeStore(poolName: string): Promise<{ readonly pool: string; readonly store: string }> {
+    const found = this.servedOf(poolName)
+    this.served.splice(this.served.indexOf(found), 1)
+    await this.node.removePool(found.pool)
+    return { pool: poolName, store: found.config.store }
+  }
+
+  /** Serves a pool of the configuration again. Fails with `exists` where it is served. */
+  async addStore(poolName: string): Promise<{ readonly pool: string; readonly store: string }> {
+    const config = this.config.pool.find(({ name }) => name === poolName)
+    if (config === undefined) {
+      const known = this.config.pool.map(({ name }) => name).join(", ") || "none"
+      throw new RmrError("not-found", `no pool ${poolName} in the configuration; it has: ${known}`)
+    }
+    if (this.isServed(poolName) || this.adding.has(poolName)) {
+      throw new RmrError("exists", `the store of ${poolName} is served already`)
+    }
+    this.adding.add(poolName)
+    try {
+      await this.addPool(config)
+    } finally {
+      this.adding.delete(poolName)
+    }
+    return { pool: poolName, store: config.store }
+  }
+
+  private isServed(poolName: string): boolean {
+    return this.served.some(({ pool }) => pool.name === poolName)
+  }
+
+  private servedOf(poolName: string): Served {
     const found = this.served.find(({ pool }) => pool.name === poolName)
-    if (found === undefined) throw new RmrError("not-found", `no pool ${poolName} is served here`)
-    return found.pool.mapSummary()
+    if (found !== undefined) return found
+    const known = this.served.map(({ pool }) => pool.name).join(", ") || "none"
+    throw new RmrError("not-found", `no pool ${poolName} is served here; served are: ${known}`)
   }
 
   private async addPool(config: StoragePoolConfig): Promise<void> {

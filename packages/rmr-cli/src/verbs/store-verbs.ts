@@ -6,6 +6,7 @@ import { fileSource, pageArenas, realEnv } from "@rmr/io"
 import type { Command } from "commander"
 import { parseSize, sizeText } from "../config/sizes.js"
 import { makeStoreFile } from "../daemon/storage-role.js"
+import { servedStoreVerbs } from "./admin-verbs.js"
 
 interface CreateOptions {
   readonly size: string
@@ -15,6 +16,7 @@ interface CreateOptions {
 
 export function storeVerbs(rmr: Command): void {
   const store = rmr.command("store").description("stores in files and block devices")
+  servedStoreVerbs(store)
   store
     .command("create <path>")
     .description("make a store for a volume of this size; a file is made where there is none")

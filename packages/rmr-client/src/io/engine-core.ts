@@ -7,6 +7,7 @@ import { DirtyMap, NO_LEASE, RANK_REAL, STATUS_OK, statusOf } from "@rmr/core"
 import type { PoolVolume } from "../volume/pool-volume.js"
 import type { EngineLeg } from "./engine-leg.js"
 import { type EngineOptions, EngineWire } from "./engine-wire.js"
+import { IoCounts } from "./io-counts.js"
 import { IoRows, KIND_MUTATION } from "./io-rows.js"
 
 export const IO_ERROR: number = statusOf("io-error")
@@ -23,6 +24,7 @@ export interface EngineHooks {
 export class EngineCore {
   readonly options: EngineOptions
   readonly rows: IoRows
+  readonly counts: IoCounts = new IoCounts()
   readonly wire: EngineWire
   readonly legs: (EngineLeg | undefined)[] = []
   view: View = { epoch: 0, version: 0, normal: 0 }
@@ -109,6 +111,7 @@ export class EngineCore {
   end(row: number, status: number): void {
     const { rows } = this
     const wasMutation = rows.kinds[row] === KIND_MUTATION
+    this.counts.noteEnd(rows.kinds[row]!, rows.operations[row]!, status, rows.lengths[row]!)
     if (rows.isTold[row] === 0) this.completeFor(row, status)
     const lease = rows.leaseOf(row)
     if (lease !== NO_LEASE) this.options.memory.release(lease)

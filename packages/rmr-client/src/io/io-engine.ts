@@ -132,6 +132,7 @@ export class IoEngine {
     takenBack: (slot: number, index: number) => boolean,
   ): void {
     const { core } = this
+    core.counts.viewChanges++
     core.view = view
     core.leaving = 0
     core.absentIds = absentIds
@@ -257,6 +258,7 @@ export class IoEngine {
   /** The session is gone, or the answer was none. */
   private onLost(row: number, slot: number): void {
     const { rows } = this.core
+    this.core.counts.resends++
     if (rows.kinds[row] === KIND_READ) {
       rows.marks[row] = 0
       this.reads.send(row)

@@ -64,6 +64,7 @@ export class MutationFlow {
       this.core.noteError(row, reply)
     } else {
       if (rows.isTold[row] === 0) rows.owed[row]! |= bit
+      this.core.counts.resends++
       if (outcome !== "ok") this.core.options.events.onLegRefused(slot, outcome)
       this.core.retryLater()
       return

@@ -51,6 +51,7 @@ export class ReadFlow {
     if (isNormal) {
       if (isMedia || outcome === "no-clean-copy" || outcome === "ok") {
         rows.tried[row]! |= 1 << slot
+        this.core.counts.readRetries++
         this.core.noteError(row, reply)
       } else {
         this.core.options.events.onLegRefused(slot, outcome)

@@ -7,7 +7,7 @@
  * may be interrupted anywhere, and the next one begins from what is true then (R8).
  */
 import type {
-  DeviceAnswer,
+  MemberId,
   MemberSet,
   MutationRange,
   PoolMetadata,
@@ -17,6 +17,7 @@ import type {
   VolumeSource,
 } from "@rmr/core"
 import { OP_FLUSH, RmrError, slotsOf, statusOf, without } from "@rmr/core"
+import type { PoolCounts } from "../io/io-counts.js"
 import { IoEngine } from "../io/io-engine.js"
 import type { IoOwner } from "../links/link-registry.js"
 import { PoolVolume, type VolumeHost } from "../volume/pool-volume.js"
@@ -27,14 +28,9 @@ import { assemble, type Opening, openMembers } from "./opening.js"
 import type { KnownMember, PoolContext } from "./pool-context.js"
 import { poolHost } from "./pool-host.js"
 import { SideWork } from "./side-work.js"
+import { askAllLegs, checkMaps, type MapCheck, type UserAnswer } from "./user-commands.js"
 import { type EffectiveView, ViewChanger } from "./view-changer.js"
 import { absentIdsOf, membersOf, nextRecord } from "./view-record.js"
-
-/** What one leg made of a USER command: its answer, or why there is none. */
-export interface UserAnswer {
-  readonly memberId: number
-  readonly answer: DeviceAnswer | RmrError
-}
 
 const TICK_MS = 100
 
@@ -127,6 +123,20 @@ export class ClientPool implements VolumeSource {
     return this.engine.core.isFlushable
   }
 
+  /** What was done since the pool was opened. */
+  get counts(): PoolCounts {
+    return this.engine.core.counts
+  }
+
+  /** Leaves the session to a member, and the others that use it with it; it is dialed anew. */
+  async reconnect(memberId: MemberId): Promise<void> {
+    const leg = this.keeper.legs.find((one) => one?.memberId === memberId)
+    if (leg === undefined) {
+      throw new RmrError("not-found", `pool ${this.name} has no member ${memberId}`)
+    }
+    await leg.link.dropSession()
+  }
+
   /** A handle on the volume, with tokens and completions of its own. */
   open(options: VolumeOpen): Volume {
     const volume = new PoolVolume(this.name, this.host, options)
@@ -136,25 +146,12 @@ export class ClientPool implements VolumeSource {
 
   /** Sends a request of the layer above to every leg; an answer or an error from each. */
   user(data: Uint8Array): Promise<readonly UserAnswer[]> {
-    const { mapVersion } = this.recordNow
-    const { commandMs } = this.context.times
-    return Promise.all(
-      this.keeper.legs
-        .filter((leg): leg is Leg => leg !== undefined)
-        .map(async (leg) => {
-          const { memberId } = leg
-          try {
-            if (leg.io.session === undefined) {
-              throw new RmrError("no-leg", `the leg to member ${memberId} is ${leg.state.state}`)
-            }
-            const reply = await leg.ask("user", mapVersion, { data }, undefined, commandMs)
-            const { userStatus } = reply.result
-            return { memberId, answer: { userStatus, bytes: reply.payload } }
-          } catch (thrown) {
-            return { memberId, answer: RmrError.from(thrown) }
-          }
-        }),
-    )
+    return askAllLegs(this.keeper.legs, this.recordNow, data, this.context.times.commandMs)
+  }
+
+  /** What every member says of its own map (upstream: check_map). */
+  checkMaps(): Promise<readonly MapCheck[]> {
+    return checkMaps(this.keeper.legs, this.recordNow, this.context.times.commandMs)
   }
 
   /** Resolves what is in flight, flushes, and leaves the members. Idempotent. */

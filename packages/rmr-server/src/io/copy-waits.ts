@@ -45,6 +45,7 @@ export class CopyWaits {
     const { entries } = this
     if (table.isMutation(row)) locks.release(row)
     table.waits[row]! |= WAIT_COPY
+    this.core.counts.copyWaits++
     this.core.options.events.onChunkWanted(chunk)
     if (entries.syncCount(chunk) > 0) entries.wait(chunk, row)
     else this.lookAgainLater(row)

@@ -52,6 +52,7 @@ import {
 import { Mutations } from "./mutations.js"
 import { Reads } from "./reads.js"
 import { type DataPathOptions, RequestCore } from "./request-core.js"
+import type { MemberCounts } from "./request-counts.js"
 
 const BAD_MESSAGE = statusOf("bad-message")
 const BUSY = statusOf("busy")
@@ -95,6 +96,11 @@ export class DataPath {
       queueDepth: volume.lastIo.queueDepth,
       blockBytes: volume.geometry.blockBytes,
     }
+  }
+
+  /** What was done since the member was opened. */
+  get counts(): MemberCounts {
+    return this.core.counts
   }
 
   get table(): IoTable {

@@ -30,6 +30,7 @@ import type { Member } from "../pool/member.js"
 import type { MemberVolume } from "../pool/member-volume.js"
 import { IoTable, STAGE_FREE, STAGE_STORE, WAIT_ROOM } from "./io-table.js"
 import type { PoolAdmission } from "./pool-admission.js"
+import { RequestCounts } from "./request-counts.js"
 
 export interface DataPathEvents {
   /** The store cannot keep what this member promises any more (I5). */
@@ -68,6 +69,7 @@ export class RequestCore {
   readonly options: DataPathOptions
   readonly volume: MemberVolume
   readonly table: IoTable
+  readonly counts: RequestCounts = new RequestCounts()
   readonly locks: ChunkLocks
   readonly reply: IoReplyRecord = new IoReplyRecord()
   private readonly waitsForRoom: number[] = []
@@ -162,6 +164,7 @@ export class RequestCore {
     const { memory, events } = this.options
     const session = table.sessions[row]
     assert(session !== undefined && table.stages[row] !== STAGE_FREE, "a request is answered once")
+    this.counts.noteEnd(table.operations[row]!, this.reply.status, table.lengths[row]!)
     if (locks.holds(row) || locks.isWaiting(row)) locks.release(row)
     this.answer(session, table.tickets[row]!, lease, bytes, entries)
     const held = table.leaseOf(row)
@@ -191,6 +194,7 @@ export class RequestCore {
 
   refuse(session: Session, ticket: number, lease: Lease, status: number): void {
     if (lease !== NO_LEASE) this.options.memory.release(lease)
+    this.counts.refusals++
     this.resetReply(status, 0)
     this.answer(session, ticket, NO_LEASE, 0, NO_ENTRIES)
   }

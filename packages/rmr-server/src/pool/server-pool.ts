@@ -143,6 +143,21 @@ export class ServerPool {
   }
 
   /** What this member lacks, and what it knows that absent ones lack, as text. */
+  /** Whether an admin has stopped copies that nobody waits for. */
+  get isSyncStopped(): boolean {
+    return this.copier?.isStopped ?? false
+  }
+
+  /** Fails with `busy` before the pool has a view. */
+  setSync(isOn: boolean): void {
+    const { copier } = this
+    if (copier === undefined) {
+      throw new RmrError("busy", `pool ${this.name} has no view yet: there is nothing to copy`)
+    }
+    if (isOn) copier.goOn()
+    else copier.stop()
+  }
+
   mapSummary(): string {
     const { volume, record } = this.member
     const members: MemberMap[] = []

@@ -48,6 +48,8 @@ const PARK_MS = 1000
 export class Copier {
   copiedChunks = 0
   writingCount = 0
+  /** An admin has stopped what nobody waits for; requests still get the chunks that they need. */
+  isStopped = false
   private readonly options: CopierOptions
   private readonly free: number[]
   private readonly wanted: ChunkNumber[] = []
@@ -74,10 +76,19 @@ export class Copier {
     const { own } = this.options.volume.maps
     if (!this.options.mayCopy()) return
     while (this.free.length > 0) {
-      const chunk = this.wanted.shift() ?? this.nextDirty()
+      const chunk = this.wanted.shift() ?? (this.isStopped ? NO_CHUNK : this.nextDirty())
       if (chunk === NO_CHUNK) break
       if (own.isDirty(chunk)) this.start(chunk)
     }
+  }
+
+  stop(): void {
+    this.isStopped = true
+  }
+
+  goOn(): void {
+    this.isStopped = false
+    this.run()
   }
 
   /** Another view: whoever was asked in vain may have the chunk now. */

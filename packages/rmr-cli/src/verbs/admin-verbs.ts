@@ -1,0 +1,142 @@
+/** Verbs that a daemon carries out: each is a request over its control socket, and a few words. */
+import type { Command } from "commander"
+import { askDaemon } from "../control/control-client.js"
+import { CONTROL_DEFAULT } from "../control/protocol.js"
+import type { DaemonStats, MapCheckShown, PoolShown } from "../control/status.js"
+import { mapCheckText, poolText, statsText } from "./shown-text.js"
+import { statusText } from "./status-text.js"
+
+interface AdminOptions {
+  readonly socket?: string
+  readonly json?: boolean
+}
+
+export function adminVerbs(rmr: Command): void {
+  admin(rmr.command("status"), "nodes, pools, legs, devices, and what each waits for").action(
+    async (options: AdminOptions) => {
+      const status = await ask(options, "status")
+      print(options, status, () => statusText(status))
+    },
+  )
+  admin(rmr.command("stats"), "what was done since the daemon was started").action(
+    async (options: AdminOptions) => {
+      const stats = await ask(options, "stats")
+      print(options, stats, () => statsText(stats as DaemonStats))
+    },
+  )
+  mapVerbs(rmr)
+  poolVerbs(rmr)
+  syncVerbs(rmr)
+  deviceVerbs(rmr)
+}
+
+function mapVerbs(rmr: Command): void {
+  const map = rmr.command("map").description("dirty maps")
+  admin(map.command("summary <pool>"), "what a storage node's member and absent ones lack").action(
+    async (pool: string, options: AdminOptions) => {
+      const text = await ask(options, "map-summary", { pool })
+      print(options, { summary: text }, () => String(text))
+    },
+  )
+  admin(map.command("check <pool>"), "asks each member of a client's pool what it lacks").action(
+    async (pool: string, options: AdminOptions) => {
+      const checks = await ask(options, "map-check", { pool })
+      print(options, checks, () => mapCheckText(checks as readonly MapCheckShown[]))
+    },
+  )
+}
+
+function poolVerbs(rmr: Command): void {
+  const pool = rmr.command("pool").description("pools of a compute client or a storage node")
+  admin(pool.command("show <pool>"), "sizes, view and members, as the record says").action(
+    async (name: string, options: AdminOptions) => {
+      const shown = await ask(options, "pool-show", { pool: name })
+      print(options, shown, () => poolText(shown as PoolShown))
+    },
+  )
+  admin(pool.command("takeover <pool>"), "take a pool from a client that is alive").action(
+    async (name: string, options: AdminOptions) => {
+      const result = await ask(options, "pool-takeover", { pool: name })
+      print(options, result, () => `pool ${name} is open here now`)
+    },
+  )
+  const leg = rmr.command("leg").description("legs of a compute client")
+  admin(
+    leg.command("reconnect <pool> <member>"),
+    "end the session to a member and dial anew",
+  ).action(async (name: string, member: string, options: AdminOptions) => {
+    const result = await ask(options, "leg-reconnect", { pool: name, member: Number(member) })
+    print(options, result, () => `the leg of ${name} to member ${member} is dialed anew`)
+  })
+}
+
+function syncVerbs(rmr: Command): void {
+  const sync = rmr.command("sync").description("copies between storage nodes")
+  admin(sync.command("stop <pool>"), "copy only what requests wait for, until start").action(
+    async (name: string, options: AdminOptions) => {
+      const result = await ask(options, "sync-stop", { pool: name })
+      print(options, result, () => `${name} copies only what requests wait for`)
+    },
+  )
+  admin(sync.command("start <pool>"), "copy what is dirty, also in the background").action(
+    async (name: string, options: AdminOptions) => {
+      const result = await ask(options, "sync-start", { pool: name })
+      print(options, result, () => `${name} copies what is dirty`)
+    },
+  )
+}
+
+function deviceVerbs(rmr: Command): void {
+  const device = rmr.command("device").description("devices of a compute client")
+  admin(device.command("map <pool>"), "map a pool as a device and export it").action(
+    async (name: string, options: AdminOptions) => {
+      const result = await ask(options, "device-map", { pool: name })
+      print(options, result, () => `${name} is mapped`)
+    },
+  )
+  admin(device.command("unmap <pool>"), "end exports, unmap the device, leave the pool").action(
+    async (name: string, options: AdminOptions) => {
+      const result = await ask(options, "device-unmap", { pool: name })
+      print(options, result, () => `${name} is not mapped any more`)
+    },
+  )
+}
+
+/** Stores that a daemon serves; those that none has are the business of store-verbs.ts. */
+export function servedStoreVerbs(store: Command): void {
+  admin(store.command("remove <pool>"), "stop serving a pool's store; all of it is kept").action(
+    async (name: string, options: AdminOptions) => {
+      const result = await ask(options, "store-remove", { pool: name })
+      print(
+        options,
+        result,
+        () => `the store of ${name} is closed; "rmr store add" serves it again`,
+      )
+    },
+  )
+  admin(store.command("add <pool>"), "serve a store of the configuration again").action(
+    async (name: string, options: AdminOptions) => {
+      const result = await ask(options, "store-add", { pool: name })
+      print(options, result, () => `the store of ${name} is served`)
+    },
+  )
+}
+
+function admin(command: Command, description: string): Command {
+  return command
+    .description(description)
+    .option("--socket <path>", `control socket of the daemon (or RMR_SOCKET)`)
+    .option("--json", "as JSON, for programs")
+}
+
+function ask(
+  { socket }: AdminOptions,
+  verb: string,
+  args: Readonly<Record<string, unknown>> = {},
+): Promise<unknown> {
+  return askDaemon(socket ?? process.env["RMR_SOCKET"] ?? CONTROL_DEFAULT, verb, args)
+}
+
+function print({ json }: AdminOptions, value: unknown, text: () => string): void {
+  console.log(json === true ? JSON.stringify(value, null, 2) : text())
+}

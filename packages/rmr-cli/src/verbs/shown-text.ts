@@ -1,0 +1,55 @@
+/** What `stats`, `pool show` and `map check` answer, for people. */
+import { sizeText } from "../config/sizes.js"
+import type { DaemonStats, MapCheckShown, PoolShown } from "../control/status.js"
+
+export function statsText({ storage, client, nbd }: DaemonStats): string {
+  const lines: string[] = []
+  for (const { name, member, counts } of storage) {
+    lines.push(`pool ${name}, member ${member}`, ...countLines(counts))
+  }
+  for (const { name, counts } of client) lines.push(`pool ${name}`, ...countLines(counts))
+  if (nbd !== null) lines.push("NBD", ...countLines(nbd))
+  return lines.length === 0 ? "nothing is served or open" : lines.join("\n")
+}
+
+function countLines(counts: Readonly<Record<string, number>>): string[] {
+  return Object.entries(counts).map(([name, value]) => {
+    const isBytes = name.endsWith("Bytes")
+    return `  ${wordsOf(name)}: ${isBytes ? sizeText(value) : value.toLocaleString("en")}`
+  })
+}
+
+/** `readRetries`: read retries. What counts bytes says so by its unit. */
+function wordsOf(name: string): string {
+  return name.replace(/Bytes$/, "").replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
+}
+
+export function poolText(pool: PoolShown): string {
+  const lines = [
+    `pool ${pool.name}, ${pool.uuid}`,
+    `  volume of ${sizeText(pool.sizeBytes)}, chunks of ${sizeText(pool.chunkSizeBytes)}`,
+    `  view ${pool.view} of history ${pool.lineage}`,
+    `  up to ${pool.queueDepth} writes in flight; at least ${pool.minNormal} members serve`,
+  ]
+  for (const { member, store, address, isNormal } of pool.members) {
+    const standing = isNormal ? "normal" : "absent"
+    lines.push(`  member ${member}: ${standing}, store ${store}${at(address)}`)
+  }
+  return lines.join("\n")
+}
+
+function at(address: string): string {
+  return address === "" ? "" : `, at ${address}`
+}
+
+export function mapCheckText(checks: readonly MapCheckShown[]): string {
+  return checks.map(lineOf).join("\n")
+}
+
+function lineOf({ member, isNormal, dirtyChunks, suspectChunks, error }: MapCheckShown): string {
+  if (error !== null) return `member ${member}: ${error}`
+  const standing = isNormal ? "normal" : "not normal"
+  if (dirtyChunks === 0) return `member ${member}: ${standing}, clean`
+  const suspects = suspectChunks === 0 ? "" : `, of which it only suspects ${suspectChunks}`
+  return `member ${member}: ${standing}, lacks ${dirtyChunks} chunks${suspects}`
+}
