@@ -11,6 +11,7 @@ import {
   RULES,
   TEST_BOUNDS,
 } from "./index.js"
+import { runPool } from "./pool-command.js"
 
 const USAGE = `usage: model [--bound test|large] [--only NAME] [--states-max N] [--json]
 
@@ -142,4 +143,5 @@ function main(): number {
   return tally.failed === 0 && tally.passed > 0 ? 0 : 1
 }
 
-process.exitCode = main()
+const [command, ...rest] = process.argv.slice(2)
+process.exitCode = command === "pool" ? await runPool(rest, console.log) : main()

@@ -118,6 +118,11 @@ export class ClientPool implements VolumeSource {
     return this.endedBy
   }
 
+  /** Whom a further view may name (V3): all that a held pool waits for. */
+  get allowed(): MemberSet {
+    return this.changer.allowed
+  }
+
   /** Whether a flush can succeed now (I5). */
   get isFlushable(): boolean {
     return this.engine.core.isFlushable

@@ -35,6 +35,7 @@ export interface SimPoolOptions {
   readonly links?: Partial<LinkOptions>
   readonly sizeBytes?: number
   readonly chunkSizeBytes?: number
+  readonly extentBytes?: number
   readonly queueDepth?: number
   readonly minNormal?: number
   readonly times?: Partial<PoolTimes>
@@ -67,13 +68,13 @@ export class SimNode {
     this.memberId = memberId(id)
     this.address = `sim:node-${id}:1`
     this.host = sim.world.host(`node-${id}`)
-    const { sizeBytes, queueDepth } = sim
+    const { sizeBytes, queueDepth, extentBytes } = sim
     this.store = memoryStore({
       name: `store-${id}`,
       random: sim.world.random.fork(`store-${id}`),
       sizeBytes,
-      extentBytes: EXTENT_BYTES,
-      hotExtentsMax: 16 + queueDepth * 2 + 16,
+      extentBytes,
+      hotExtentsMax: 16 + queueDepth * Math.ceil((128 * 1024) / extentBytes + 1) + 16,
       ioBytesMax: 128 * 1024,
       latencyMs: [0, 1],
     })
@@ -164,6 +165,7 @@ export class SimPool {
   readonly nodes: readonly SimNode[]
   readonly sizeBytes: number
   readonly chunkSizeBytes: number
+  readonly extentBytes: number
   readonly queueDepth: number
   private readonly options: SimPoolOptions
   private clientCount = 0
@@ -173,6 +175,7 @@ export class SimPool {
     this.world = options.world
     this.sizeBytes = options.sizeBytes ?? SIZE_BYTES
     this.chunkSizeBytes = options.chunkSizeBytes ?? CHUNK_BYTES
+    this.extentBytes = options.extentBytes ?? EXTENT_BYTES
     this.queueDepth = options.queueDepth ?? QUEUE_DEPTH
     this.network = simNetwork({
       world: options.world,

@@ -1,0 +1,225 @@
+/**
+ * BlockOracle: what each block of a volume may hold, whatever went wrong (promises P1, P2, P4).
+ *
+ * Every mutation of a hunt has a number of its own, and its bytes say it. A block keeps the
+ * mutations that it may hold. One is over when a later one was acknowledged that began after it had
+ * ended; before that, both may be read (W1, Q22). An acknowledgement counts for as long as somebody
+ * who took part in it has not lost power, or for ever once a flush or FUA covered it (P1). What
+ * ended with an error may be there or not, until something is acknowledged over it.
+ *
+ * A unit of `atomicBytes` is never torn; a block may be, between mutations that it may hold.
+ */
+import { assert, BLOCK_BYTES_MIN, type MemberSet, VOLUME_BLOCK_BYTES } from "@rmr/core"
+
+const UNITS = VOLUME_BLOCK_BYTES / BLOCK_BYTES_MIN
+const UNIT_WORDS = BLOCK_BYTES_MIN / 4
+const NOT_YET = Number.POSITIVE_INFINITY
+
+/** One mutation, from when it was asked for. */
+export interface Mutation {
+  /** In all of its bytes; 0 for zeroes. */
+  readonly id: number
+  readonly firstBlock: number
+  readonly blockCount: number
+  readonly beginTick: number
+  /** When it was acknowledged, or failed, or its client died. */
+  endTick: number
+  isAcknowledged: boolean
+  isDurable: boolean
+  /** Members that lost power since it began, or that do not have it. */
+  lostBy: MemberSet
+}
+
+/** A read that is under way. */
+export interface ReadMark {
+  readonly beginTick: number
+}
+
+/** What a block held when everything was at rest, by units. */
+interface Rest {
+  readonly ids: Uint32Array
+}
+
+interface Block {
+  rest: Rest | undefined
+  restIsOver: boolean
+  mutations: Mutation[]
+}
+
+export class BlockOracle {
+  readonly blockCount: number
+  private readonly blocks: Block[]
+  /** Under way, or acknowledged and not durable. */
+  private readonly undecided = new Set<Mutation>()
+  private readonly reads = new Set<ReadMark>()
+  private tick = 0
+  private nextId = 1
+
+  constructor(sizeBytes: number) {
+    this.blockCount = sizeBytes / VOLUME_BLOCK_BYTES
+    this.blocks = Array.from({ length: this.blockCount }, () => ({
+      rest: { ids: new Uint32Array(UNITS) },
+      restIsOver: false,
+      mutations: [],
+    }))
+  }
+
+  begin(firstBlock: number, blockCount: number, isZero: boolean): Mutation {
+    const id = isZero ? 0 : this.nextId++
+    const mutation: Mutation = {
+      id,
+      firstBlock,
+      blockCount,
+      beginTick: ++this.tick,
+      endTick: NOT_YET,
+      isAcknowledged: false,
+      isDurable: false,
+      lostBy: 0,
+    }
+    for (const block of this.blocksOf(mutation)) block.mutations.push(mutation)
+    this.undecided.add(mutation)
+    return mutation
+  }
+
+  /** `without` are members that do not have it, for a reason that is not a loss of power. */
+  acknowledge(mutation: Mutation, isDurable: boolean, without: MemberSet): void {
+    mutation.endTick = ++this.tick
+    mutation.isAcknowledged = true
+    mutation.isDurable = isDurable
+    mutation.lostBy |= without
+    if (isDurable) this.undecided.delete(mutation)
+    for (const block of this.blocksOf(mutation)) this.prune(block)
+  }
+
+  /** Nobody knows what became of it. */
+  fail(mutation: Mutation): void {
+    mutation.endTick = ++this.tick
+    this.undecided.delete(mutation)
+  }
+
+  beginFlush(): number {
+    return ++this.tick
+  }
+
+  /** P1: what was acknowledged before the flush began is on stable storage. */
+  flushed(beginTick: number): void {
+    for (const mutation of this.undecided) {
+      if (!mutation.isAcknowledged || mutation.endTick > beginTick) continue
+      mutation.isDurable = true
+      this.undecided.delete(mutation)
+      for (const block of this.blocksOf(mutation)) this.prune(block)
+    }
+  }
+
+  /** These members lost what was not flushed; the pool is with those in `normal` now. */
+  losePower(lost: MemberSet, normal: MemberSet): void {
+    for (const mutation of this.undecided) mutation.lostBy |= lost
+    this.narrow(normal)
+  }
+
+  /** Acknowledgements that nobody of the pool's members stands for any more are over. */
+  narrow(normal: MemberSet): void {
+    if (normal === 0) return
+    for (const mutation of this.undecided) {
+      if (!mutation.isAcknowledged || (normal & ~mutation.lostBy) !== 0) continue
+      mutation.isAcknowledged = false
+      this.undecided.delete(mutation)
+    }
+  }
+
+  beginRead(): ReadMark {
+    const read = { beginTick: ++this.tick }
+    this.reads.add(read)
+    return read
+  }
+
+  endRead(read: ReadMark): void {
+    this.reads.delete(read)
+  }
+
+  /** What is wrong with these bytes; undefined where nothing is. */
+  judge(read: ReadMark, firstBlock: number, bytes: Uint8Array): string | undefined {
+    const words = new Uint32Array(bytes.slice().buffer)
+    for (let unit = 0; unit < words.length / UNIT_WORDS; unit++) {
+      const number = firstBlock + Math.floor(unit / UNITS)
+      const id = idOf(words, unit * UNIT_WORDS, number)
+      if (id === undefined) return `block ${number} is torn inside unit ${unit % UNITS}`
+      const may = this.mayHold(number, unit % UNITS, read.beginTick)
+      if (!may.includes(id)) {
+        return `block ${number} unit ${unit % UNITS} holds ${id}, not one of ${may.join(", ")}`
+      }
+    }
+    return undefined
+  }
+
+  /** All is at rest, and this is what the block holds: nothing else is possible any more. */
+  settle(number: number, bytes: Uint8Array): void {
+    const block = this.blocks[number]
+    assert(block !== undefined, "a block of the volume")
+    // What is not durable may still be lost, and then something older is there again.
+    if (block.mutations.some((one) => this.undecided.has(one))) return
+    const words = new Uint32Array(bytes.slice().buffer)
+    const ids = Uint32Array.from(
+      { length: UNITS },
+      (_, unit) => idOf(words, unit * UNIT_WORDS, number) ?? 0,
+    )
+    block.rest = { ids }
+    block.restIsOver = false
+    block.mutations = []
+  }
+
+  private *blocksOf({ firstBlock, blockCount }: Mutation): Generator<Block> {
+    for (let at = firstBlock; at < firstBlock + blockCount; at++) yield this.blocks[at]!
+  }
+
+  private mayHold(number: number, unit: number, beginTick: number): number[] {
+    const { rest, restIsOver, mutations } = this.blocks[number]!
+    const ids: number[] = []
+    const since = lastBegin(mutations, beginTick)
+    if (rest !== undefined && !restIsOver && since === 0) ids.push(rest.ids[unit]!)
+    for (const { id, endTick } of mutations) if (endTick >= since) ids.push(id)
+    return ids
+  }
+
+  /** Forgets what no read can return any more, and no power cut can bring back. */
+  private prune(block: Block): void {
+    let oldest = this.tick
+    for (const { beginTick } of this.reads) oldest = Math.min(oldest, beginTick)
+    let since = 0
+    for (const { isAcknowledged, isDurable, beginTick, endTick } of block.mutations) {
+      if (isAcknowledged && isDurable && endTick < oldest) since = Math.max(since, beginTick)
+    }
+    if (since === 0) return
+    block.restIsOver = true
+    block.mutations = block.mutations.filter(({ endTick }) => endTick >= since)
+  }
+}
+
+/** When the newest mutation began that was acknowledged before this moment. */
+function lastBegin(mutations: readonly Mutation[], tick: number): number {
+  let begin = 0
+  for (const { isAcknowledged, beginTick, endTick } of mutations) {
+    if (isAcknowledged && endTick <= tick) begin = Math.max(begin, beginTick)
+  }
+  return begin
+}
+
+/** Fills bytes that begin at this block with a mutation's number. */
+export function fillBlocks(bytes: Uint8Array, firstBlock: number, id: number): void {
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4)
+  const perBlock = VOLUME_BLOCK_BYTES / 4
+  for (let at = 0; at < words.length; at += 2) {
+    words[at] = id
+    words[at + 1] = id === 0 ? 0 : firstBlock + Math.floor(at / perBlock)
+  }
+}
+
+/** Whose bytes these are; undefined for bytes of nobody, of another block, or of several. */
+function idOf(words: Uint32Array, from: number, block: number): number | undefined {
+  const id = words[from]!
+  const second = id === 0 ? 0 : block
+  for (let at = from; at < from + UNIT_WORDS; at += 2) {
+    if (words[at] !== id || words[at + 1] !== second) return undefined
+  }
+  return id
+}

@@ -1,0 +1,265 @@
+/**
+ * HuntLoad: operations of every kind and size against whoever has the pool, many at a time.
+ *
+ * Several workers ask for one thing after another, where the next one may overlap what another
+ * worker has in flight. Each answer is held against the oracle. An operation whose client dies is
+ * over at that moment, and one that is not over long after every deadline is a hang (P6).
+ */
+import {
+  BLOCK_FUA,
+  BLOCK_UNMAP,
+  NO_CHUNK,
+  RmrError,
+  STATUS_OK,
+  VOLUME_BLOCK_BYTES,
+} from "@rmr/core"
+import type { SeededRandom } from "@rmr/testkit"
+import { type BlockOracle, fillBlocks, type Mutation } from "./block-oracle.js"
+import type { SimClient, SimPool } from "./sim-pool.js"
+import { VolumeUser } from "./volume-user.js"
+
+/** Longer than every deadline of a client one after the other. */
+export const HANG_MS = 40_000
+
+/** A client of the story, with what the story knows of it. */
+export interface HuntClient {
+  readonly sim: SimClient
+  readonly user: VolumeUser
+  /** Which life of each node's process this client opened. */
+  readonly lives: readonly number[]
+  /** Fulfilled when its process dies. */
+  readonly death: Promise<undefined>
+  readonly die: () => void
+}
+
+export function huntClient(sim: SimPool, client: SimClient): HuntClient {
+  let die = (): void => undefined
+  const death = new Promise<undefined>((resolve) => {
+    die = () => resolve(undefined)
+  })
+  const user = new VolumeUser(client.pool, client.memory)
+  const lives = sim.nodes.map(({ host }) => host.life)
+  return { sim: client, user, lives, death, die }
+}
+
+export interface HuntLoadOptions {
+  readonly sim: SimPool
+  readonly oracle: BlockOracle
+  readonly random: SeededRandom
+  /** Who has the pool now. */
+  readonly client: () => HuntClient | undefined
+  /** A promise was broken. */
+  readonly onBroken: (what: string) => void
+  /** Members whose store will lose its cache without a loss of power. */
+  readonly doomed: () => number
+  /** Operations on these bytes may fail, since their medium was made bad. */
+  readonly mayFail: (offset: number, length: number) => boolean
+}
+
+const BLOCKS_MAX = 32
+
+export class HuntLoad {
+  operationCount = 0
+  /** Everything has to succeed. */
+  isCalm = false
+  private readonly options: HuntLoadOptions
+  /** Workers ask for nothing. */
+  isResting = false
+  private isOver = false
+  private busyCount = 0
+  private readonly workers: Promise<void>[] = []
+
+  constructor(options: HuntLoadOptions) {
+    this.options = options
+  }
+
+  start(workerCount: number, pauseMs: number): void {
+    for (let nth = 0; nth < workerCount; nth++) this.workers.push(this.work(nth, pauseMs))
+  }
+
+  async stop(): Promise<void> {
+    this.isOver = true
+    await Promise.all(this.workers)
+  }
+
+  private async work(nth: number, pauseMs: number): Promise<void> {
+    const random = this.options.random.fork(`worker-${nth}`)
+    while (!this.isOver) {
+      const client = this.options.client()
+      if (client !== undefined && !this.isResting) {
+        this.busyCount++
+        await this.once(client, random)
+        this.busyCount--
+      }
+      await pause(this.options.sim, random.unit() * pauseMs)
+    }
+  }
+
+  /** Until nothing that a worker asked for is under way. */
+  async rest(): Promise<void> {
+    while (this.busyCount > 0) await pause(this.options.sim, 10)
+  }
+
+  /** One operation; true where it succeeded. */
+  async once(client: HuntClient, random: SeededRandom): Promise<boolean> {
+    this.operationCount++
+    const { oracle } = this.options
+    const blockCount = random.chance(0.5) ? 1 : 1 + random.below(BLOCKS_MAX)
+    const firstBlock = random.below(oracle.blockCount - blockCount + 1)
+    const kind = random.below(20)
+    if (kind < 9) return this.write(client, firstBlock, blockCount, random.chance(0.2))
+    if (kind < 11) return this.zero(client, firstBlock, blockCount, random)
+    if (kind < 12) return this.flush(client)
+    return (await this.read(client, firstBlock, blockCount)) !== undefined
+  }
+
+  async write(
+    client: HuntClient,
+    firstBlock: number,
+    blockCount: number,
+    isForced: boolean,
+  ): Promise<boolean> {
+    const mutation = this.options.oracle.begin(firstBlock, blockCount, false)
+    mutation.lostBy |= this.options.doomed()
+    const bytes = new Uint8Array(blockCount * VOLUME_BLOCK_BYTES)
+    fillBlocks(bytes, firstBlock, mutation.id)
+    const offset = firstBlock * VOLUME_BLOCK_BYTES
+    const flags = isForced ? BLOCK_FUA : 0
+    return this.end(client, mutation, isForced, client.user.write(offset, bytes, flags))
+  }
+
+  private async zero(
+    client: HuntClient,
+    firstBlock: number,
+    blockCount: number,
+    random: SeededRandom,
+  ): Promise<boolean> {
+    const mutation = this.options.oracle.begin(firstBlock, blockCount, true)
+    mutation.lostBy |= this.options.doomed()
+    const isForced = random.chance(0.2)
+    const flags = (isForced ? BLOCK_FUA : 0) | (random.chance(0.5) ? BLOCK_UNMAP : 0)
+    const offset = firstBlock * VOLUME_BLOCK_BYTES
+    const bytes = blockCount * VOLUME_BLOCK_BYTES
+    return this.end(client, mutation, isForced, client.user.zero(offset, bytes, flags))
+  }
+
+  private async end(
+    client: HuntClient,
+    mutation: Mutation,
+    isForced: boolean,
+    work: Promise<number>,
+  ): Promise<boolean> {
+    const { oracle } = this.options
+    const { firstBlock, blockCount } = mutation
+    const what = `mutation ${mutation.id} of blocks ${firstBlock}+${blockCount}`
+    const status = await this.outcome(client, what, work)
+    if (status !== STATUS_OK) {
+      oracle.fail(mutation)
+      if (status !== undefined) this.requireCalmSuccess(what, status, firstBlock, blockCount)
+      return false
+    }
+    oracle.acknowledge(mutation, isForced, this.lackers(firstBlock, blockCount))
+    oracle.narrow(client.sim.pool.record.normal)
+    return true
+  }
+
+  async flush(client: HuntClient): Promise<boolean> {
+    const { oracle } = this.options
+    const begin = oracle.beginFlush()
+    const status = await this.outcome(client, "a flush", client.user.flush())
+    if (status === STATUS_OK) oracle.flushed(begin)
+    else if (status !== undefined) this.requireCalmSuccess("a flush", status, 0, oracle.blockCount)
+    return status === STATUS_OK
+  }
+
+  /** The bytes, where there are any. */
+  async read(
+    client: HuntClient,
+    firstBlock: number,
+    blockCount: number,
+  ): Promise<Uint8Array | undefined> {
+    const { oracle, onBroken } = this.options
+    const mark = oracle.beginRead()
+    const offset = firstBlock * VOLUME_BLOCK_BYTES
+    const what = `a read of blocks ${firstBlock}+${blockCount}`
+    const work = client.user.read(offset, blockCount * VOLUME_BLOCK_BYTES)
+    const read = await this.outcome(client, what, work)
+    oracle.endRead(mark)
+    if (read === undefined) return undefined
+    if (read instanceof RmrError) {
+      this.requireCalmSuccess(what, read.code, firstBlock, blockCount)
+      return undefined
+    }
+    oracle.narrow(client.sim.pool.record.normal)
+    const wrong = oracle.judge(mark, firstBlock, read)
+    if (wrong !== undefined) onBroken(`${what} by ${client.sim.host.name}: ${wrong}`)
+    return read
+  }
+
+  /** What the work came to; undefined where its client died, or it hangs. */
+  private async outcome<T>(
+    client: HuntClient,
+    what: string,
+    work: Promise<T>,
+  ): Promise<T | undefined> {
+    const { sim, onBroken } = this.options
+    const hang = limit(sim, HANG_MS)
+    const outcome = await Promise.race([work, client.death, hang.over])
+    hang.cancel()
+    if (outcome === OVER) {
+      onBroken(`P6: ${what} by ${client.sim.host.name} has no end`)
+      return undefined
+    }
+    return outcome as T | undefined
+  }
+
+  private requireCalmSuccess(
+    what: string,
+    status: number | string,
+    firstBlock: number,
+    blockCount: number,
+  ): void {
+    if (!this.isCalm) return
+    const offset = firstBlock * VOLUME_BLOCK_BYTES
+    if (this.options.mayFail(offset, blockCount * VOLUME_BLOCK_BYTES)) return
+    const code = typeof status === "string" ? status : RmrError.ofStatus(status, "").code
+    this.options.onBroken(`${what} fails, with nothing wrong any more: ${code}`)
+  }
+
+  /** Members that answered a mutation without having all of it. */
+  private lackers(firstBlock: number, blockCount: number): number {
+    const { sim } = this.options
+    let lackers = 0
+    for (const [slot, node] of sim.nodes.entries()) {
+      const volume = node.pool?.member.volume
+      if (volume === undefined) continue
+      const { geometry, maps } = volume
+      const offset = firstBlock * VOLUME_BLOCK_BYTES
+      const first = geometry.chunkOf(offset)
+      const count = geometry.chunkSpan(offset, blockCount * VOLUME_BLOCK_BYTES)
+      if (maps.own.nextDirty(first, first + count) !== NO_CHUNK) lackers |= 1 << slot
+    }
+    return lackers
+  }
+}
+
+export const OVER: unique symbol = Symbol("over")
+
+/** Fulfilled after so much virtual time, unless it is cancelled. */
+export function limit(
+  sim: SimPool,
+  ms: number,
+): { readonly over: Promise<typeof OVER>; readonly cancel: () => void } {
+  let cancel = (): void => undefined
+  const over = new Promise<typeof OVER>((resolve) => {
+    const timer = sim.world.env.clock.schedule(ms, () => resolve(OVER))
+    cancel = () => timer.cancel()
+  })
+  return { over, cancel }
+}
+
+export function pause(sim: SimPool, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    sim.world.env.clock.schedule(ms, () => resolve())
+  })
+}
