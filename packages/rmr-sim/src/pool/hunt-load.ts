@@ -155,7 +155,8 @@ export class HuntLoad {
     const status = await this.outcome(client, what, work)
     if (status !== STATUS_OK) {
       oracle.fail(mutation)
-      if (status !== undefined) this.requireCalmSuccess(what, status, firstBlock, blockCount)
+      if (status !== undefined)
+        this.requireCalmSuccess(client, what, status, firstBlock, blockCount)
       return false
     }
     oracle.acknowledge(mutation, isForced, this.lackers(firstBlock, blockCount))
@@ -168,7 +169,8 @@ export class HuntLoad {
     const begin = oracle.beginFlush()
     const status = await this.outcome(client, "a flush", client.user.flush())
     if (status === STATUS_OK) oracle.flushed(begin)
-    else if (status !== undefined) this.requireCalmSuccess("a flush", status, 0, oracle.blockCount)
+    else if (status !== undefined)
+      this.requireCalmSuccess(client, "a flush", status, 0, oracle.blockCount)
     return status === STATUS_OK
   }
 
@@ -187,7 +189,7 @@ export class HuntLoad {
     oracle.endRead(mark)
     if (read === undefined) return undefined
     if (read instanceof RmrError) {
-      this.requireCalmSuccess(what, read.code, firstBlock, blockCount)
+      this.requireCalmSuccess(client, what, read.code, firstBlock, blockCount)
       return undefined
     }
     oracle.narrow(client.sim.pool.record.normal)
@@ -214,12 +216,13 @@ export class HuntLoad {
   }
 
   private requireCalmSuccess(
+    client: HuntClient,
     what: string,
     status: number | string,
     firstBlock: number,
     blockCount: number,
   ): void {
-    if (!this.isCalm) return
+    if (!this.isCalm || client !== this.options.client()) return
     const offset = firstBlock * VOLUME_BLOCK_BYTES
     if (this.options.mayFail(offset, blockCount * VOLUME_BLOCK_BYTES)) return
     const code = typeof status === "string" ? status : RmrError.ofStatus(status, "").code

@@ -122,14 +122,24 @@ export class HuntPool {
   startNode(slot: number): void {
     const node = this.sim.nodes[slot]
     if (node === undefined || node.host.isAlive || this.starting.has(slot)) return
-    // What is still to fail in the store fails in its next life.
     this.starting.set(
       slot,
-      node.start().then(
-        () => void this.starting.delete(slot),
-        (thrown: unknown) => this.onBroken(`member ${slot} does not start: ${String(thrown)}`),
-      ),
+      this.startUntilUp(slot).finally(() => void this.starting.delete(slot)),
     )
+  }
+
+  /** What is still to fail in the store may fail while it is opened. */
+  private async startUntilUp(slot: number): Promise<void> {
+    const node = this.sim.nodes[slot]
+    for (let attempt = 0; node !== undefined; attempt++) {
+      try {
+        await node.start()
+        return
+      } catch (thrown) {
+        if (attempt === 3) this.onBroken(`member ${slot} does not start: ${String(thrown)}`)
+        node.kill()
+      }
+    }
   }
 
   killClient(): void {

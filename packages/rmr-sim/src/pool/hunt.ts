@@ -13,7 +13,7 @@
  * dirty or differ, and assertions anywhere are broken promises. What a fault legally costs is in
  * the oracle.
  */
-import { type MemberSet, RmrError, sizeOf, VOLUME_BLOCK_BYTES } from "@rmr/core"
+import { type MemberSet, type RmrError, sizeOf, VOLUME_BLOCK_BYTES } from "@rmr/core"
 import type { SeededRandom, World } from "@rmr/testkit"
 import { nodeWorld } from "@rmr/testkit/node"
 import { FAULTS } from "./hunt-faults.js"
@@ -56,8 +56,7 @@ export async function hunt(seed: number, options: HuntOptions = {}): Promise<Hun
   try {
     words = await world.settled(Promise.race([story, broken]), `the hunt of seed ${seed}`, STORY_MS)
   } catch (thrown) {
-    const error = RmrError.from(thrown)
-    words = error.stack ?? error.message
+    words = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)
   }
   words ??= assertionIn(world)
   const { operationCount } = pool.load
@@ -236,7 +235,7 @@ async function requireEqual(pool: HuntPool, normal: MemberSet): Promise<void> {
   let first: Uint8Array | undefined
   for (const [slot, node] of nodes.entries()) {
     if ((normal & (1 << slot)) === 0) continue
-    const content = await node.content()
+    const content = await node.content((offset) => pool.mayFail(offset, VOLUME_BLOCK_BYTES))
     first ??= content
     for (let at = 0; at < content.length; at++) {
       if (content[at] === first[at]) continue

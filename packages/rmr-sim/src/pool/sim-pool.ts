@@ -50,6 +50,8 @@ const QUEUE_DEPTH = 16
 const EXTENT_BYTES = 256 * 1024
 const ARENA_BYTES = 16 * 1024 * 1024
 const SILENCE_MS = 2000
+/** Chunks are not smaller, so that a step is in one chunk. */
+const CONTENT_STEP = 4096
 /** Short ones, so that a story is over soon; virtual time costs little, but not nothing. */
 const TIMES: Partial<PoolTimes> = { ioDeadlineMs: 3000, blinkMs: 500, noLegMs: 5000, flushMs: 1000 }
 
@@ -108,19 +110,18 @@ export class SimNode {
     await node.listen(this.address)
   }
 
-  /** What the store holds, read past the pool. */
-  async content(): Promise<Uint8Array> {
+  /** What the store holds, read past the pool; zeroes where its medium is known to be bad. */
+  async content(isBad: (offset: number) => boolean = () => false): Promise<Uint8Array> {
     const { memory, pool } = this
     assert(pool !== undefined && memory !== undefined, "the node is up")
     const { jobs, store } = pool.member
     const bytes = new Uint8Array(store.sizeBytes)
-    const step = Math.min(store.ioBytesMax, 128 * 1024)
-    const lease = memory.lease(step)
-    for (let offset = 0; offset < bytes.length; offset += step) {
-      const length = Math.min(step, bytes.length - offset)
-      const status = await jobs.ask((token) => store.read(token, offset, lease, 0, length))
+    const lease = memory.lease(CONTENT_STEP)
+    for (let offset = 0; offset < bytes.length; offset += CONTENT_STEP) {
+      if (isBad(offset)) continue
+      const status = await jobs.ask((token) => store.read(token, offset, lease, 0, CONTENT_STEP))
       assert(status === STATUS_OK, "the store can be read")
-      bytes.set(leaseBytes(memory, lease, 0, length), offset)
+      bytes.set(leaseBytes(memory, lease, 0, CONTENT_STEP), offset)
     }
     memory.release(lease)
     return bytes
