@@ -50,7 +50,7 @@ export async function runPool(
     failed++
     print(`FAIL seed ${seed} at ${Math.round(result.virtualMs)} ms: ${broken}`)
     print(`     faults: ${result.faults.join(", ")}`)
-    for (const { atMs, event, fields } of log === 0 ? [] : result.world.log.records.slice(-log)) {
+    for (const { atMs, event, fields } of log === 0 ? [] : result.pool.sim.world.log.records.slice(-log)) {
       print(`     ${atMs.toFixed(2)} ${event} ${JSON.stringify(fields)}`)
     }
   }

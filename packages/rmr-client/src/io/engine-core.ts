@@ -2,7 +2,7 @@
  * EngineCore: what all parts of the data path share: the operations that are not over, the way to
  * the legs, what is true of the view now, and how a caller hears that its operation is over.
  */
-import type { ChunkNumber, IoReplyRecord, View } from "@rmr/core"
+import type { ChunkNumber, ChunkRange, IoReplyRecord, View } from "@rmr/core"
 import { DirtyMap, NO_LEASE, RANK_REAL, STATUS_OK, statusOf } from "@rmr/core"
 import type { PoolVolume } from "../volume/pool-volume.js"
 import type { EngineLeg } from "./engine-leg.js"
@@ -13,6 +13,8 @@ import { IoRows, KIND_MUTATION } from "./io-rows.js"
 export const IO_ERROR: number = statusOf("io-error")
 /** A leg that is busy or between two states is asked again after this long. */
 const RETRY_MS = 10
+/** What nobody has a clean copy for is asked for again after this long. */
+export const COPY_RETRY_MS = 50
 
 export interface EngineHooks {
   /** A mutation is over: whoever waited for its bytes goes on (W1). */
@@ -84,13 +86,30 @@ export class EngineCore {
     rows.badBytes[row] = reply.badBytes
   }
 
-  retryLater(): void {
+  retryLater(delayMs: number = RETRY_MS): void {
     if (this.isRetrying) return
     this.isRetrying = true
-    this.options.env.clock.schedule(RETRY_MS, () => {
+    this.options.env.clock.schedule(delayMs, () => {
       this.isRetrying = false
       if (!this.isEnded) this.hooks.onRetry()
     })
+  }
+
+  /** An election has ended, or goes on: what waits for these chunks is not late (W2, V7). */
+  grantTime(chunks: readonly ChunkRange[]): void {
+    if (chunks.length === 0) return
+    const { rows } = this
+    const { chunkSizeBytes, env } = this.options
+    const nowMs = env.clock.nowMs()
+    for (let row = 0; row < rows.unitCount; row++) {
+      if (rows.kinds[row] !== KIND_MUTATION) continue
+      const first = Math.floor(rows.offsets[row]! / chunkSizeBytes)
+      const end = Math.ceil((rows.offsets[row]! + rows.lengths[row]!) / chunkSizeBytes)
+      const isHeld = chunks.some(
+        ({ firstChunk, chunkCount }) => firstChunk < end && first < firstChunk + chunkCount,
+      )
+      if (isHeld) rows.grantedMs[row] = nowMs
+    }
   }
 
   completeFor(row: number, status: number): void {

@@ -43,6 +43,8 @@ export interface EngineEvents {
   onVouchNeeded(): void
   /** A mutation failed everywhere, or was given up (W4, W6). */
   onUncertain(row: number): void
+  /** A chunk may have no clean copy in N any more (R6). */
+  onCopyMissing(): void
   /** An operation is over; so many are left. */
   onEnded(left: number): void
 }
@@ -54,6 +56,8 @@ export interface EngineOptions {
   readonly queueDepth: number
   /** Reads and flushes that may be in flight. */
   readonly readsMax: number
+  /** A chunk that nobody has clean is waited for so long (S8). */
+  readonly noLegMs: number
   readonly readPolicy: ReadPolicy
   readonly checksum: Checksum
   readonly isChecksumRequired: boolean
@@ -183,6 +187,11 @@ export class EngineWire {
     if (leg !== undefined) leg.inFlight--
     submissions.remove(submission)
     return ENDED
+  }
+
+  /** Since when the leg owes an answer (V7). */
+  oldestMs(slot: number): number | undefined {
+    return this.submissions.oldestMs(slot, this.rows.grantedMs)
   }
 
   noteAnswer(submission: number, slot: number): void {

@@ -35,6 +35,8 @@ export class IoRows {
   /** In which order operations came. */
   readonly arrivals: Float64Array
   readonly startMs: Float64Array
+  /** Members held it until then for want of a clean copy: they are not late with it (V7). */
+  readonly grantedMs: Float64Array
   /** Overlapping mutations that came earlier and are not resolved (W1). */
   readonly blockers: Int32Array
   /** The normal set of the view that it was sent under. */
@@ -42,6 +44,7 @@ export class IoRows {
   /** Legs that it has to be submitted to still: no credit, or no session. */
   readonly owed: Uint8Array
   readonly done: Uint8Array
+  /** A read: legs that knew nobody with a clean copy. */
   readonly missed: Uint8Array
   readonly carriedOut: Uint8Array
   readonly missedMarked: Uint8Array
@@ -81,6 +84,7 @@ export class IoRows {
     this.sequences = new Float64Array(rows)
     this.arrivals = new Float64Array(rows)
     this.startMs = new Float64Array(rows)
+    this.grantedMs = new Float64Array(rows)
     this.blockers = new Int32Array(rows)
     this.sentTo = new Uint8Array(rows)
     this.owed = new Uint8Array(rows)
@@ -116,6 +120,7 @@ export class IoRows {
         : this.freeOthers[--this.freeOtherCount]!
     this.kinds[row] = kind
     this.sequences[row] = 0
+    this.grantedMs[row] = 0
     this.blockers[row] = 0
     this.sentTo[row] = 0
     this.owed[row] = 0

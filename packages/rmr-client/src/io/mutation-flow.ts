@@ -62,6 +62,7 @@ export class MutationFlow {
     } else if (meaning === "missed" && (reply.replyFlags & REPLY_MISSED) !== 0) {
       rows.missed[row]! |= bit
       this.core.noteError(row, reply)
+      this.core.options.events.onCopyMissing()
     } else {
       if (rows.isTold[row] === 0) rows.owed[row]! |= bit
       this.core.counts.resends++

@@ -7,7 +7,7 @@
  */
 import type { IoReplyRecord } from "@rmr/core"
 import { isSubset, outcomeOfStatus, STATUS_OK, statusOf } from "@rmr/core"
-import type { EngineCore } from "./engine-core.js"
+import { COPY_RETRY_MS, type EngineCore } from "./engine-core.js"
 import { KIND_READ } from "./io-rows.js"
 
 const NO_CLEAN_COPY = statusOf("no-clean-copy")
@@ -27,7 +27,7 @@ export class ReadFlow {
     const candidates = this.core.staying & ~rows.tried[row]!
     const leg = wire.balance.choose(this.core.legs, candidates)
     if (leg === undefined) {
-      if (rows.tried[row] !== 0 && this.isTriedByAll(row)) this.fail(row)
+      if (rows.tried[row] !== 0 && this.isTriedByAll(row)) this.failOrWait(row)
       return
     }
     rows.marks[row] = wire.submissions.lastNumber
@@ -52,7 +52,10 @@ export class ReadFlow {
       if (isMedia || outcome === "no-clean-copy" || outcome === "ok") {
         rows.tried[row]! |= 1 << slot
         this.core.counts.readRetries++
+        // Somebody may have the chunk soon: a copy, or an election, is under way (S8).
+        if (outcome === "no-clean-copy") rows.missed[row]! |= 1 << slot
         this.core.noteError(row, reply)
+        this.core.options.events.onCopyMissing()
       } else {
         this.core.options.events.onLegRefused(slot, outcome)
         this.core.retryLater()
@@ -72,8 +75,16 @@ export class ReadFlow {
     return candidates !== 0 && isSubset(candidates, this.core.rows.tried[row]!)
   }
 
-  private fail(row: number): void {
+  /** S8: a chunk that nobody has clean is waited for, for a while. */
+  private failOrWait(row: number): void {
     const { rows } = this.core
+    const { env, noLegMs } = this.core.options
+    if (rows.missed[row] !== 0 && env.clock.nowMs() - rows.startMs[row]! < noLegMs) {
+      rows.tried[row] = 0
+      rows.missed[row] = 0
+      this.core.retryLater(COPY_RETRY_MS)
+      return
+    }
     this.core.end(row, rows.statuses[row] || NO_CLEAN_COPY)
   }
 

@@ -68,12 +68,15 @@ export class Submissions {
     this.free[this.freeCount++] = submission
   }
 
-  /** When the oldest request to this leg was sent; undefined where none is under way. */
-  oldestMs(slot: number): number | undefined {
+  /**
+   * When the oldest request to this leg was sent, or was given time anew; undefined where none is
+   * under way.
+   */
+  oldestMs(slot: number, grantedMs: Float64Array): number | undefined {
     let oldest: number | undefined
     for (let at = 0; at < this.rows.length; at++) {
       if (this.isLive[at] === 0 || this.slots[at] !== slot) continue
-      const sent = this.sentMs[at]!
+      const sent = Math.max(this.sentMs[at]!, grantedMs[this.rows[at]!]!)
       if (oldest === undefined || sent < oldest) oldest = sent
     }
     return oldest

@@ -21,16 +21,16 @@ import type { PoolCounts } from "../io/io-counts.js"
 import { IoEngine } from "../io/io-engine.js"
 import type { IoOwner } from "../links/link-registry.js"
 import { PoolVolume, type VolumeHost } from "../volume/pool-volume.js"
-import { runElection } from "./election.js"
 import { Leg } from "./leg.js"
 import { LegKeeper } from "./leg-keeper.js"
 import { assemble, type Opening, openMembers } from "./opening.js"
 import type { KnownMember, PoolContext } from "./pool-context.js"
 import { poolHost } from "./pool-host.js"
+import { Settling } from "./settling.js"
 import { SideWork } from "./side-work.js"
 import { askAllLegs, checkMaps, type MapCheck, type UserAnswer } from "./user-commands.js"
 import { type EffectiveView, ViewChanger } from "./view-changer.js"
-import { absentIdsOf, membersOf, nextRecord } from "./view-record.js"
+import { absentIdsOf, nextRecord } from "./view-record.js"
 
 const TICK_MS = 100
 
@@ -40,6 +40,7 @@ export class ClientPool implements VolumeSource {
   private readonly keeper: LegKeeper
   private readonly engine: IoEngine
   private readonly side: SideWork
+  private readonly settling: Settling
   private readonly owner: IoOwner
   private readonly host: VolumeHost
   private readonly volumes = new Set<PoolVolume>()
@@ -49,8 +50,6 @@ export class ClientPool implements VolumeSource {
   private timer: Timer | undefined
   private isTending = false
   private isWanted = false
-  /** Elected where that was possible; else chunks wait for somebody (R6). */
-  private isSettled = false
   /** Since when a proposed view waits for members to return. */
   private heldMs: number | undefined
   private endedBy: RmrError | undefined
@@ -74,10 +73,12 @@ export class ClientPool implements VolumeSource {
       onBatchEnd: () => this.engine.onBatchEnd(),
     }
     this.engine = this.makeEngine(record)
+    const { keeper, engine } = this
+    this.settling = new Settling({ context, keeper, engine })
     this.side = new SideWork({
       context,
-      keeper: this.keeper,
-      engine: this.engine,
+      keeper,
+      engine,
       record: () => this.recordNow,
       onFenced: () => this.onFenced(),
     })
@@ -203,43 +204,24 @@ export class ClientPool implements VolumeSource {
         recordOf: (mapVersion, normal) => ({ ...opening.record, mapVersion, normal }),
       },
     )
-    this.enter(effective)
-    await this.settle()
+    this.enter(effective, opening.decision.star.normal)
+    await this.settling.run(this.recordNow)
     this.schedule()
   }
 
   /** A view is effective: the data path follows it (V2, W3). */
-  private enter({ record, takenBack }: EffectiveView): void {
+  private enter({ record, takenBack }: EffectiveView, before: MemberSet): void {
     this.recordNow = record
     const { epoch, version } = record.mapVersion
     const view = { epoch, version, normal: record.normal }
     this.engine.core.isFlushable = false
-    this.isSettled = false
+    this.settling.enter(before, record)
     this.engine.enterView(view, absentIdsOf(record), record.ranges, takenBack)
     this.engine.forgetUncertain(record.ranges)
     for (const leg of this.keeper.legs) {
       if (leg === undefined || (record.normal & leg.bit) !== 0) continue
       leg.io.session = undefined
     }
-  }
-
-  /** Enables who is normal in the view and not in use yet, then elects (R6). */
-  private async settle(): Promise<void> {
-    const { record } = this
-    const { mapVersion, normal } = record
-    const { chunkSizeBytes, mappedSizeBytes } = record
-    const result = await runElection({
-      context: this.context,
-      legs: this.keeper.legs,
-      mapVersion,
-      normal,
-      chunkCount: Math.ceil(mappedSizeBytes / chunkSizeBytes),
-      mayElectCacheLost: normal === membersOf(record),
-    })
-    await Promise.all(slotsOf(normal).map((slot) => this.keeper.enable(slot, record)))
-    this.engine.core.isFlushable = result.isFlushable
-    this.isSettled = result.waitingChunks === 0
-    this.engine.thaw()
   }
 
   private schedule(): void {
@@ -262,9 +244,9 @@ export class ClientPool implements VolumeSource {
   }
 
   private needsTending(nowMs: number): boolean {
-    if (!this.isSettled || this.changer.isPending || this.keeper.hasTrouble) return true
-    const { submissions } = this.engine.core.wire
-    return this.keeper.deadlines(this.recordNow, submissions, nowMs).some(({ isLate }) => isLate)
+    if (this.settling.isDue(nowMs) || this.changer.isPending || this.keeper.hasTrouble) return true
+    const { wire } = this.engine.core
+    return this.keeper.deadlines(this.recordNow, wire, nowMs).some(({ isLate }) => isLate)
   }
 
   /** Something happened that a step may mend. */
@@ -299,16 +281,19 @@ export class ClientPool implements VolumeSource {
       return
     }
     const { normal } = this.recordNow
-    if (await this.keeper.resumeBlinked(this.recordNow)) this.engine.legUp()
-    const { submissions } = this.engine.core.wire
-    const expelled = this.keeper.whomToExpel(this.recordNow, submissions, nowMs)
+    if (await this.keeper.resumeBlinked(this.recordNow)) {
+      this.engine.legUp()
+      // What it drained may have left chunks in doubt (W5, R6).
+      this.settling.want()
+    }
+    const expelled = this.keeper.whomToExpel(this.recordNow, this.engine.core.wire, nowMs)
     if (expelled !== 0) {
       await this.change("shrink", without(normal, expelled))
       return
     }
     if (this.keeper.usable !== normal) return
     if (this.hasUncertain) await this.change("change", normal)
-    else if (!this.isSettled) await this.settle()
+    else if (this.settling.isDue(nowMs)) await this.settling.run(this.recordNow)
   }
 
   private get hasUncertain(): boolean {
@@ -347,7 +332,7 @@ export class ClientPool implements VolumeSource {
         recordOf: (mapVersion, normal) => nextRecord(base, mapVersion, normal, ranges, legs),
       })
       this.heldMs = undefined
-      this.enter(effective)
+      this.enter(effective, base.normal)
     } catch (thrown) {
       engine.core.leaving = without(base.normal, this.changer.allowed)
       if (!this.changer.isPending) engine.thaw()
@@ -360,7 +345,7 @@ export class ClientPool implements VolumeSource {
       // Ends what is under way there, so that its memory is free again (W7).
       await leg?.link.dropSession()
     }
-    await this.settle()
+    await this.settling.run(this.recordNow)
   }
 
   private onFenced(): void {
@@ -394,6 +379,7 @@ export class ClientPool implements VolumeSource {
       groupId: context.groupId,
       queueDepth: record.queueDepth,
       readsMax: Math.max(record.queueDepth, 64),
+      noLegMs: context.times.noLegMs,
       readPolicy: context.readPolicy,
       checksum: context.checksum,
       isChecksumRequired: registry.isChecksumRequired,
@@ -409,6 +395,7 @@ export class ClientPool implements VolumeSource {
         onMarksNeeded: (row, slots) => void this.side.markMissed(row, slots),
         onVouchNeeded: () => void this.side.vouch(),
         onUncertain: () => this.want(),
+        onCopyMissing: () => this.settling.want(),
         onEnded: () => undefined,
       },
     })

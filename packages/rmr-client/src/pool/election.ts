@@ -26,6 +26,10 @@ export interface ElectionResult {
   readonly isFlushable: boolean
   /** Chunks that wait for an absent member, or for the time after which rank 2 is elected. */
   readonly waitingChunks: number
+  /** Chunks that some member lacks. */
+  readonly dirtyChunks: number
+  /** Chunks on which mutations were held: elected now, or to be elected after a while (W2). */
+  readonly held: readonly ChunkRange[]
 }
 
 export interface Election {
@@ -42,13 +46,17 @@ export async function runElection(election: Election): Promise<ElectionResult> {
   const maps = await readOwnMaps(election)
   const elected = new Map<number, ChunkRange[]>()
   const yielding = new Map<number, { by: number; ranges: ChunkRange[] }>()
+  const held: ChunkRange[] = []
   let waitingChunks = 0
+  let dirtyChunks = 0
   let isFlushable = true
   const bytes: number[] = []
-  for (const chunk of dirtyChunks(maps)) {
+  for (const chunk of chunksDirtyAnywhere(maps)) {
     for (const slot of slotsOf(election.normal)) bytes[slot] = maps[slot]?.byteOf(chunk) ?? 0
     const decision = decideElection(bytes, election.normal)
+    dirtyChunks++
     if (decision.decide === "elect") {
+      appendTo(held, chunk)
       if (decision.rank === 2 && !election.mayElectCacheLost) {
         waitingChunks++
         isFlushable = false
@@ -68,7 +76,7 @@ export async function runElection(election: Election): Promise<ElectionResult> {
     if (!mayFlush(bytes, election.normal)) isFlushable = false
   }
   await carryOut(election, elected, yielding)
-  return { isFlushable, waitingChunks }
+  return { isFlushable, waitingChunks, dirtyChunks, held }
 }
 
 async function carryOut(
@@ -141,7 +149,7 @@ async function readOwnMap(election: Election, slot: number): Promise<DirtyMap> {
 const PAGES_ROOM = 64 * 1024
 
 /** Every chunk that is dirty anywhere, ascending. */
-function* dirtyChunks(maps: readonly (DirtyMap | undefined)[]): Generator<ChunkNumber> {
+function* chunksDirtyAnywhere(maps: readonly (DirtyMap | undefined)[]): Generator<ChunkNumber> {
   for (let from = 0; ; ) {
     let next: ChunkNumber = NO_CHUNK
     for (const map of maps) {

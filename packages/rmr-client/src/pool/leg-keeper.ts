@@ -7,11 +7,15 @@
  */
 import type { ErrorCode, LegDeadline, MemberSet, PoolMetadata } from "@rmr/core"
 import { decideExpulsion, RmrError, sizeOf, slotsOf } from "@rmr/core"
-import type { Submissions } from "../io/submissions.js"
 import type { Leg } from "./leg.js"
 import { joinLeg, type PoolContext } from "./pool-context.js"
 
 const REDIAL_MS = 250
+
+/** Since when a leg owes an answer; undefined where it owes none. */
+export interface Owed {
+  oldestMs(slot: number): number | undefined
+}
 
 export class LegKeeper {
   readonly legs: (Leg | undefined)[] = []
@@ -121,7 +125,7 @@ export class LegKeeper {
   }
 
   /** V7: late and lost legs go together, and never all of them. */
-  whomToExpel(record: PoolMetadata, submissions: Submissions, nowMs: number): MemberSet {
+  whomToExpel(record: PoolMetadata, owed: Owed, nowMs: number): MemberSet {
     const { normal } = record
     const { blinkMs } = this.context.times
     let gone = 0
@@ -134,19 +138,19 @@ export class LegKeeper {
       const isBroken = code !== undefined && code !== "draining" && code !== "busy"
       if (isLost || isBroken) gone |= 1 << slot
     }
-    const late = decideExpulsion(this.deadlines(record, submissions, nowMs))
+    const late = decideExpulsion(this.deadlines(record, owed, nowMs))
     const all = gone | late
     const rest = normal & this.usable & ~all
     return sizeOf(rest) >= Math.max(1, record.minNormal) ? all : 0
   }
 
-  deadlines(record: PoolMetadata, submissions: Submissions, nowMs: number): LegDeadline[] {
+  deadlines(record: PoolMetadata, owed: Owed, nowMs: number): LegDeadline[] {
     const { ioDeadlineMs } = this.context.times
     const deadlines: LegDeadline[] = []
     for (const slot of slotsOf(record.normal)) {
       const leg = this.legs[slot]
       if (leg?.io.session === undefined) continue
-      const sentMs = submissions.oldestMs(slot)
+      const sentMs = owed.oldestMs(slot)
       const oldestMs = sentMs === undefined ? 0 : nowMs - sentMs
       deadlines.push({
         slot,

@@ -42,7 +42,8 @@ export class HuntPool {
       sim,
       oracle: this.oracle,
       random: random.fork("load"),
-      client: () => this.client,
+      // A process that is stopped asks for nothing.
+      client: () => (this.client?.sim.host.isPaused === true ? undefined : this.client),
       onBroken: (what) => this.onBroken(what),
       doomed: () => this.doomed,
       mayFail: (offset, length) => this.mayFail(offset, length),
@@ -201,7 +202,7 @@ export class HuntPool {
   }
 
   private async askOld(old: HuntClient, isWrite: boolean): Promise<void> {
-    if (!old.sim.host.isAlive) return
+    if (!old.sim.host.isAlive || old.sim.host.isPaused) return
     const { load, random, oracle } = this
     const block = random.below(oracle.blockCount)
     const isGood = isWrite

@@ -29,7 +29,8 @@ export interface HuntResult {
   readonly virtualMs: number
   /** What went wrong, in order. */
   readonly faults: readonly string[]
-  readonly world: World
+  /** The world as it was left, to be looked at. */
+  readonly pool: HuntPool
 }
 
 export interface HuntOptions {
@@ -60,7 +61,7 @@ export async function hunt(seed: number, options: HuntOptions = {}): Promise<Hun
   }
   words ??= assertionIn(world)
   const { operationCount } = pool.load
-  return { seed, broken: words, operationCount, virtualMs: world.nowMs, faults, world }
+  return { seed, broken: words, operationCount, virtualMs: world.nowMs, faults, pool }
 }
 
 function shapeOf(random: SeededRandom): {

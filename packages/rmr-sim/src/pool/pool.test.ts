@@ -361,6 +361,42 @@ describe("a pool that comes back", () => {
   })
 })
 
+describe("a chunk that nobody has clean", () => {
+  it("R6: is elected again when the copy that was elected turns out to be bad", async () => {
+    await tell(51, {}, async (sim) => {
+      await sim.startAll()
+      const first = await sim.create()
+      expect(await userOf(first).write(0, pattern(1, 8192))).toBe(STATUS_OK)
+      for (const node of sim.nodes) node.kill()
+      sim.killClient(first)
+      // All are suspect then, and the lowest is elected: others notice when they copy from it.
+      sim.nodes[0]!.store.failReads(0, 4096)
+      await sim.startAll()
+      const user = userOf(await openSoon(sim))
+      expect(await user.write(4096, pattern(2, 4096))).toBe(STATUS_OK)
+      expect(await user.read(0, 4096)).toEqual(pattern(1, 4096))
+    })
+  })
+
+  it("R6: is elected after a lost cache, though a member is out of the view for good", async () => {
+    await tell(52, {}, async (sim) => {
+      await sim.startAll()
+      const first = await sim.create()
+      const user = userOf(first)
+      sim.nodes[2]!.kill()
+      expect(await user.write(0, pattern(1, 4096))).toBe(STATUS_OK)
+      expect(await user.flush()).toBe(STATUS_OK)
+      for (const node of sim.nodes.slice(0, 2)) node.cutPower()
+      sim.killClient(first)
+      await sim.startAll()
+      const again = userOf(await openSoon(sim))
+      expect(await again.read(0, 4096)).toEqual(pattern(1, 4096))
+      expect(await again.write(8192, pattern(2, 4096))).toBe(STATUS_OK)
+      expect(await again.flush()).toBe(STATUS_OK)
+    })
+  })
+})
+
 /** P3, P4: the members that are up become clean by themselves, and then hold the same bytes. */
 async function expectWhole(sim: SimPool, oracle: Oracle, nodes = sim.nodes): Promise<void> {
   for (let waited = 0; nodes.some((node) => node.dirtyChunks > 0); waited++) {
