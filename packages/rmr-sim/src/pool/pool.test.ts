@@ -1,27 +1,10 @@
 /** A pool of real clients and storage nodes, while nothing or one thing goes wrong. */
 import { BLOCK_FUA, BLOCK_UNMAP, RmrError, STATUS_OK, statusOf } from "@rmr/core"
-import { nodeWorld } from "@rmr/testkit/node"
-import { type SimClient, SimPool, type SimPoolOptions } from "./sim-pool.js"
-import { VolumeUser } from "./volume-user.js"
+import type { SimPool } from "./sim-pool.js"
+import { openSoon, pattern, pause, tell, userOf } from "./story.js"
+import type { VolumeUser } from "./volume-user.js"
 
 jest.setTimeout(60_000)
-
-const STORY_MS = 600_000
-
-/** Runs a story in a world of its own. */
-async function tell(
-  seed: number,
-  options: Partial<SimPoolOptions>,
-  story: (sim: SimPool) => Promise<void>,
-): Promise<void> {
-  const world = nodeWorld({ seed })
-  const sim = new SimPool({ world, nodes: 3, ...options })
-  await world.settled(story(sim), `the story of seed ${seed}`, STORY_MS)
-}
-
-function pattern(seed: number, bytes: number): Uint8Array {
-  return Uint8Array.from({ length: bytes }, (_, at) => (seed * 31 + at * 7 + (at >> 8)) & 0xff)
-}
 
 /** What a volume must hold, kept beside it. */
 class Oracle {
@@ -100,8 +83,6 @@ async function verify(user: VolumeUser, oracle: Oracle, rounds = 3): Promise<voi
     }
   }
 }
-
-const userOf = (client: SimClient): VolumeUser => new VolumeUser(client.pool, client.memory)
 
 describe("a pool without faults", () => {
   it.each([1, 2, 3, 8])("P1: with %i members holds what was written", async (nodes) => {
@@ -361,59 +342,11 @@ describe("a pool that comes back", () => {
   })
 })
 
-describe("a chunk that nobody has clean", () => {
-  it("R6: is elected again when the copy that was elected turns out to be bad", async () => {
-    await tell(51, {}, async (sim) => {
-      await sim.startAll()
-      const first = await sim.create()
-      expect(await userOf(first).write(0, pattern(1, 8192))).toBe(STATUS_OK)
-      for (const node of sim.nodes) node.kill()
-      sim.killClient(first)
-      // All are suspect then, and the lowest is elected: others notice when they copy from it.
-      sim.nodes[0]!.store.failReads(0, 4096)
-      await sim.startAll()
-      const user = userOf(await openSoon(sim))
-      expect(await user.write(4096, pattern(2, 4096))).toBe(STATUS_OK)
-      expect(await user.read(0, 4096)).toEqual(pattern(1, 4096))
-    })
-  })
-
-  it("R6: is elected after a lost cache, though a member is out of the view for good", async () => {
-    await tell(52, {}, async (sim) => {
-      await sim.startAll()
-      const first = await sim.create()
-      const user = userOf(first)
-      sim.nodes[2]!.kill()
-      expect(await user.write(0, pattern(1, 4096))).toBe(STATUS_OK)
-      expect(await user.flush()).toBe(STATUS_OK)
-      for (const node of sim.nodes.slice(0, 2)) node.cutPower()
-      sim.killClient(first)
-      await sim.startAll()
-      const again = userOf(await openSoon(sim))
-      expect(await again.read(0, 4096)).toEqual(pattern(1, 4096))
-      expect(await again.write(8192, pattern(2, 4096))).toBe(STATUS_OK)
-      expect(await again.flush()).toBe(STATUS_OK)
-    })
-  })
-})
-
 /** P3, P4: the members that are up become clean by themselves, and then hold the same bytes. */
 async function expectWhole(sim: SimPool, oracle: Oracle, nodes = sim.nodes): Promise<void> {
   for (let waited = 0; nodes.some((node) => node.dirtyChunks > 0); waited++) {
     if (waited === 200) expect(nodes.map((node) => node.dirtyChunks)).toEqual([])
-    await new Promise<void>((resolve) => sim.world.env.clock.schedule(100, resolve))
+    await pause(sim, 100)
   }
   for (const node of nodes) expect(differenceOf(await node.content(), oracle, 0)).toBe("none")
-}
-
-/** Tries until the last holder counts as gone. */
-async function openSoon(sim: SimPool): Promise<SimClient> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await sim.open(true)
-    } catch (thrown) {
-      if (attempt === 20) throw thrown
-      await new Promise<void>((resolve) => sim.world.env.clock.schedule(500, resolve))
-    }
-  }
 }
