@@ -8,7 +8,6 @@
 import type { IoReplyRecord } from "@rmr/core"
 import { isSubset, outcomeOfStatus, STATUS_OK, statusOf } from "@rmr/core"
 import { COPY_RETRY_MS, type EngineCore } from "./engine-core.js"
-import { KIND_READ } from "./io-rows.js"
 
 const NO_CLEAN_COPY = statusOf("no-clean-copy")
 
@@ -16,6 +15,7 @@ export class ReadFlow {
   private readonly core: EngineCore
   /** Reads whose bytes are here and that wait for members who know this client. */
   private readonly unvouched: number[] = []
+  private readonly unvouchedSerials: number[] = []
 
   constructor(core: EngineCore) {
     this.core = core
@@ -41,7 +41,10 @@ export class ReadFlow {
     const isNormal = (this.core.staying & (1 << slot)) !== 0
     if (isGood && isNormal) {
       if (this.isVouched(row)) this.core.end(row, STATUS_OK)
-      else this.unvouched.push(row)
+      else {
+        this.unvouched.push(row)
+        this.unvouchedSerials.push(rows.serials[row]!)
+      }
       return
     }
     // R-reads, S6: it is read elsewhere, and nothing is written back.
@@ -101,15 +104,23 @@ export class ReadFlow {
   }
 
   vouch(): void {
-    const { unvouched } = this
+    const { unvouched, unvouchedSerials } = this
     if (unvouched.length === 0) return
     let kept = 0
-    for (const row of unvouched) {
-      if (this.core.rows.kinds[row] !== KIND_READ) continue
-      if (this.isVouched(row)) this.core.end(row, STATUS_OK)
-      else unvouched[kept++] = row
+    for (let nth = 0; nth < unvouched.length; nth++) {
+      const row = unvouched[nth]!
+      const serial = unvouchedSerials[nth]!
+      // A read that was given up is over, and its row may be another one's.
+      if (this.core.rows.serials[row] !== serial) continue
+      if (this.isVouched(row)) {
+        this.core.end(row, STATUS_OK)
+        continue
+      }
+      unvouched[kept] = row
+      unvouchedSerials[kept++] = serial
     }
     unvouched.length = kept
+    unvouchedSerials.length = kept
     if (kept > 0) this.core.options.events.onVouchNeeded()
   }
 }
