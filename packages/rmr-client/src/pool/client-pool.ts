@@ -422,6 +422,7 @@ function legsOf(
     const address = known?.address ?? entry.address
     const leg = makeLeg(context, { memberId: entry.memberId, address }, slot)
     leg.report = known?.report
+    leg.joinedSession = known?.joinedSession
     return leg
   })
 }

@@ -15,6 +15,7 @@ import type {
   MemberId,
   MemberReport,
   ReplyOf,
+  Session,
   StateView,
 } from "@rmr/core"
 import { LEG_MACHINE, StateCell } from "@rmr/core"
@@ -40,6 +41,8 @@ export class Leg {
   report: MemberReport | undefined
   /** The opening of its store that this client has opened; another one has restarted (V6). */
   openedIncarnation: number | undefined
+  /** The session that was tied to the pool last. */
+  joinedSession: Session | undefined
   /** It was told to take IO, by this client and in this opening. */
   wasEnabled = false
   private readonly env: Env
@@ -65,8 +68,10 @@ export class Leg {
     return 1 << this.slot
   }
 
+  /** Whether the member answers, on a session that knows of this pool (JOIN_POOL). */
   get isUp(): boolean {
-    return this.link.isUp
+    const { session } = this.link
+    return session !== undefined && session === this.joinedSession
   }
 
   /** Whether the member that answers here is the process that this client opened. */

@@ -66,6 +66,7 @@ export async function joinLeg(context: PoolContext, leg: Leg): Promise<PoolMetad
     poolName,
   }
   await leg.link.connect(times.commandMs)
+  const { session } = leg.link
   const reply = await leg.ask(
     "join-pool",
     NO_MAP_VERSION,
@@ -75,6 +76,7 @@ export async function joinLeg(context: PoolContext, leg: Leg): Promise<PoolMetad
     RECORD_ROOM,
   )
   leg.report = reply.result.report
+  leg.joinedSession = session
   return reply.payload
 }
 
