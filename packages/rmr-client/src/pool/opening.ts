@@ -54,6 +54,8 @@ export interface Opening {
 interface Present {
   readonly leg: Leg
   readonly record: PoolMetadata
+  /** The host of a client that has the pool and that the member has heard, if any (F5). */
+  readonly heldBy: string | undefined
 }
 
 /** A member, what its OPEN answered. */
@@ -100,6 +102,7 @@ export async function openMembers(
 ): Promise<Opening> {
   const present = await queryAll(context, legs)
   requireStart(present)
+  requireFree(context, present)
   let epoch = nextEpoch(present.map((one) => epochOf(one)))
   for (let attempt = 0; ; attempt++) {
     const opened = await openAll(context, present, epoch)
@@ -136,7 +139,9 @@ async function queryAll(
         const { commandMs } = context.times
         const reply = await leg.ask("query", NO_MAP_VERSION, {}, undefined, commandMs, RECORD_ROOM)
         leg.report = reply.result.report
-        if (reply.payload !== undefined) present.push({ leg, record: reply.payload })
+        const { isHeld, holderHost } = reply.result
+        const heldBy = isHeld ? holderHost : undefined
+        if (reply.payload !== undefined) present.push({ leg, record: reply.payload, heldBy })
       } catch (thrown) {
         leg.move("failed", "refused", RmrError.from(thrown).message)
       }
@@ -159,6 +164,22 @@ function requireStart(present: readonly Present[]): void {
     throw new RmrError("split-brain", "members have gone on apart; resolve it with --keep")
   }
   requireDecision(present, decideStart(answers, minNormalOf(present)))
+}
+
+/**
+ * F2, F5: asked before anybody is opened, since one member that lets itself be opened fences the
+ * client that the others still hold the pool for.
+ */
+function requireFree(
+  { isTakeover, registry, poolName }: PoolContext,
+  present: readonly Present[],
+): void {
+  if (isTakeover) return
+  for (const { heldBy } of present) {
+    // A client that died on this very host is forgotten after a while: its members decide.
+    if (heldBy === undefined || heldBy === registry.hostName) continue
+    throw new RmrError("held", `${heldBy} holds pool ${poolName} and is alive; take it over`)
+  }
 }
 
 function requireDecision(
@@ -213,6 +234,7 @@ async function openAll(
   const { nonce, times, isTakeover, registry } = context
   const opened: Opened[] = []
   let refused: { readonly error: RmrError; readonly epoch: number } | undefined
+  let held: RmrError | undefined
   await Promise.all(
     present.map(async ({ leg, record }) => {
       const version = { lineage: record.mapVersion.lineage, epoch, version: 0 }
@@ -222,15 +244,17 @@ async function openAll(
         const reply = await leg.ask("open", version, body, undefined, times.commandMs, OPEN_ROOM)
         leg.report = reply.result.report
         leg.openedIncarnation = reply.result.report.incarnation
-        opened.push({ leg, record: reply.payload.metadata, knowledge: reply.payload })
+        const knowledge = reply.payload
+        opened.push({ leg, record: knowledge.metadata, heldBy: undefined, knowledge })
       } catch (thrown) {
         const error = RmrError.from(thrown)
         if (error.code === "fenced") refused = { error, epoch }
-        else if (error.code === "held") throw error
+        else if (error.code === "held") held = error
         else leg.move("failed", "refused", error.message)
       }
     }),
   )
+  if (held !== undefined) throw held
   return refused ?? opened.sort((a, b) => a.leg.slot - b.leg.slot)
 }
 
