@@ -12,6 +12,8 @@ export class EngineLeg {
   /** The newest request that it has answered in this epoch (F7). */
   answeredNumber = 0
   lastAnswerMs = 0
+  /** When its member began to take IO on this session. */
+  enabledMs = 0
   /** Smoothed time between a read and its answer, for balancing. */
   latencyMs = 0
   /** Chunks that it has dirty, as far as this client knows: a hint. */

@@ -189,9 +189,20 @@ export class EngineWire {
     return ENDED
   }
 
-  /** Since when the leg owes an answer (V7). */
+  /**
+   * Since when this leg of the view owes an answer (V7). A mutation or flush that was refused for
+   * the moment is sent again, and yet owed since it was sent first.
+   */
   oldestMs(slot: number): number | undefined {
-    return this.submissions.oldestMs(slot, this.rows.grantedMs)
+    const { rows, submissions, legs } = this
+    let oldest = submissions.oldestMs(slot, rows.unitCount)
+    const enabledMs = legs[slot]?.enabledMs ?? 0
+    for (let row = 0; row < rows.rowCount; row++) {
+      if (!rows.isOwedBy(row, slot)) continue
+      const since = Math.max(rows.sentMs[row]!, rows.grantedMs[row]!, enabledMs)
+      if (oldest === undefined || since < oldest) oldest = since
+    }
+    return oldest
   }
 
   noteAnswer(submission: number, slot: number): void {

@@ -25,8 +25,11 @@ export class FlushFlow {
       rows.marks[row] = this.mutations.resolvedThrough
       rows.owed[row] = this.core.view.normal
       rows.tried[row] = this.core.view.normal
+      rows.sentMs[row] = this.core.options.env.clock.nowMs()
     }
     this.core.wire.payDebt(row, this.core.view.normal)
+    // It may have been answered by all while a view change was tried in vain.
+    this.judge(row)
   }
 
   restart(row: number): void {
@@ -48,6 +51,11 @@ export class FlushFlow {
       return
     }
     rows.done[row]! |= 1 << slot
+    this.judge(row)
+  }
+
+  private judge(row: number): void {
+    const { rows } = this.core
     if (this.core.isFrozen || !isFlushed(rows.done[row]!, this.core.view)) return
     if (this.core.failsNextFlush) {
       this.core.failsNextFlush = false

@@ -75,6 +75,7 @@ export class IoEngine {
     if (reply === undefined) {
       this.core.options.events.onLegRefused(slot, "bad-message")
       if (isCurrent) this.onLost(row, slot)
+      this.core.retryLater()
       return
     }
     wire.noteAnswer(submission, slot)
@@ -162,20 +163,36 @@ export class IoEngine {
     if (!this.core.isFrozen) this.thaw()
   }
 
-  /** What waited longer than its deadline fails (W6): `no-leg`, or `no-clean-copy` for a flush. */
-  expire(beforeMs: number, hasLeg: boolean): void {
-    const { rows } = this.core
+  /**
+   * What waited longer than its deadline fails (W6): `no-leg` where too few members answer to go
+   * on, or `no-clean-copy` for a flush. A mutation is given up only when no session carries it any
+   * more (RT-53). Returns the legs whose sessions have to end for that.
+   */
+  expire(beforeMs: number, hasLegs: boolean): number {
+    const { rows, wire } = this.core
+    let toEnd = 0
     for (let row = 0; row < rows.rowCount; row++) {
       if (rows.kinds[row] === KIND_FREE || rows.startMs[row]! > beforeMs) continue
       if (rows.kinds[row] === KIND_FLUSH) {
-        if (!this.core.isFlushable || !hasLeg) this.core.end(row, hasLeg ? NO_CLEAN_COPY : NO_LEG)
-      } else if (!hasLeg && rows.isTold[row] === 0) {
-        if (rows.kinds[row] === KIND_MUTATION && rows.sequences[row]! > 0)
-          this.mutations.tell(row, NO_LEG)
-        else this.core.end(row, NO_LEG)
+        if (!this.core.isFlushable || !hasLegs) this.core.end(row, hasLegs ? NO_CLEAN_COPY : NO_LEG)
+      } else if (!hasLegs && rows.isTold[row] === 0) {
+        const isSent = rows.kinds[row] === KIND_MUTATION && rows.sequences[row]! > 0
+        const carriedBy = isSent ? wire.submissions.legsOf(row, rows.serials[row]!) : 0
+        toEnd |= carriedBy
+        if (!isSent) this.core.end(row, NO_LEG)
+        else if (carriedBy === 0) this.mutations.tell(row, NO_LEG)
       }
     }
+    if (!hasLegs) this.expireQueued(beforeMs)
     this.core.deliver()
+    return toEnd
+  }
+
+  /** All units may be busy with what was given up: who waits for one has a deadline too (P6). */
+  private expireQueued(beforeMs: number): void {
+    for (const volume of this.ready) {
+      while (volume.pendingCount > 0 && volume.headMs <= beforeMs) volume.failHead(NO_LEG)
+    }
   }
 
   /** Another client has the pool, or this one was closed: nothing is acknowledged any more (F4). */
@@ -255,7 +272,7 @@ export class IoEngine {
     }
   }
 
-  /** The session is gone, or the answer was none. */
+  /** The session is gone, or the answer was none: it is asked for again. */
   private onLost(row: number, slot: number): void {
     const { rows } = this.core
     this.core.counts.resends++

@@ -35,6 +35,8 @@ export class IoRows {
   /** In which order operations came. */
   readonly arrivals: Float64Array
   readonly startMs: Float64Array
+  /** When it was sent first; a flush, in the view in force. */
+  readonly sentMs: Float64Array
   /** Members held it until then for want of a clean copy: they are not late with it (V7). */
   readonly grantedMs: Float64Array
   /** Overlapping mutations that came earlier and are not resolved (W1). */
@@ -84,6 +86,7 @@ export class IoRows {
     this.sequences = new Float64Array(rows)
     this.arrivals = new Float64Array(rows)
     this.startMs = new Float64Array(rows)
+    this.sentMs = new Float64Array(rows)
     this.grantedMs = new Float64Array(rows)
     this.blockers = new Int32Array(rows)
     this.sentTo = new Uint8Array(rows)
@@ -120,6 +123,7 @@ export class IoRows {
         : this.freeOthers[--this.freeOtherCount]!
     this.kinds[row] = kind
     this.sequences[row] = 0
+    this.sentMs[row] = 0
     this.grantedMs[row] = 0
     this.blockers[row] = 0
     this.sentTo[row] = 0
@@ -146,6 +150,14 @@ export class IoRows {
     this.serials[row]!++
     if (row < this.unitCount) this.freeUnits[this.freeUnitCount++] = row
     else this.freeOthers[this.freeOtherCount++] = row
+  }
+
+  /** A mutation or flush that was sent, and that this leg of the view has not carried out. */
+  isOwedBy(row: number, slot: number): boolean {
+    const kind = this.kinds[row]
+    const isSent = kind === KIND_FLUSH ? this.tried[row] !== 0 : this.sequences[row]! > 0
+    if (kind === KIND_FREE || kind === KIND_READ || !isSent || this.isTold[row] === 1) return false
+    return ((this.done[row]! | this.missed[row]!) & (1 << slot)) === 0
   }
 
   leaseOf(row: number): Lease {

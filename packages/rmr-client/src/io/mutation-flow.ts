@@ -44,6 +44,7 @@ export class MutationFlow {
     if (this.core.isFrozen || rows.blockers[row]! > 0 || rows.isTold[row] === 1) return
     if (rows.sequences[row] === 0) {
       rows.sequences[row] = ++this.core.lastSequence
+      rows.sentMs[row] = this.core.options.env.clock.nowMs()
       rows.sentTo[row] = this.core.view.normal
       rows.owed[row] = this.core.view.normal
     }

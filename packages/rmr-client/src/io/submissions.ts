@@ -69,16 +69,27 @@ export class Submissions {
   }
 
   /**
-   * When the oldest request to this leg was sent, or was given time anew; undefined where none is
-   * under way.
+   * When the oldest of these rows' requests to this leg was sent; undefined where none is under
+   * way.
    */
-  oldestMs(slot: number, grantedMs: Float64Array): number | undefined {
+  oldestMs(slot: number, firstRow: number): number | undefined {
     let oldest: number | undefined
     for (let at = 0; at < this.rows.length; at++) {
       if (this.isLive[at] === 0 || this.slots[at] !== slot) continue
-      const sent = Math.max(this.sentMs[at]!, grantedMs[this.rows[at]!]!)
+      if (this.rows[at]! < firstRow) continue
+      const sent = this.sentMs[at]!
       if (oldest === undefined || sent < oldest) oldest = sent
     }
     return oldest
+  }
+
+  /** Legs on which a request of this use of the row is under way. */
+  legsOf(row: number, serial: number): number {
+    let legs = 0
+    for (let at = 0; at < this.rows.length; at++) {
+      const isIt = this.rows[at] === row && this.serials[at] === serial
+      if (this.isLive[at] === 1 && isIt) legs |= 1 << this.slots[at]!
+    }
+    return legs
   }
 }

@@ -16,7 +16,7 @@ import type {
   VolumeOpen,
   VolumeSource,
 } from "@rmr/core"
-import { OP_FLUSH, RmrError, slotsOf, statusOf, without } from "@rmr/core"
+import { OP_FLUSH, RmrError, sizeOf, slotsOf, statusOf, without } from "@rmr/core"
 import type { PoolCounts } from "../io/io-counts.js"
 import { IoEngine } from "../io/io-engine.js"
 import type { IoOwner } from "../links/link-registry.js"
@@ -236,8 +236,10 @@ export class ClientPool implements VolumeSource {
   private tick(): void {
     const { times, env } = this.context
     const nowMs = env.clock.nowMs()
-    const hasLeg = this.keeper.legs.some((leg) => leg?.io.session !== undefined)
-    this.engine.expire(nowMs - times.noLegMs, hasLeg)
+    const there = this.keeper.answering(this.recordNow, this.engine.core.wire, nowMs)
+    const hasLegs = sizeOf(there & this.allowed) >= Math.max(1, this.recordNow.minNormal)
+    const toEnd = this.engine.expire(nowMs - times.noLegMs, hasLegs)
+    for (const slot of slotsOf(toEnd)) void this.keeper.legs[slot]?.link.dropSession()
     this.keeper.dialMissing()
     this.side.tick(nowMs)
     if (this.isWanted || this.needsTending(nowMs)) void this.tend()

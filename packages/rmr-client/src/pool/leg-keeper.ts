@@ -11,6 +11,8 @@ import type { Leg } from "./leg.js"
 import { joinLeg, type PoolContext } from "./pool-context.js"
 
 const REDIAL_MS = 250
+/** Refusals of the moment: by a member between two states, or of bytes that were hurt on the way. */
+const PASSING: ReadonlySet<ErrorCode> = new Set(["draining", "busy", "bad-message"])
 
 /** Since when a leg owes an answer; undefined where it owes none. */
 export interface Owed {
@@ -65,7 +67,9 @@ export class LegKeeper {
     return this.refused.size > 0 || this.lostMs.size > 0
   }
 
+  /** What passes is asked for again; if it does not pass, the leg is late with it (V7). */
   noteRefused(slot: number, code: ErrorCode): void {
+    if (PASSING.has(code)) return
     this.refused.set(slot, code)
     this.want()
   }
@@ -98,6 +102,7 @@ export class LegKeeper {
     leg.report = reply.result.report
     leg.io.session = leg.link.session
     leg.io.lastAnswerMs = this.context.env.clock.nowMs()
+    leg.io.enabledMs = leg.io.lastAnswerMs
     this.lostMs.delete(slot)
     this.refused.delete(slot)
     leg.move("normal", mode === "start" ? "started" : "resumed")
@@ -118,7 +123,7 @@ export class LegKeeper {
         if (error.code === "fenced") throw error
         // Who does not answer is lost, and has its own time for that.
         const isSilent = error.code === "link-lost" || error.code === "deadline"
-        if (!isSilent) this.refused.set(slot, error.code)
+        if (!isSilent) this.noteRefused(slot, error.code)
       }
     }
     return isAny
@@ -134,14 +139,21 @@ export class LegKeeper {
       const lostMs = this.lostMs.get(slot)
       const isLost =
         leg?.io.session === undefined && (lostMs === undefined || nowMs - lostMs > blinkMs)
-      const code = this.refused.get(slot)
-      const isBroken = code !== undefined && code !== "draining" && code !== "busy"
-      if (isLost || isBroken) gone |= 1 << slot
+      if (isLost || this.refused.has(slot)) gone |= 1 << slot
     }
     const late = decideExpulsion(this.deadlines(record, owed, nowMs))
     const all = gone | late
     const rest = normal & this.usable & ~all
     return sizeOf(rest) >= Math.max(1, record.minNormal) ? all : 0
+  }
+
+  /** Members of the view that take IO and have not fallen silent over it. */
+  answering(record: PoolMetadata, owed: Owed, nowMs: number): MemberSet {
+    let answering = 0
+    for (const { slot, isAnswering } of this.deadlines(record, owed, nowMs)) {
+      if (isAnswering) answering |= 1 << slot
+    }
+    return answering
   }
 
   deadlines(record: PoolMetadata, owed: Owed, nowMs: number): LegDeadline[] {

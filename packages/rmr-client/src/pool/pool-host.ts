@@ -28,6 +28,9 @@ export function poolHost({ registry, record, engine, onClosed }: PoolHostOptions
       return record().chunkSizeBytes
     },
     canUnmap: true,
+    get nowMs() {
+      return registry.env.clock.nowMs()
+    },
     onPending: (volume) => engine().onPending(volume),
     onDue: (volume) => engine().core.onDue(volume),
     flush: () => registry.flush(),

@@ -32,6 +32,7 @@ export interface VolumeHost {
   readonly ioBytesMax: number
   readonly optimalIoBytes: number
   readonly canUnmap: boolean
+  readonly nowMs: number
   /** The handle has something to do. */
   onPending(volume: PoolVolume): void
   /** The handle has something to deliver, outside of any delivery. */
@@ -58,6 +59,7 @@ export class PoolVolume implements Volume {
   private readonly queueLengths: Float64Array
   private readonly queueLeases: Float64Array
   private readonly queueAts: Float64Array
+  private readonly queueMs: Float64Array
   private head = 0
   private queued = 0
   private inFlight = 0
@@ -79,6 +81,7 @@ export class PoolVolume implements Volume {
     this.queueLengths = new Float64Array(inFlightMax)
     this.queueLeases = new Float64Array(inFlightMax)
     this.queueAts = new Float64Array(inFlightMax)
+    this.queueMs = new Float64Array(inFlightMax)
     this.batch = { count: 0, words: new Int32Array(inFlightMax * BLOCK_STRIDE) }
     this.delivered = { count: 0, words: new Int32Array(inFlightMax * BLOCK_STRIDE) }
   }
@@ -186,6 +189,20 @@ export class PoolVolume implements Volume {
     return this.queueAts[this.head]!
   }
 
+  /** Since when the operation at the head waits. */
+  get headMs(): number {
+    return this.queueMs[this.head]!
+  }
+
+  /** The operation at the head fails, without having been taken. */
+  failHead(status: number): void {
+    const lease = this.headLease
+    this.complete(this.headToken, status, 0, 0)
+    this.dropHead()
+    if (lease !== NO_LEASE) this.host.memory.release(lease)
+    this.host.onDue(this)
+  }
+
   /** The engine has taken the operation at the head, and its reference on the lease with it. */
   dropHead(): void {
     assert(this.queued > 0, "there is an operation at the head")
@@ -253,6 +270,7 @@ export class PoolVolume implements Volume {
     this.queueLengths[place] = bytes
     this.queueLeases[place] = lease
     this.queueAts[place] = at
+    this.queueMs[place] = this.host.nowMs
     this.queued++
     this.host.onPending(this)
   }
