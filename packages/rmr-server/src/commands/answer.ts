@@ -38,12 +38,20 @@ export function requireVolume(pool: ServerPool): {
   readonly volume: NonNullable<ServerPool["member"]["volume"]>
   readonly data: NonNullable<ServerPool["dataPath"]>
 } {
+  requireSound(pool)
   const { volume } = pool.member
   const data = pool.dataPath
   if (volume === undefined || data === undefined) {
     throw new RmrError("not-found", `this member has no record of pool ${pool.name} yet; create it`)
   }
   return { volume, data }
+}
+
+/** I5: a store that has failed takes part in nothing until its process begins anew. */
+export function requireSound({ name, lastFailure }: ServerPool): void {
+  if (lastFailure === undefined) return
+  const words = `the store of this member of ${name} has failed: ${lastFailure.detail}`
+  throw new RmrError("io-error", words)
 }
 
 export function refusal(pool: ServerPool, code: ErrorCode, epoch: number): RmrError {

@@ -2,7 +2,7 @@
 import type { HotRange } from "@rmr/core"
 import { decideHeld, decideOpen, type HolderSighting, NEVER_HEARD, RmrError } from "@rmr/core"
 import type { ServerPool } from "../pool/server-pool.js"
-import { type Handler, refusal, requireHolder } from "./answer.js"
+import { type Handler, refusal, requireHolder, requireSound } from "./answer.js"
 
 export const query: Handler<"query"> = (pool) => {
   const silentMs = pool.holderSilentMs
@@ -31,6 +31,7 @@ export const open: Handler<"open"> = (pool, command, caller) =>
       const host = member.state.holderHost
       throw new RmrError("held", `${host} holds pool ${pool.name} and is alive; take it over`)
     }
+    requireSound(pool)
     const record = pool.record
     if (record === undefined) {
       throw new RmrError("not-found", `this member has no record of pool ${pool.name}; create it`)
