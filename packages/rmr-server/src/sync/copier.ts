@@ -15,8 +15,10 @@ import {
   LOCK_SYNC_WRITE,
   NO_CHUNK,
   NO_LEASE,
+  NO_SYNC,
   RmrError,
   START_DONE,
+  START_RUNNING,
   STATUS_OK,
   statusOf,
 } from "@rmr/core"
@@ -78,7 +80,7 @@ export class Copier {
     while (this.free.length > 0) {
       const chunk = this.wanted.shift() ?? (this.isStopped ? NO_CHUNK : this.nextDirty())
       if (chunk === NO_CHUNK) break
-      if (own.isDirty(chunk)) this.start(chunk)
+      if (own.isDirty(chunk) && !this.start(chunk)) break
     }
   }
 
@@ -123,16 +125,21 @@ export class Copier {
     return NO_CHUNK
   }
 
+  /** Also while a mutation is about to overwrite what was copied in vain. */
   private isTaken(chunk: ChunkNumber): boolean {
-    return this.parked.has(chunk) || this.options.data.entries.syncCount(chunk) > 0
+    return this.parked.has(chunk) || this.options.data.entries.stateOf(chunk) !== NO_SYNC
   }
 
-  private start(chunk: ChunkNumber): void {
+  /** False where no more chunks may be copied at a time. */
+  private start(chunk: ChunkNumber): boolean {
     const { data, mayCopy } = this.options
-    if (!mayCopy() || data.entries.start(chunk) !== START_DONE) return
+    if (!mayCopy()) return false
+    const answer = data.entries.start(chunk)
+    if (answer !== START_DONE) return answer === START_RUNNING
     const copy = this.free.pop()
     assert(copy !== undefined, "a copy has a slot")
     void this.carryOut(copy, chunk)
+    return true
   }
 
   private async carryOut(copy: number, chunk: ChunkNumber): Promise<void> {
