@@ -7,10 +7,12 @@
  * something, and is held otherwise.
  */
 import type { ChunkNumber, TokenBatch } from "@rmr/core"
-import { answerWithoutCopy, NO_CHUNK, SyncEntries, statusOf } from "@rmr/core"
+import { answerWithoutCopy, NO_CHUNK, NO_SYNC, SyncEntries, statusOf } from "@rmr/core"
+import { markOwn } from "../pool/member-volume.js"
 import { STAGE_WAITING, WAIT_COPY } from "./io-table.js"
 import type { RequestCore } from "./request-core.js"
 
+const DRAINING = statusOf("draining")
 const NO_CLEAN_COPY = statusOf("no-clean-copy")
 /** A request that nobody can help waits this long before it looks again (W2). */
 const HOLD_MS = 50
@@ -19,7 +21,7 @@ export interface CopyWaitsEvents {
   /** The wait is over: look at the chunks again. */
   askAgain(row: number): void
   /** Nobody has a clean copy, and this member is sure that it lacks something. */
-  miss(row: number, status: number): void
+  goWithout(row: number): void
   /** After a wait that ended outside of a batch. */
   deliver(): void
 }
@@ -43,12 +45,27 @@ export class CopyWaits {
   waitForCopy(row: number, chunk: ChunkNumber): void {
     const { table, locks } = this.core
     const { entries } = this
+    if (this.core.options.admission.isDraining) {
+      this.refuse(row)
+      return
+    }
     if (table.isMutation(row)) locks.release(row)
     table.waits[row]! |= WAIT_COPY
     this.core.counts.copyWaits++
     this.core.options.events.onChunkWanted(chunk)
-    if (entries.syncCount(chunk) > 0) entries.wait(chunk, row)
+    if (entries.stateOf(chunk) !== NO_SYNC) entries.wait(chunk, row)
     else this.lookAgainLater(row)
+  }
+
+  /**
+   * OPEN, REJOIN, RESUME: nobody waits for another node, and what a mutation leaves undone here is
+   * suspected (S2, R4).
+   */
+  refuse(row: number): void {
+    const { table, volume } = this.core
+    if (this.entries.isWaiting(row)) this.entries.cancelWait(row)
+    if (table.isMutation(row)) markOwn(volume, table.offsets[row]!, table.lengths[row]!, 1)
+    this.core.finish(row, DRAINING)
   }
 
   /** Nobody copies the chunk now: as many are being copied as may be, or nobody has it (W2, S8). */
@@ -85,7 +102,7 @@ export class CopyWaits {
     } else if (!table.isMutation(row)) {
       this.core.finish(row, NO_CLEAN_COPY)
     } else if (worst === "real") {
-      this.events.miss(row, NO_CLEAN_COPY)
+      this.events.goWithout(row)
     } else {
       table.waits[row]! |= WAIT_COPY
       this.lookAgainLater(row)

@@ -38,7 +38,6 @@ import {
   STATUS_OK,
   statusOf,
 } from "@rmr/core"
-import { markOwn } from "../pool/member-volume.js"
 import type { Clears } from "./clears.js"
 import { CopyWaits } from "./copy-waits.js"
 import {
@@ -56,7 +55,6 @@ import type { MemberCounts } from "./request-counts.js"
 
 const BAD_MESSAGE = statusOf("bad-message")
 const BUSY = statusOf("busy")
-const DRAINING = statusOf("draining")
 const INVALID_RANGE = statusOf("invalid-range")
 const IO_ERROR = statusOf("io-error")
 const MEDIA_ERROR = statusOf("media-error")
@@ -85,7 +83,10 @@ export class DataPath {
     this.core = new RequestCore(options, { onReady: (batch) => this.onLocked(batch) })
     this.waits = new CopyWaits(this.core, {
       askAgain: (row) => this.askAgain(row),
-      miss: (row, status) => void this.mutations.miss(row, status),
+      goWithout: (row) => {
+        this.table.goesWithout[row] = 1
+        this.askAgain(row)
+      },
       deliver,
     })
     this.mutations = new Mutations(this.core, this.waits, deliver, options.onCopyCleared)
@@ -167,20 +168,15 @@ export class DataPath {
   }
 
   /**
-   * OPEN, REJOIN: whoever waits for another node or for memory is refused, and what a mutation may
-   * have left undone is suspected (S2, R4); the rest ends by itself, and `onIdle` says when.
+   * OPEN, REJOIN: whoever waits for another node or for memory is refused, now or when he would
+   * begin to (S2); the rest ends by itself, and `onIdle` says when.
    * Returns how many are left.
    */
   drain(): number {
-    const { table, volume } = this.core
+    const { table } = this.core
     for (let row = 0; row < table.rowsMax; row++) {
       if (table.stages[row] !== STAGE_WAITING) continue
-      if ((table.waits[row]! & (WAIT_COPY | WAIT_MEMORY)) === 0) continue
-      if (this.entries.isWaiting(row)) this.entries.cancelWait(row)
-      if (table.isMutation(row)) {
-        markOwn(volume, table.offsets[row]!, table.lengths[row]!, 1)
-      }
-      this.core.finish(row, DRAINING)
+      if ((table.waits[row]! & (WAIT_COPY | WAIT_MEMORY)) !== 0) this.waits.refuse(row)
     }
     return table.count
   }
@@ -190,7 +186,7 @@ export class DataPath {
     const operation = this.table.operations[row]!
     if (isMutation(operation)) {
       if (status === STATUS_OK) this.mutations.onApplied(row)
-      else void this.mutations.miss(row, MEDIA_ERROR)
+      else void this.mutations.applyByChunk(row, MEDIA_ERROR)
     } else if (operation === OP_FLUSH) {
       if (status !== STATUS_OK) {
         this.options.events.onStoreFailed(RmrError.ofStatus(status, "the store failed a flush"))

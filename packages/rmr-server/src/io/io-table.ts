@@ -43,6 +43,8 @@ export class IoTable {
   readonly sequences: Float64Array
   readonly stages: Uint8Array
   readonly waits: Uint8Array
+  /** A mutation is carried out without the chunks that nobody has clean (W2). */
+  readonly goesWithout: Uint8Array
   private readonly free: Int32Array
   private freeCount: number
 
@@ -62,6 +64,7 @@ export class IoTable {
     this.sequences = new Float64Array(rowsMax)
     this.stages = new Uint8Array(rowsMax)
     this.waits = new Uint8Array(rowsMax)
+    this.goesWithout = new Uint8Array(rowsMax)
     this.free = Int32Array.from({ length: rowsMax }, (_, row) => rowsMax - 1 - row)
     this.freeCount = rowsMax
   }
@@ -89,6 +92,7 @@ export class IoTable {
     this.sequences[row] = io.sequence
     this.stages[row] = STAGE_WAITING
     this.waits[row] = 0
+    this.goesWithout[row] = 0
     return row
   }
 

@@ -10,6 +10,7 @@
 import type { ChunkNumber, IoRecord } from "@rmr/core"
 import {
   assert,
+  CHUNK_REAL,
   LOCK_MUTATION,
   NO_CHUNK,
   RANK_REAL,
@@ -18,7 +19,6 @@ import {
   STATUS_OK,
   statusOf,
 } from "@rmr/core"
-import { markOwn } from "../pool/member-volume.js"
 import { Clears } from "./clears.js"
 import type { CopyWaits } from "./copy-waits.js"
 import { STAGE_CLEARING, STAGE_MISSING, WAIT_HEAT, WAIT_LOCK } from "./io-table.js"
@@ -26,6 +26,7 @@ import type { RequestCore } from "./request-core.js"
 
 const BAD_MESSAGE = statusOf("bad-message")
 const IO_ERROR = statusOf("io-error")
+const NO_CLEAN_COPY = statusOf("no-clean-copy")
 
 export class Mutations {
   readonly clears: Clears
@@ -109,12 +110,16 @@ export class Mutations {
     }
     const offset = table.offsets[row]!
     const length = table.lengths[row]!
+    let isWithout = false
     let chunk = own.nextDirty(first, end)
     for (; chunk !== NO_CHUNK; chunk = own.nextDirty(chunk + 1, end)) {
-      if (!geometry.covers(offset, length, chunk)) {
+      if (geometry.covers(offset, length, chunk)) continue
+      if (table.goesWithout[row] === 0 || own.byteOf(chunk) !== CHUNK_REAL) {
+        table.goesWithout[row] = 0
         this.waits.waitForCopy(row, chunk)
         return
       }
+      isWithout = true
     }
     chunk = own.nextDirty(first, end)
     for (; chunk !== NO_CHUNK; chunk = own.nextDirty(chunk + 1, end)) {
@@ -123,7 +128,8 @@ export class Mutations {
       this.waits.waitForCopy(row, chunk)
       return
     }
-    this.core.submit(row)
+    if (isWithout) void this.applyByChunk(row, NO_CLEAN_COPY)
+    else this.core.submit(row)
   }
 
   /** The mutation over these chunks is over, well or not: no older copy is written (S3). */
@@ -140,7 +146,10 @@ export class Mutations {
     const offset = this.core.table.offsets[row]!
     const count = geometry.coveredSpan(offset, this.core.table.lengths[row]!)
     const first = geometry.firstCovered(offset)
+    const { firstChunks, chunkCounts } = this.core.table
     if (maps.own.isEmpty || count === 0 || maps.own.nextDirty(first, first + count) === NO_CHUNK) {
+      // An election may have cleared what this mutation was about to make whole.
+      this.endSuperseded(firstChunks[row]!, firstChunks[row]! + chunkCounts[row]!)
       this.core.finish(row, STATUS_OK)
       return
     }
@@ -164,26 +173,63 @@ export class Mutations {
     this.core.finish(token, IO_ERROR)
   }
 
-  /** W2: the mutation was not applied; the own chunks become real, durably, before it is said. */
-  async miss(row: number, status: number): Promise<void> {
-    const { table, volume } = this.core
+  /**
+   * W2: some chunk of the mutation cannot be had, or its medium refuses it. The others get their
+   * part all the same: were they given up with it, their only clean copy could be lost. The chunks
+   * are locked.
+   */
+  async applyByChunk(row: number, status: number): Promise<void> {
+    const { table, volume, options } = this.core
+    const { member, events } = options
     table.stages[row] = STAGE_MISSING
-    markOwn(volume, table.offsets[row]!, table.lengths[row]!, RANK_REAL)
     const first = table.firstChunks[row]!
     const end = first + table.chunkCounts[row]!
-    for (let chunk = first; chunk < end; chunk++) {
-      // A copy that is under way may be older than what was missed just now (S3).
-      if (this.waits.entries.supersede(chunk as ChunkNumber)) {
-        this.waits.entries.overwritten(chunk as ChunkNumber)
-      }
-    }
+    const whole: ChunkNumber[] = []
+    let isMissed = false
     try {
-      await this.core.options.member.saveMaps()
-      this.core.finish(row, status, REPLY_MISSED)
+      for (let chunk = first as ChunkNumber; chunk < end; chunk++) {
+        const isGood = await this.applyToChunk(row, chunk)
+        if (isGood && volume.maps.own.isDirty(chunk)) whole.push(chunk)
+        if (!isGood) isMissed = true
+      }
+      if (whole.length > 0) {
+        await member.jobs.flush()
+        await member.clearDurably(whole)
+      }
+      await member.saveMaps()
+      // No copy is written any more that is older than what was missed, or applied, here (S3).
+      this.endSuperseded(first, end)
+      if (isMissed) this.core.finish(row, status, REPLY_MISSED)
+      else this.core.finish(row, STATUS_OK)
     } catch (thrown) {
-      this.core.options.events.onStoreFailed(RmrError.from(thrown))
+      events.onStoreFailed(RmrError.from(thrown))
+      this.endSuperseded(first, end)
       this.core.finish(row, IO_ERROR)
     }
     this.deliver()
+  }
+
+  /** The part of a mutation in one chunk. False where it is missed: the chunk is real then. */
+  private async applyToChunk(row: number, chunk: ChunkNumber): Promise<boolean> {
+    const { table, volume, options } = this.core
+    const { geometry, maps } = volume
+    const offset = table.offsets[row]!
+    const length = table.lengths[row]!
+    this.waits.entries.supersede(chunk)
+    if (maps.own.isDirty(chunk) && !geometry.covers(offset, length, chunk)) {
+      maps.markOwn(chunk, 1, RANK_REAL)
+      return false
+    }
+    const from = Math.max(offset, geometry.offsetOf(chunk))
+    const until = Math.min(offset + length, geometry.offsetOf(chunk) + geometry.sizeOf(chunk))
+    const status = await options.member.jobs.ask((token) =>
+      this.core.submitPart(row, token, from, until - from),
+    )
+    if (status === STATUS_OK) {
+      maps.markFor(options.member.markedFor, chunk, 1, RANK_REAL)
+      return true
+    }
+    maps.markOwn(chunk, 1, RANK_REAL)
+    return false
   }
 }

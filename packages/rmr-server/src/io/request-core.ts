@@ -117,28 +117,33 @@ export class RequestCore {
       this.waitsForRoom.push(row)
       return
     }
-    const { store } = jobs
-    const offset = table.offsets[row]!
-    const length = table.lengths[row]!
-    const fua = (table.ioFlags[row]! & IO_FUA) === 0 ? 0 : BLOCK_FUA
     table.stages[row] = STAGE_STORE
     jobs.noteSubmitted()
+    this.submitPart(row, row, table.offsets[row]!, table.lengths[row]!)
+  }
+
+  /** Hands this part of the row's range to the store, with a token of the caller's. */
+  submitPart(row: number, token: number, offset: number, length: number): void {
+    const { table } = this
+    const { store } = this.options.member
+    const at = offset - table.offsets[row]!
+    const fua = (table.ioFlags[row]! & IO_FUA) === 0 ? 0 : BLOCK_FUA
     switch (table.operations[row]) {
       case OP_WRITE:
-        store.write(row, offset, table.leaseOf(row), 0, length, fua)
+        store.write(token, offset, table.leaseOf(row), at, length, fua)
         break
       case OP_FLUSH:
-        store.flush(row)
+        store.flush(token)
         break
       case OP_READ:
       case OP_SYNC_READ:
-        store.read(row, offset, table.leaseOf(row), 0, length)
+        store.read(token, offset, table.leaseOf(row), at, length)
         break
       case OP_DISCARD:
-        store.zero(row, offset, length, fua | BLOCK_UNMAP)
+        store.zero(token, offset, length, fua | BLOCK_UNMAP)
         break
       default:
-        store.zero(row, offset, length, fua)
+        store.zero(token, offset, length, fua)
     }
   }
 
