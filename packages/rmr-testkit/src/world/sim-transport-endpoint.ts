@@ -135,8 +135,9 @@ export class SimEndpoint implements Endpoint {
     const outbox = this.outbox
     this.outbox = []
     for (const { session, send } of shuffled(outbox, this.random)) {
-      // What a session submitted just before its end may have left already, or not.
-      if (session.isUp || this.random.chance(0.5)) send()
+      // What a session submitted just before its end may have left already, or not. Of an end that
+      // was delivered the slots are free: a process that was stopped comes to this too late.
+      if (session.isUp || (!session.isOver && this.random.chance(0.5))) send()
     }
   }
 

@@ -222,6 +222,11 @@ export class SimSession implements Session {
     this.pool.give(request.slot)
   }
 
+  /** Its end was delivered, and everything that was in flight with it. */
+  get isOver(): boolean {
+    return this.hasLeft
+  }
+
   /** The end of the session is about to be delivered: its id may name another one. */
   leave(): void {
     this.hasLeft = true
