@@ -61,6 +61,7 @@ async function changeView(
   pool.noteHeard()
   if (verdict !== "persist") return answerOf(pool, 0, [])
   requireThisPool(pool, record)
+  await endGivenUp(pool, command, record)
   // S2: what is being copied was read in another view.
   data.entries.endAll(0)
   const isJoining = !admission.isNormal
@@ -78,6 +79,22 @@ async function changeView(
   pool.takeUp()
   data.deliver()
   return answerOf(pool, step.markedChunks, step.takenBack)
+}
+
+/**
+ * W6: a mutation that was given up may still wait here, for a lock or a copy, or be on its way on a
+ * session before this one. Nobody carries it out once the view that lists it is persisted (RT-53).
+ */
+async function endGivenUp(
+  pool: ServerPool,
+  { sessionGeneration }: CommandOf<"map-add">,
+  { ranges }: PoolMetadata,
+): Promise<void> {
+  const { admission } = pool
+  if (!ranges.some(({ kind }) => kind === "uncertain")) return
+  admission.sessionGeneration = Math.max(admission.sessionGeneration, sessionGeneration)
+  await pool.endIo()
+  admission.isDraining = false
 }
 
 function requireThisPool(pool: ServerPool, record: PoolMetadata): void {

@@ -190,6 +190,13 @@ export class ServerPool {
 
   /** Admits nothing more and waits until what was admitted has ended (W5). */
   async drain(event: ServerPoolEvent): Promise<void> {
+    await this.endIo()
+    if (this.cell.state === "normal") this.move("no-io", event)
+    this.admission.joinedView = NO_VIEW
+  }
+
+  /** What was admitted has ended, and nothing is admitted until the caller says so. */
+  async endIo(): Promise<void> {
     this.admission.isDraining = true
     const data = this.data
     if (data !== undefined) {
@@ -201,8 +208,6 @@ export class ServerPool {
       }
       await this.member.saveMaps()
     }
-    if (this.cell.state === "normal") this.move("no-io", event)
-    this.admission.joinedView = NO_VIEW
   }
 
   report(): MemberReport {
