@@ -236,13 +236,20 @@ export class ClientPool implements VolumeSource {
   private tick(): void {
     const { times, env } = this.context
     const nowMs = env.clock.nowMs()
-    const there = this.keeper.answering(this.recordNow, this.engine.core.wire, nowMs)
-    const hasLegs = sizeOf(there & this.allowed) >= Math.max(1, this.recordNow.minNormal)
-    const toEnd = this.engine.expire(nowMs - times.noLegMs, hasLegs)
+    const toEnd = this.engine.expire(nowMs - times.noLegMs, this.hasLegs(nowMs))
     for (const slot of slotsOf(toEnd)) void this.keeper.legs[slot]?.link.dropSession()
     this.keeper.dialMissing()
     this.side.tick(nowMs)
     if (this.isWanted || this.needsTending(nowMs)) void this.tend()
+  }
+
+  /** W6: enough members carry out what they are asked; or a view change is just on its way. */
+  private hasLegs(nowMs: number): boolean {
+    const { keeper, engine, recordNow } = this
+    const { regroupMs } = this.context.times
+    if (this.heldMs !== undefined && nowMs - this.heldMs >= regroupMs) return false
+    const serving = keeper.serving(recordNow, engine.core.wire, nowMs)
+    return sizeOf(serving & this.allowed) >= Math.max(1, recordNow.minNormal)
   }
 
   private needsTending(nowMs: number): boolean {

@@ -92,7 +92,6 @@ export class LegKeeper {
     const leg = this.legs[slot]
     if (leg === undefined || leg.io.session !== undefined) return
     const mode = leg.wasEnabled ? ("resume" as const) : ("start" as const)
-    if (leg.wasEnabled) leg.io.sessionGeneration++
     leg.wasEnabled = true
     const { mapVersion } = record
     const { epoch, version } = mapVersion
@@ -147,13 +146,13 @@ export class LegKeeper {
     return sizeOf(rest) >= Math.max(1, record.minNormal) ? all : 0
   }
 
-  /** Members of the view that take IO and have not fallen silent over it. */
-  answering(record: PoolMetadata, owed: Owed, nowMs: number): MemberSet {
-    let answering = 0
-    for (const { slot, isAnswering } of this.deadlines(record, owed, nowMs)) {
-      if (isAnswering) answering |= 1 << slot
+  /** Members of the view that carry out what they are asked, in time. */
+  serving(record: PoolMetadata, owed: Owed, nowMs: number): MemberSet {
+    let serving = 0
+    for (const { slot, isLate } of this.deadlines(record, owed, nowMs)) {
+      if (!isLate && !this.refused.has(slot)) serving |= 1 << slot
     }
-    return answering
+    return serving
   }
 
   deadlines(record: PoolMetadata, owed: Owed, nowMs: number): LegDeadline[] {
@@ -178,7 +177,11 @@ export class LegKeeper {
   private onLinkDown(leg: Leg, cause: RmrError): void {
     const wasInUse = leg.io.session !== undefined
     leg.io.session = undefined
-    if (wasInUse) this.lostMs.set(leg.slot, this.context.env.clock.nowMs())
+    if (wasInUse) {
+      this.lostMs.set(leg.slot, this.context.env.clock.nowMs())
+      // Whatever is said next ends the sessions before it at the node (W5, RT-34, RT-53).
+      leg.io.sessionGeneration++
+    }
     leg.move("failed", "link-lost", cause.message)
     this.want()
   }

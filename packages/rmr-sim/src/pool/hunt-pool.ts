@@ -11,6 +11,7 @@ import { type HuntClient, HuntLoad, huntClient, limit, OVER, pause } from "./hun
 import type { SimPool } from "./sim-pool.js"
 
 const OPEN_MS = 30_000
+const QUIET_MS = 5
 
 interface BadRange {
   readonly slot: number
@@ -29,6 +30,7 @@ export class HuntPool {
   /** The last view that is known to have been in force. */
   private normalNow = 0
   private doomed = 0
+  private quietCount = 0
   private readonly random: SeededRandom
   private readonly starting = new Map<number, Promise<void>>()
   private readonly sayBroken: (what: string) => void
@@ -42,8 +44,7 @@ export class HuntPool {
       sim,
       oracle: this.oracle,
       random: random.fork("load"),
-      // A process that is stopped asks for nothing.
-      client: () => (this.client?.sim.host.isPaused === true ? undefined : this.client),
+      client: () => (this.quietCount > 0 ? undefined : this.client),
       onBroken: (what) => this.onBroken(what),
       doomed: () => this.doomed,
       mayFail: (offset, length) => this.mayFail(offset, length),
@@ -83,13 +84,23 @@ export class HuntPool {
     this.client = huntClient(this.sim, await this.sim.create())
   }
 
-  pauseHost(host: Host, random: SeededRandom): void {
-    if (!host.isAlive || host.isPaused) return
-    const { life } = host
-    host.pause()
-    this.later(random.pick([random.between(10, 1000), random.between(1000, 8000)]), () => {
-      if (host.life === life && host.isAlive && host.isPaused) host.resume()
-    })
+  /** A process is stopped for a while. Nobody asks anything of it then, nor just before or after. */
+  async pauseHost(host: Host, random: SeededRandom): Promise<void> {
+    this.quietCount++
+    await this.pause(QUIET_MS)
+    if (host.isAlive && !host.isPaused) {
+      host.pause()
+      this.later(random.pick([random.between(10, 1000), random.between(1000, 8000)]), () =>
+        this.resume(host),
+      )
+      return
+    }
+    this.quietCount--
+  }
+
+  private resume(host: Host): void {
+    if (host.isAlive && host.isPaused) host.resume()
+    this.later(QUIET_MS, () => void this.quietCount--)
   }
 
   /** A store fails a flush, and with it loses what it had not flushed (I5). */
@@ -202,7 +213,7 @@ export class HuntPool {
   }
 
   private async askOld(old: HuntClient, isWrite: boolean): Promise<void> {
-    if (!old.sim.host.isAlive || old.sim.host.isPaused) return
+    if (!old.sim.host.isAlive || this.quietCount > 0) return
     const { load, random, oracle } = this
     const block = random.below(oracle.blockCount)
     const isGood = isWrite
@@ -215,16 +226,17 @@ export class HuntPool {
   /** Everything that is down is started, and what failed in its store is restarted. */
   async restoreNodes(): Promise<void> {
     const { network, nodes } = this.sim
+    while (this.quietCount > 0) await this.pause(10)
     network.heal()
     network.tune({ sessionLossChance: 0, corruptChance: 0, slowChance: 0.01, slowMsMax: 20 })
     for (const [slot, node] of nodes.entries()) {
-      if (node.host.isPaused) node.host.resume()
+      node.store.failNothingMore()
       await this.starting.get(slot)
       if (node.pool?.lastFailure !== undefined) this.endNode(slot, "process")
       this.startNode(slot)
       await this.starting.get(slot)
     }
-    if (this.client?.sim.host.isPaused) this.client.sim.host.resume()
+    this.doomed = 0
   }
 
   /** Slots whose process is the one that the client opened, and whose store is sound. */

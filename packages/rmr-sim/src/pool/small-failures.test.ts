@@ -96,6 +96,18 @@ describe("a pool that too few members answer", () => {
     })
   })
 
+  it("P6: fails what waits for a view that nobody makes durable", async () => {
+    await tell(63, { nodes: 2, minNormal: 1 }, async (sim) => {
+      await sim.startAll()
+      const user = userOf(await sim.create())
+      expect(await user.write(0, pattern(1, 4096))).toBe(STATUS_OK)
+      sim.nodes[0]!.store.failNextCommit()
+      sim.nodes[1]!.kill()
+      expect(await user.write(0, pattern(2, 4096))).toBe(statusOf("no-leg"))
+      expect(await user.read(0, 4096)).toMatchObject({ code: "no-leg" })
+    })
+  })
+
   it("P6: fails what members that hang do not answer, and goes on when they do", async () => {
     await tell(56, { nodes: 2, minNormal: 1 }, async (sim) => {
       await sim.startAll()

@@ -63,6 +63,8 @@ export interface MemoryStoreSource extends StoreSource {
   failNextFlush(): void
   /** One commit fails with `io-error`; the next open finds it whole or not at all. */
   failNextCommit(): void
+  /** Flushes and commits that were still to fail do not. */
+  failNothingMore(): void
   /** The cell fails to be read until it is committed anew. */
   damageCell(kind: CellKind, index: number): void
   /** The next open finds the hot set unreadable. */
@@ -148,6 +150,11 @@ class MemorySource implements MemoryStoreSource {
 
   failNextCommit(): void {
     this.medium.commitFailuresLeft++
+  }
+
+  failNothingMore(): void {
+    this.medium.flushFailuresLeft = 0
+    this.medium.commitFailuresLeft = 0
   }
 
   damageCell(kind: CellKind, index: number): void {
