@@ -3,16 +3,14 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { freePorts } from "../../bench/device/target.js"
-import { at, toolEnv } from "../../tools/setup/paths.js"
-import { type RunResult, run } from "../../tools/setup/run.js"
+import { askDaemon } from "../../packages/rmr-cli/src/control/control-client.js"
+import type { DaemonStatus } from "../../packages/rmr-cli/src/control/status.js"
+import { at } from "../../tools/setup/paths.js"
+import { rmrEnv, rmrWords } from "./rmr-program.js"
 
 const START_MS = 30_000
-
-/** `rmr` with these words, as a person would type them. */
-export function rmr(...words: string[]): Promise<RunResult> {
-  const args = ["--import", "tsx", at("packages/rmr-cli/src/main.ts"), ...words]
-  return run(process.execPath, args, { cwd: at(), env: runEnv(), timeoutMs: START_MS })
-}
+const STOP_MS = 20_000
+const LOOK_MS = 50
 
 export class RmrDaemon {
   readonly config: string
@@ -26,16 +24,33 @@ export class RmrDaemon {
     writeFileSync(this.config, `name = "${name}"\ncontrol = "${this.control}"\n${text}`)
   }
 
-  start(): void {
-    const program = at("packages/rmr-cli/src/main.ts")
-    const words = ["daemon", "--config", this.config, "--end-with-stdin"]
-    const child = spawn(process.execPath, ["--import", "tsx", program, ...words], {
+  /** Fails where it does not run. */
+  get pid(): number {
+    const { child } = this
+    if (child?.pid === undefined) throw new Error(`${this.config}: it does not run`)
+    return child.pid
+  }
+
+  /** Whether the process that was started last is still there. */
+  get isRunning(): boolean {
+    const { child } = this
+    return child !== undefined && child.exitCode === null && child.signalCode === null
+  }
+
+  /** The last of what it wrote to stderr: its log, and why it ended. */
+  get lastWords(): string {
+    return this.said
+  }
+
+  start(env: NodeJS.ProcessEnv = {}): void {
+    const words = [...rmrWords(), "daemon", "--config", this.config, "--end-with-stdin"]
+    const child = spawn(process.execPath, words, {
       cwd: at(),
-      env: runEnv(),
+      env: { ...rmrEnv(), ...env },
       stdio: ["pipe", "ignore", "pipe"],
     })
     child.stderr.on("data", (text: Buffer) => {
-      this.said = (this.said + text.toString()).slice(-4000)
+      this.said = (this.said + text.toString()).slice(-8000)
     })
     this.child = child
   }
@@ -45,55 +60,84 @@ export class RmrDaemon {
     await this.end("SIGKILL")
   }
 
+  /** Fails where it does not end in order. */
   async stop(): Promise<void> {
-    await this.end("SIGTERM")
+    const code = await this.end("SIGTERM")
+    if (code !== 0 && code !== undefined) throw new Error(`it ended with ${code}: ${this.said}`)
   }
 
-  async status(): Promise<unknown> {
-    const result = await rmr("status", "--json", "--socket", this.control)
-    if (!result.ok) throw new Error(`${result.output}\n${this.said}`)
-    return JSON.parse(result.stdout)
+  async status(): Promise<DaemonStatus> {
+    try {
+      return (await askDaemon(this.control, "status")) as DaemonStatus
+    } catch (thrown) {
+      throw new Error(`${thrown instanceof Error ? thrown.message : thrown}\n${this.said}`)
+    }
   }
 
-  private async end(signal: NodeJS.Signals): Promise<void> {
+  private async end(signal: NodeJS.Signals): Promise<number | string | undefined> {
     const { child } = this
     this.child = undefined
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
-    const gone = new Promise((resolve) => child.once("exit", resolve))
+    const gone = new Promise<number | string>((resolve) =>
+      child.once("exit", (code, by) => resolve(code ?? by ?? "nothing")),
+    )
     child.kill(signal)
-    await gone
+    const timer = setTimeout(() => child.kill("SIGKILL"), STOP_MS)
+    const code = await gone
+    clearTimeout(timer)
+    return signal === "SIGKILL" ? undefined : code
   }
+}
+
+export interface PoolOptions {
+  /** Lines of configuration, behind those of each storage node's pool. */
+  readonly storagePool?: string
+  /** Where the store of a member is; default in the folder. */
+  readonly storeOf?: (id: number) => string
+  /** Further lines of `[client]`, and of its pool. */
+  readonly client?: string
+  readonly clientPool?: string
 }
 
 export interface PoolProcesses {
   readonly storage: readonly RmrDaemon[]
   readonly client: RmrDaemon
   readonly stores: readonly string[]
+  /** Where storage nodes listen. */
+  readonly ports: readonly number[]
+  readonly socket: string
   readonly uri: string
+  readonly tcpPort: number
+  readonly tcpUri: string
   stop(): Promise<void>
 }
 
-/** A pool of so many storage nodes, its device exported on a unix socket of the folder. */
+/**
+ * A pool of so many storage nodes, its device exported on a unix socket of the folder and on a port
+ * of this machine.
+ */
 export async function startPool(
   folder: string,
   count: number,
   sizeBytes: number,
+  options: PoolOptions = {},
 ): Promise<PoolProcesses> {
-  const ports = await freePorts(count)
+  const [tcpPort = 0, ...ports] = await freePorts(count + 1)
   const ids = ports.map((_, nth) => nth + 1)
-  const stores = ids.map((id) => join(folder, `${id}.store`))
+  const storeOf = options.storeOf ?? ((id: number) => join(folder, `${id}.store`))
   const storage = ids.map((id, nth) => {
-    const pool = `name = "vault"\nmember = ${id}\nstore = "${stores[nth]}"\nsize = ${sizeBytes}\n`
+    const shape = `store = "${storeOf(id)}"\nsize = ${sizeBytes}\n${options.storagePool ?? ""}`
+    const pool = `name = "vault"\nmember = ${id}\n${shape}`
     const listen = `listen = ["tcp://127.0.0.1:${ports[nth]}"]`
     return new RmrDaemon(folder, `storage-${id}`, `[storage]\n${listen}\n[[storage.pool]]\n${pool}`)
   })
   const members = ids.map((id, nth) => `"${id}@tcp://127.0.0.1:${ports[nth]}"`).join(", ")
   const socket = join(folder, "nbd.sock")
-  const pool = `name = "vault"\nmembers = [${members}]\ncreate = ${sizeBytes}\n`
-  const role = `[client]\nnbd = ["unix:${socket}"]\n[[client.pool]]\n${pool}`
-  const client = new RmrDaemon(folder, "client", role)
+  const shape = `create = ${sizeBytes}\n${options.clientPool ?? ""}`
+  const pool = `name = "vault"\nmembers = [${members}]\n${shape}`
+  const nbd = `nbd = ["unix:${socket}", "127.0.0.1:${tcpPort}"]\n${options.client ?? ""}`
+  const client = new RmrDaemon(folder, "client", `[client]\n${nbd}\n[[client.pool]]\n${pool}`)
   for (const daemon of [...storage, client]) daemon.start()
-  const uri = `nbd+unix:///vault?socket=${socket}`
   const stop = async (): Promise<void> => {
     await client.stop()
     for (const daemon of storage) await daemon.stop()
@@ -101,26 +145,43 @@ export async function startPool(
   try {
     await untilMapped(client)
   } catch (thrown) {
-    await stop()
+    await stop().catch(() => undefined)
     throw thrown
   }
-  return { storage, client, stores, uri, stop }
-}
-
-async function untilMapped(client: RmrDaemon): Promise<void> {
-  const limit = performance.now() + START_MS
-  for (;;) {
-    try {
-      const status = (await client.status()) as { client: { nbd: { uris: unknown[] } } }
-      if (status.client.nbd.uris.length > 0) return
-    } catch (thrown) {
-      if (performance.now() > limit) throw thrown
-    }
-    if (performance.now() > limit) throw new Error("the pool is not mapped")
-    await new Promise((resolve) => setTimeout(resolve, 200))
+  return {
+    storage,
+    client,
+    stores: ids.map(storeOf),
+    ports,
+    socket,
+    uri: `nbd+unix:///vault?socket=${socket}`,
+    tcpPort,
+    tcpUri: `nbd://127.0.0.1:${tcpPort}/vault`,
+    stop,
   }
 }
 
-function runEnv(): NodeJS.ProcessEnv {
-  return { ...toolEnv(), TSX_TSCONFIG_PATH: at("tsconfig.run.json") }
+export async function untilMapped(client: RmrDaemon): Promise<void> {
+  await until("the pool is mapped", client, (status) => (status.client?.nbd.uris.length ?? 0) > 0)
+}
+
+/** Asks a daemon until it says what is waited for; fails with what it says instead. */
+export async function until(
+  what: string,
+  daemon: RmrDaemon,
+  isSo: (status: DaemonStatus) => boolean,
+): Promise<DaemonStatus> {
+  const limit = performance.now() + START_MS
+  for (;;) {
+    let last = ""
+    try {
+      const status = await daemon.status()
+      if (isSo(status)) return status
+      last = JSON.stringify(status)
+    } catch (thrown) {
+      last = String(thrown)
+    }
+    if (performance.now() > limit) throw new Error(`not within ${START_MS} ms: ${what}\n${last}`)
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+  }
 }
