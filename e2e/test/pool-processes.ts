@@ -170,8 +170,9 @@ export async function until(
   what: string,
   daemon: RmrDaemon,
   isSo: (status: DaemonStatus) => boolean,
+  withinMs: number = START_MS,
 ): Promise<DaemonStatus> {
-  const limit = performance.now() + START_MS
+  const limit = performance.now() + withinMs
   for (;;) {
     let last = ""
     try {
@@ -181,7 +182,7 @@ export async function until(
     } catch (thrown) {
       last = String(thrown)
     }
-    if (performance.now() > limit) throw new Error(`not within ${START_MS} ms: ${what}\n${last}`)
+    if (performance.now() > limit) throw new Error(`not within ${withinMs} ms: ${what}\n${last}`)
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
   }
 }
