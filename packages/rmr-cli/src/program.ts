@@ -22,6 +22,7 @@ import { VERSION } from "./version.js"
 const USAGE = 2
 const EXIT_CODES: Readonly<Partial<Record<ErrorCode, number>>> = {
   "invalid-argument": USAGE,
+  "name-clash": USAGE,
   unreachable: 3,
   held: 4,
   busy: 4,

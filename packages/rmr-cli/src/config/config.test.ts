@@ -54,7 +54,7 @@ describe("a configuration", () => {
     [
       "a key that is misspelled",
       `${STORAGE}sise = 4\n`,
-      'storage.pool.0: Unrecognized key: "sise"',
+      "line 10: storage.pool.0.sise: there is no such key here; there are: name, member, store, size",
     ],
     ["no role at all", 'name = "x"', "neither [storage] nor [client]"],
     ["a size that is none", STORAGE.replace("10 GiB", "10 apples"), "storage.pool.0.size"],
@@ -63,7 +63,9 @@ describe("a configuration", () => {
     ["a member id that cannot be", STORAGE.replace("member = 1", "member = 0"), "member"],
     ["a pool name with a slash", STORAGE.replaceAll("vault", "va/ult"), "storage.pool.0.name"],
     ["a place for NBD that is none", CLIENT.replace("[::1]:10809", "nowhere"), "client.nbd.1"],
-    ["what is no TOML", "name = ", "is no TOML"],
+    ["what is no TOML", "name = ", "line 1: it is no TOML"],
+    ["an address that is none", STORAGE.replace("tcp://", "rcp://"), "write tcp://10.0.0.1:4710"],
+    ["a port that cannot be", CLIENT.replace(":4710", ":99999"), "client.pool.0.members.0"],
     ["a chunk of three", STORAGE.replace("size =", "chunk = 3\nsize ="), "power of two"],
   ])("with %s is refused, and says where", (_what, text, words) => {
     const error = refusal(text)

@@ -39,9 +39,20 @@ import {
   RmrError,
   VOLUME_BLOCK_BYTES,
 } from "@rmr/core"
-import { parse } from "smol-toml"
+import { parseSocketAddress } from "@rmr/io"
+import { parse, TomlError } from "smol-toml"
 import { z } from "zod"
+import { lineOf } from "./places.js"
 import { parseSize } from "./sizes.js"
+
+/** A table with these keys; another one is refused, and told which there are. */
+function table<T extends z.core.$ZodLooseShape>(shape: T): z.ZodObject<T, z.core.$strict> {
+  const known = Object.keys(shape).join(", ")
+  return z.strictObject(shape, {
+    error: ({ code }) =>
+      code === "unrecognized_keys" ? `there is no such key here; there are: ${known}` : undefined,
+  })
+}
 
 const size = z.union([z.number().int().positive(), z.string()]).transform((value, context) => {
   try {
@@ -68,6 +79,23 @@ const poolName = z.string().superRefine((name, context) => {
 
 const id = z.number().int().min(1).max(255).transform(memberId)
 
+/** What the transports of this program can listen at and dial. */
+function addressProblem(text: string): string | undefined {
+  const place = /^tcp:(?:\/\/)?(.*)$/.exec(text)?.[1]
+  if (place === undefined) return `"${text}" is no address; write tcp://10.0.0.1:4710`
+  try {
+    parseSocketAddress(place)
+  } catch (thrown) {
+    return `"${text}" is no address: ${RmrError.from(thrown).detail}`
+  }
+  return undefined
+}
+
+const address = z.string().superRefine((text, context) => {
+  const problem = addressProblem(text)
+  if (problem !== undefined) context.addIssue({ code: "custom", message: problem })
+})
+
 const member = z.string().transform((text, context): { memberId: MemberId; address: string } => {
   const found = /^(\d+)@(\S+)$/.exec(text)
   const number = Number(found?.[1])
@@ -76,6 +104,8 @@ const member = z.string().transform((text, context): { memberId: MemberId; addre
     context.addIssue({ code: "custom", message })
     return z.NEVER
   }
+  const problem = addressProblem(found[2])
+  if (problem !== undefined) context.addIssue({ code: "custom", message: problem })
   return { memberId: memberId(number), address: found[2] }
 })
 
@@ -97,7 +127,7 @@ const nbdAddress = z.string().transform((text, context): NbdAddress => {
 
 const queueDepth = z.number().int().min(1).max(QUEUE_DEPTH_MAX).default(QUEUE_DEPTH_DEFAULT)
 
-const storagePool = z.strictObject({
+const storagePool = table({
   name: poolName,
   member: id,
   store: z.string().min(1),
@@ -107,15 +137,15 @@ const storagePool = z.strictObject({
   direct: z.enum(["auto", "on", "off"]).default("auto"),
 })
 
-const storage = z.strictObject({
-  listen: z.array(z.string()).min(1),
+const storage = table({
+  listen: z.array(address).min(1),
   memory: size.default(64 * 1024 * 1024),
   pool: z.array(storagePool).default([]),
 })
 
 const milliseconds = z.number().int().min(10).max(3_600_000)
 
-const clientPool = z.strictObject({
+const clientPool = table({
   name: poolName,
   members: z.array(member).min(1).max(MEMBERS_MAX),
   /** The pool is created with this size where no member knows it. */
@@ -130,23 +160,21 @@ const clientPool = z.strictObject({
   no_leg_ms: milliseconds.optional(),
 })
 
-const client = z.strictObject({
+const client = table({
   nbd: z.array(nbdAddress).default([]),
   memory: size.default(128 * 1024 * 1024),
   pool: z.array(clientPool).default([]),
 })
 
-const config = z
-  .strictObject({
-    name: z.string().regex(/^[!-~]{1,255}$/, "a name is visible ASCII without spaces"),
-    control: z.string().min(1).optional(),
-    log: z.enum(["debug", "info", "warn", "error"]).default("info"),
-    storage: storage.optional(),
-    client: client.optional(),
-  })
-  .refine((value) => value.storage !== undefined || value.client !== undefined, {
-    message: "it has neither [storage] nor [client]: there is nothing to do",
-  })
+const config = table({
+  name: z.string().regex(/^[!-~]{1,255}$/, "a name is visible ASCII without spaces"),
+  control: z.string().min(1).optional(),
+  log: z.enum(["debug", "info", "warn", "error"]).default("info"),
+  storage: storage.optional(),
+  client: client.optional(),
+}).refine((value) => value.storage !== undefined || value.client !== undefined, {
+  message: "it has neither [storage] nor [client]: there is nothing to do",
+})
 
 export interface StoragePoolConfig {
   readonly name: string
@@ -198,36 +226,50 @@ export interface Config {
   readonly client?: ClientConfig | undefined
 }
 
-/** Fails with `invalid-argument` and every place that is wrong, or `not-found`. */
+/** Fails with `invalid-argument` and every place that is wrong. */
 export function readConfig(path: string): Config {
   let text: string
   try {
     text = readFileSync(path, "utf8")
   } catch (thrown) {
     const detail = thrown instanceof Error ? thrown.message : String(thrown)
-    throw new RmrError("not-found", `${path} cannot be read: ${detail}`, { cause: thrown })
+    throw new RmrError("invalid-argument", `${path} cannot be read: ${detail}`, { cause: thrown })
   }
   return parseConfig(text, path)
 }
 
 export function parseConfig(text: string, path: string): Config {
-  let document: unknown
-  try {
-    document = parse(text)
-  } catch (thrown) {
-    const detail = thrown instanceof Error ? thrown.message : String(thrown)
-    throw new RmrError("invalid-argument", `${path} is no TOML: ${detail}`, { cause: thrown })
-  }
-  const result = config.safeParse(document)
+  const result = config.safeParse(tomlOf(text, path))
   if (!result.success) {
-    const places = result.error.issues.map(
-      (issue) => `${issue.path.length === 0 ? "file" : issue.path.join(".")}: ${issue.message}`,
-    )
+    const places = result.error.issues.flatMap((issue) => placesOf(text, issue))
     throw new RmrError("invalid-argument", `${path}: ${places.join("; ")}`)
   }
   requireUnique(path, "storage", result.data.storage?.pool ?? [])
   requireUnique(path, "client", result.data.client?.pool ?? [])
   return result.data
+}
+
+function tomlOf(text: string, path: string): unknown {
+  try {
+    return parse(text)
+  } catch (thrown) {
+    // Behind its first line comes a picture of the place.
+    const [words = ""] = (thrown instanceof Error ? thrown.message : String(thrown)).split("\n")
+    const line = thrown instanceof TomlError ? `line ${thrown.line}: ` : ""
+    const detail = `${path}: ${line}it is no TOML: ${words}`
+    throw new RmrError("invalid-argument", detail, { cause: thrown })
+  }
+}
+
+/** Where a person finds it, and what is wrong there: `line 8: storage.pool.0.size: …`. */
+function placesOf(text: string, issue: z.core.$ZodIssue): string[] {
+  const keys = issue.code === "unrecognized_keys" ? issue.keys : [undefined]
+  return keys.map((key) => {
+    const path = key === undefined ? issue.path : [...issue.path, key]
+    const line = lineOf(text, path)
+    const where = line === undefined ? "" : `line ${line}: `
+    return `${where}${path.length === 0 ? "" : `${path.join(".")}: `}${issue.message}`
+  })
 }
 
 function requireUnique(

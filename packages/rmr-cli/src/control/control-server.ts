@@ -2,8 +2,9 @@
  * The daemon's end of the control socket. A caller that talks nonsense is answered, and dropped.
  */
 import { chmodSync, rmSync } from "node:fs"
-import { connect, createServer, type Server, type Socket } from "node:net"
+import { createServer, type Server, type Socket } from "node:net"
 import { RmrError } from "@rmr/core"
+import { freeSocketPath } from "../daemon/socket-path.js"
 import { type ControlReply, type ControlRequest, LINE_BYTES_MAX } from "./protocol.js"
 
 export type Verbs = Readonly<Record<string, (args: ControlRequest["args"]) => Promise<unknown>>>
@@ -18,18 +19,16 @@ export class ControlServer {
     this.path = path
   }
 
-  /** Fails with `busy` where a daemon answers there already; what a dead one left is removed. */
+  /** Fails with what `freeSocketPath` says of the place. */
   static async listen(path: string, verbs: Verbs): Promise<ControlServer> {
-    if (await isAnswered(path)) {
-      throw new RmrError("busy", `a daemon answers at ${path} already; stop it, or name another`)
-    }
-    rmSync(path, { force: true })
+    await freeSocketPath(path)
     const server = createServer()
     const control = new ControlServer(server, path)
     server.on("connection", (socket) => control.serve(socket, verbs))
     await new Promise<void>((resolve, reject) => {
       server.once("error", (error) => {
-        reject(new RmrError("invalid-argument", `${path} cannot be listened at: ${error.message}`))
+        const words = `${path} cannot be listened at: ${error.message}`
+        reject(new RmrError("invalid-argument", `${words}; make its folder, or name another`))
       })
       server.listen(path, () => resolve())
     })
@@ -90,15 +89,4 @@ function parseRequest(line: string): ControlRequest {
   const isArgs = args === undefined || (typeof args === "object" && args !== null)
   if (!isArgs) throw new RmrError("bad-message", "args of a request are an object")
   return { id: id!, verb: verb!, args: args ?? {} }
-}
-
-function isAnswered(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path)
-    socket.once("connect", () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once("error", () => resolve(false))
-  })
 }

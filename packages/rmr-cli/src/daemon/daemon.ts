@@ -1,5 +1,4 @@
 /** One `rmr` daemon: either role or both, and the control socket over which admins speak to it. */
-import { rmSync } from "node:fs"
 import { RmrError } from "@rmr/core"
 import { jsonLog, realEnv } from "@rmr/io"
 import type { Config } from "../config/config.js"
@@ -13,6 +12,7 @@ import {
 } from "../control/status.js"
 import { VERSION } from "../version.js"
 import { ClientRole } from "./client-role.js"
+import { freeSocketPath } from "./socket-path.js"
 import { StorageRole } from "./storage-role.js"
 
 export class Daemon {
@@ -37,7 +37,7 @@ export class Daemon {
         daemon.storage = await StorageRole.start(env, config.name, config.storage)
       }
       if (config.client !== undefined) {
-        for (const at of config.client.nbd) if ("path" in at) rmSync(at.path, { force: true })
+        for (const at of config.client.nbd) if ("path" in at) await freeSocketPath(at.path)
         daemon.client = await ClientRole.start(env, config.name, config.client)
       }
       env.log.write("info", "daemon.started", { version: VERSION })
