@@ -5,21 +5,17 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from "node:fs"
 import { join } from "node:path"
+import { whyNoMount } from "./mounts.js"
 import { missing, tool, tried } from "./nbd-tools.js"
 
 const READY_MS_MAX = 20_000
 const END_MS_MAX = 20_000
-const CAP_SYS_ADMIN = 21n
 const BLOCK_BYTES = 4096
 
 /** Why this machine cannot do that; empty where it can. */
 export function whyNoFileSystem(): string {
-  const tools = missing("nbdfuse", "losetup", "mount", "umount", "mkfs.ext4", "fsck.ext4")
-  if (tools !== "") return tools
-  const capabilities = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))
-  if ((BigInt(`0x${capabilities?.[1] ?? "0"}`) & (1n << CAP_SYS_ADMIN)) === 0n) {
-    return "mounting needs root with CAP_SYS_ADMIN"
-  }
+  const why = whyNoMount() || missing("nbdfuse", "losetup", "mkfs.ext4", "fsck.ext4")
+  if (why !== "") return why
   const known = readFileSync("/proc/filesystems", "utf8")
   const lacking = ["ext4", "fuse"].filter((name) => !new RegExp(`\\b${name}$`, "m").test(known))
   if (lacking.length > 0) return `the kernel has no ${lacking.join(" and no ")}`

@@ -3,3 +3,5 @@
 import { program } from "./program.js"
 
 await program(process.argv)
+// Whatever could not be ended in order must not keep a program that has failed.
+if (process.exitCode !== undefined && process.exitCode !== 0) process.exit()

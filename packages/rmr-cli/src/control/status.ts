@@ -40,6 +40,7 @@ export interface ClientPoolStatus {
   readonly name: string
   /** `waiting` until it could be opened, `open`, or why it ended: `fenced`, `closed`. */
   readonly state: string
+  /** Why it waits, has ended, or has trouble now. */
   readonly why: string | null
   readonly device: { readonly name: string; readonly sizeBytes: number } | null
   readonly view: string | null

@@ -235,7 +235,7 @@ export class ClientRole {
 
   private poolStatus({ config, pool, device, error }: Entry): ClientPoolStatus {
     const record = pool?.record
-    const why = pool?.ended ?? error
+    const why = pool?.ended ?? pool?.trouble ?? error
     return {
       name: config.name,
       state: pool === undefined ? "waiting" : (pool.ended?.code ?? "open"),

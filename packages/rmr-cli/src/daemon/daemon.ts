@@ -50,9 +50,15 @@ export class Daemon {
 
   /** Devices first, then stores: everything in flight is finished, every store closed cleanly. */
   async close(): Promise<void> {
-    await this.client?.close()
-    await this.storage?.close()
-    await this.control?.close()
+    try {
+      await this.client?.close()
+    } finally {
+      try {
+        await this.storage?.close()
+      } finally {
+        await this.control?.close()
+      }
+    }
   }
 
   private verbs(): Verbs {

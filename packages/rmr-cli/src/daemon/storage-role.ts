@@ -1,5 +1,6 @@
 /** The storage role of a daemon: a node with its pools, each from a store in a file or device. */
-import { existsSync, statSync } from "node:fs"
+import { existsSync, rmSync, statSync } from "node:fs"
+import { dirname, resolve } from "node:path"
 import { createStore, fileStore, storeBytes } from "@rmr/brmr-store"
 import {
   buddyMemory,
@@ -179,15 +180,27 @@ export class StorageRole {
   }
 }
 
-/** A new file with a store for a volume of this size. It is sparse: space comes with data. */
+/**
+ * A new file with a store for a volume of this size. It is sparse: space comes with data. Where it
+ * cannot be made, nothing of it is left: the next try finds no half of a store.
+ */
 export async function makeStoreFile(
   env: Env,
   path: string,
   sizeBytes: number,
   chunkSizeBytes: number,
 ): Promise<void> {
+  const folder = dirname(resolve(path))
+  if (!existsSync(folder)) {
+    throw new RmrError("not-found", `${folder} does not exist; make that folder first`)
+  }
   const memory = buddyMemory({ arenas: pageArenas([1024 * 1024]), leaseCountMax: 16 })
   const shape = { sizeBytes, chunkSizeBytes }
   await createFile(path, storeBytes(shape))
-  await createStore({ env, memory, source: fileSource(path), isKnownZero: true, ...shape })
+  try {
+    await createStore({ env, memory, source: fileSource(path), isKnownZero: true, ...shape })
+  } catch (thrown) {
+    rmSync(path, { force: true })
+    throw thrown
+  }
 }

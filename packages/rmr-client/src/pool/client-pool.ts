@@ -53,6 +53,7 @@ export class ClientPool implements VolumeSource {
   /** Since when a proposed view waits for members to return. */
   private heldMs: number | undefined
   private endedBy: RmrError | undefined
+  private troubleNow: RmrError | undefined
 
   private constructor(context: PoolContext, record: PoolMetadata, opening: Opening) {
     this.context = context
@@ -122,6 +123,11 @@ export class ClientPool implements VolumeSource {
   /** Whom a further view may name (V3): all that a held pool waits for. */
   get allowed(): MemberSet {
     return this.changer.allowed
+  }
+
+  /** Why the last step failed that was to mend something; it is tried again. */
+  get trouble(): RmrError | undefined {
+    return this.troubleNow
   }
 
   /** Whether a flush can succeed now (I5). */
@@ -268,11 +274,15 @@ export class ClientPool implements VolumeSource {
     if (this.isTending || this.endedBy !== undefined) return
     this.isTending = true
     this.isWanted = false
+    const before = this.troubleNow
     try {
       await this.step()
+      this.troubleNow = undefined
     } catch (thrown) {
       const error = RmrError.from(thrown)
+      this.troubleNow = error
       if (error.code === "fenced") this.onFenced()
+      if (error.message === before?.message) return
       this.context.env.log.write("warn", "pool.step-failed", {
         pool: this.name,
         code: error.code,

@@ -48,6 +48,8 @@ export class ViewChanger {
   private readonly context: PoolContext
   private readonly minNormal: number
   private chainNow: ViewChain
+  /** Why the last proposal is not durable somewhere. */
+  private refusal: string | undefined
 
   constructor(context: PoolContext, minNormal: number, base: View, limit: MemberSet) {
     this.context = context
@@ -79,7 +81,8 @@ export class ViewChanger {
     for (;;) {
       const decision = decideShrink(this.chainNow, rest, this.minNormal)
       if (decision.decide === "hold") {
-        throw new RmrError("no-leg", `${decision.missingCount} more members must answer`)
+        const why = this.refusal === undefined ? "" : `; ${this.refusal}`
+        throw new RmrError("no-leg", `${decision.missingCount} more members must answer${why}`)
       }
       const version = lastView(this.chainNow).version + 1
       const mapVersion = { lineage, epoch, version }
@@ -90,6 +93,7 @@ export class ViewChanger {
       const failed = slotsOf(decision.normal).filter((slot) => answers[slot] === undefined)
       if (failed.length === 0) {
         this.chainNow = advance(this.chainNow)
+        this.refusal = undefined
         return { record, takenBack: takenBackOf(answers) }
       }
       rest = decision.normal
@@ -120,6 +124,9 @@ export class ViewChanger {
         } catch (thrown) {
           const error = RmrError.from(thrown)
           if (error.code === "fenced") fenced = error
+          const refusal = `member ${leg.memberId} refuses: ${error.message}`
+          if (refusal === this.refusal) return
+          this.refusal = refusal
           this.context.env.log.write("warn", "pool.view-not-durable", {
             member: leg.memberId,
             version: mapVersion.version,

@@ -151,10 +151,21 @@ export class StorageNode {
     for (const session of this.sessions) session?.unbindPool(pool)
   }
 
+  /** Ends everything, also where a store cannot be closed cleanly; then fails with the first. */
   async close(): Promise<void> {
-    for (const pool of this.pools) await this.removePool(pool)
+    let failure: RmrError | undefined
+    for (const pool of this.pools) {
+      try {
+        await this.removePool(pool)
+      } catch (thrown) {
+        const { code, detail } = RmrError.from(thrown)
+        const words = `the store of pool ${pool.name} was not closed cleanly: ${detail}`
+        failure ??= new RmrError(code, words, { cause: thrown })
+      }
+    }
     await this.registry.close()
     await this.endpoint.close()
+    if (failure !== undefined) throw failure
   }
 
   private onSessionUp(session: Session): void {
