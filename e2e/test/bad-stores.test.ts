@@ -15,6 +15,7 @@ import {
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { freePorts } from "../../bench/device/target.js"
 import { whyNoMount, withMemoryDisk } from "./mounts.js"
 import { expectSameStores, itWhere, MIB, missing, nbdsh, seededFile, tool } from "./nbd-tools.js"
 import { RmrDaemon, startPool, until } from "./pool-processes.js"
@@ -129,6 +130,30 @@ describe("a store that", () => {
       expect((await daemon.status()).storage?.pools[0]?.failure).toBe(null)
     } finally {
       await daemon.stop()
+    }
+  })
+
+  it("is too small for the pool that is to live there: the client says so, and waits", async () => {
+    const [port = 0] = await freePorts(1)
+    const address = `tcp://127.0.0.1:${port}`
+    const node = new RmrDaemon(folder, "node", storage(join(folder, "small"), address, SIZE))
+    const members = `members = ["1@${address}"]\ncreate = ${SIZE_BYTES}\n`
+    const user = new RmrDaemon(
+      folder,
+      "user",
+      `[client]\n[[client.pool]]\nname = "vault"\n${members}`,
+    )
+    for (const daemon of [node, user]) daemon.start()
+    try {
+      const said = await until("it says so", user, ({ client }) => {
+        const why = client?.pools[0]?.why
+        return why != null && !why.startsWith("unreachable")
+      })
+      expect(said.client?.pools[0]).toMatchObject({ state: "waiting", device: null })
+      expect(said.client?.pools[0]?.why).toMatch(/^too-small: /)
+    } finally {
+      await user.stop()
+      await node.stop()
     }
   })
 

@@ -10,7 +10,8 @@ import { type PoolProcesses, until } from "./pool-processes.js"
 import { rmr } from "./rmr-program.js"
 
 export const MIB: number = 1024 * 1024
-const TOOL_MS_MAX = 120_000
+/** The long shares have loads of ten minutes. */
+const TOOL_MS_MAX = isLong() ? 900_000 : 120_000
 /** A load that has written so much is in its middle. */
 const LOAD_BYTES = 4 * MIB
 

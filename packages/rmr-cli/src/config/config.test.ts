@@ -66,6 +66,11 @@ describe("a configuration", () => {
     ["what is no TOML", "name = ", "line 1: it is no TOML"],
     ["an address that is none", STORAGE.replace("tcp://", "rcp://"), "write tcp://10.0.0.1:4710"],
     ["a port that cannot be", CLIENT.replace(":4710", ":99999"), "client.pool.0.members.0"],
+    [
+      "a device whose name nobody can be told",
+      `${CLIENT}export = "a\\u0000b"\n`,
+      "client.pool.0.export: a device has a name of 1 to 255",
+    ],
     ["a chunk of three", STORAGE.replace("size =", "chunk = 3\nsize ="), "power of two"],
   ])("with %s is refused, and says where", (_what, text, words) => {
     const error = refusal(text)

@@ -125,6 +125,10 @@ const nbdAddress = z.string().transform((text, context): NbdAddress => {
   return { host: found[1], port }
 })
 
+const deviceName = z
+  .string()
+  .regex(/^[^\p{Cc}]{1,255}$/u, "a device has a name of 1 to 255 characters that can be seen")
+
 const queueDepth = z.number().int().min(1).max(QUEUE_DEPTH_MAX).default(QUEUE_DEPTH_DEFAULT)
 
 const storagePool = table({
@@ -155,7 +159,7 @@ const clientPool = table({
   min_normal: z.number().int().min(1).max(MEMBERS_MAX).optional(),
   read_policy: z.enum(["round-robin", "least-inflight", "latency"]).default("round-robin"),
   /** Mapped and exported under this name at start; default the pool's. */
-  export: z.string().min(1).optional(),
+  export: deviceName.optional(),
   io_deadline_ms: milliseconds.optional(),
   no_leg_ms: milliseconds.optional(),
 })

@@ -37,8 +37,10 @@ interface Entry {
   pool: ClientPool | undefined
   device: Device | undefined
   error: RmrError | undefined
+  /** There while it waits for the next try. */
   retry: Timer | undefined
-  isOpening: boolean
+  /** There while it is being opened. */
+  opening: Promise<void> | undefined
 }
 
 export class ClientRole {
@@ -61,7 +63,7 @@ export class ClientRole {
       device: undefined,
       error: undefined,
       retry: undefined,
-      isOpening: false,
+      opening: undefined,
     }))
   }
 
@@ -81,10 +83,12 @@ export class ClientRole {
 
   async close(): Promise<void> {
     this.isClosed = true
-    for (const entry of this.entries) entry.retry?.cancel()
+    for (const entry of this.entries) stopWaiting(entry)
     await this.nbd.close()
     for (const { pool } of this.entries) await pool?.close()
     await this.registry.close()
+    // Whoever was opening finds everything closed, and ends.
+    for (const { opening } of this.entries) await opening?.catch(() => undefined)
   }
 
   status(): ClientStatus {
@@ -98,21 +102,22 @@ export class ClientRole {
   /** Takes the pool from a client that is alive: an admin said so. */
   async takeOver(poolName: string): Promise<unknown> {
     const entry = this.entryOf(poolName)
-    if (entry.pool !== undefined && entry.pool.ended === undefined) {
-      throw new RmrError("exists", `pool ${poolName} is open here already`)
-    }
-    await this.openNow(entry, true)
+    await entry.opening?.catch(() => undefined)
+    if (isServed(entry)) throw new RmrError("exists", `pool ${poolName} is open here already`)
+    await this.openAsTold(entry, true)
     return this.poolStatus(entry)
   }
 
   /** Ends exports, unmaps the device on all members and leaves the pool; nobody opens it again. */
   async unmap(poolName: string): Promise<unknown> {
     const entry = this.entryOf(poolName)
-    entry.retry?.cancel()
-    if (entry.device === undefined) throw new RmrError("not-found", `${poolName} is not mapped`)
+    stopWaiting(entry)
+    const { device, pool } = entry
+    if (device === undefined) throw new RmrError("not-found", `${poolName} is not mapped`)
     await this.nbd.removeExport(nameOf(entry.config))
-    await entry.device.unmap()
-    await entry.pool?.close()
+    // Whose pool was taken has nothing to say to its members.
+    if (pool?.ended === undefined) await device.unmap()
+    await pool?.close()
     entry.device = undefined
     entry.pool = undefined
     return this.poolStatus(entry)
@@ -120,8 +125,9 @@ export class ClientRole {
 
   async map(poolName: string): Promise<unknown> {
     const entry = this.entryOf(poolName)
-    if (entry.device !== undefined) throw new RmrError("exists", `${poolName} is mapped already`)
-    await this.openNow(entry, false)
+    await entry.opening?.catch(() => undefined)
+    if (isServed(entry)) throw new RmrError("exists", `${poolName} is mapped already`)
+    await this.openAsTold(entry, false)
     return this.poolStatus(entry)
   }
 
@@ -167,6 +173,17 @@ export class ClientRole {
     throw new RmrError("not-found", `no pool ${poolName} in the configuration; it has: ${known}`)
   }
 
+  /** An admin said so: where it fails, he is told, and who was waiting goes on to wait. */
+  private async openAsTold(entry: Entry, isTakeover: boolean): Promise<void> {
+    const wasWaiting = entry.retry !== undefined
+    try {
+      await this.openNow(entry, isTakeover)
+    } catch (thrown) {
+      if (wasWaiting) this.openLater(entry)
+      throw thrown
+    }
+  }
+
   private open(entry: Entry): void {
     this.openNow(entry, false).catch((thrown: unknown) => {
       const error = RmrError.from(thrown)
@@ -178,24 +195,46 @@ export class ClientRole {
         })
       }
       entry.error = error
-      if (this.isClosed) return
-      entry.retry = this.env.clock.schedule(RETRY_MS, () => this.open(entry))
+      this.openLater(entry)
     })
   }
 
+  private openLater(entry: Entry): void {
+    if (this.isClosed) return
+    entry.retry?.cancel()
+    entry.retry = this.env.clock.schedule(RETRY_MS, () => this.open(entry))
+  }
+
   private async openNow(entry: Entry, isTakeover: boolean): Promise<void> {
-    if (entry.isOpening) throw new RmrError("busy", `pool ${entry.config.name} is being opened`)
-    entry.isOpening = true
+    if (entry.opening !== undefined) {
+      throw new RmrError("busy", `pool ${entry.config.name} is being opened`)
+    }
+    stopWaiting(entry)
+    entry.opening = this.openAndExport(entry, isTakeover)
     try {
-      const pool = await this.openOrCreate(entry.config, isTakeover)
-      entry.pool = pool
-      const exported = nameOf(entry.config)
-      entry.device = await mapDevice({ pool, name: exported })
-      this.nbd.addExport(exported, entry.device, { description: `pool ${pool.name}` })
-      entry.error = undefined
-      this.env.log.write("info", "pool.open", { pool: pool.name, row: entry.device.row })
+      await entry.opening
     } finally {
-      entry.isOpening = false
+      entry.opening = undefined
+    }
+  }
+
+  private async openAndExport(entry: Entry, isTakeover: boolean): Promise<void> {
+    const exported = nameOf(entry.config)
+    const pool = await this.openOrCreate(entry.config, isTakeover)
+    try {
+      // What was exported is of a pool that somebody has taken meanwhile.
+      if (entry.device !== undefined) await this.nbd.removeExport(exported)
+      entry.device = undefined
+      const device = await mapDevice({ pool, name: exported })
+      this.nbd.addExport(exported, device, { description: `pool ${pool.name}` })
+      entry.device = device
+      entry.pool = pool
+      entry.error = undefined
+      this.env.log.write("info", "pool.open", { pool: pool.name, row: device.row })
+    } catch (thrown) {
+      // The next try opens it again, and must not find ourselves there.
+      await pool.close()
+      throw thrown
     }
   }
 
@@ -259,6 +298,16 @@ export class ClientRole {
       dirtyChunks: leg.io.dirtyHint,
     }
   }
+}
+
+/** Nobody has taken it since. */
+function isServed({ pool }: Entry): boolean {
+  return pool !== undefined && pool.ended === undefined
+}
+
+function stopWaiting(entry: Entry): void {
+  entry.retry?.cancel()
+  entry.retry = undefined
 }
 
 function nameOf(config: ClientPoolConfig): string {

@@ -1,0 +1,108 @@
+/**
+ * What an admin does to a pool that is in use: maps, unmaps, and gives it from one client to
+ * another and back. Who has lost it writes nothing any more, and who has it finds everything.
+ */
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { expectSameStores, itWhere, MIB, missing, nbdsh } from "./nbd-tools.js"
+import { type PoolProcesses, RmrDaemon, startPool, until, untilMapped } from "./pool-processes.js"
+import { endOf } from "./refusals.js"
+import { rmr } from "./rmr-program.js"
+
+const SIZE_BYTES = 32 * MIB
+
+jest.setTimeout(120_000)
+
+let folder: string
+let pool: PoolProcesses
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "rmr-admin-"))
+  pool = await startPool(folder, 3, SIZE_BYTES)
+})
+
+afterAll(async () => {
+  await pool.stop()
+  await expectSameStores(pool.stores)
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const at = (daemon: RmrDaemon): [string, string] => ["--socket", daemon.control]
+
+describe("an admin", () => {
+  it("is refused what makes no sense, with a reason; the device stays", async () => {
+    const [node = pool.client] = pool.storage
+    const asked: readonly [readonly string[], RegExp][] = [
+      [["device", "map", "vault", ...at(pool.client)], /^rmr: exists: vault is mapped already/],
+      [["device", "map", "other", ...at(pool.client)], /^rmr: not-found: no pool other .*: vault/],
+      [["device", "unmap", "other", ...at(pool.client)], /^rmr: not-found: no pool other/],
+      [["pool", "takeover", "vault", ...at(pool.client)], /^rmr: exists: .*open here already/],
+      [["map", "summary", "vault", ...at(pool.client)], /^rmr: unsupported: client is no storage/],
+      [
+        ["device", "map", "vault", ...at(node)],
+        /^rmr: unsupported: storage-1 is no compute client/,
+      ],
+      [["map", "summary", "other", ...at(node)], /^rmr: not-found: no pool other is served here/],
+    ]
+    for (const [words, reason] of asked) {
+      const end = await endOf(...words)
+      expect(end.words).toMatch(reason)
+      expect(end.code).toBe(1)
+    }
+    await untilMapped(pool.client)
+  })
+
+  itWhere(
+    missing("nbdsh"),
+    "unmaps a device and maps it again, and it holds what it held",
+    async () => {
+      await nbdsh(folder, pool.uri, 'h.pwrite(b"u" * 4096, 0)')
+      expect((await rmr("device", "unmap", "vault", ...at(pool.client))).code).toBe(0)
+      await expect(nbdsh(folder, pool.uri, "pass")).rejects.toThrow(/export/)
+      const { client } = await pool.client.status()
+      expect(client?.pools[0]?.device).toBe(null)
+      expect((await rmr("device", "map", "vault", ...at(pool.client))).code).toBe(0)
+      await nbdsh(folder, pool.uri, 'assert h.pread(4096, 0) == b"u" * 4096')
+      expect((await pool.client.status()).client?.pools[0]?.state).toBe("open")
+    },
+  )
+})
+
+describe("a pool that is taken over", () => {
+  const members = (): string =>
+    pool.ports.map((port, nth) => `"${nth + 1}@tcp://127.0.0.1:${port}"`).join(", ")
+
+  async function withSecondClient(run: (second: RmrDaemon, uri: string) => Promise<void>) {
+    const socket = join(folder, "second.sock")
+    const text = `[client]\nnbd = ["unix:${socket}"]\n[[client.pool]]\nname = "vault"\n`
+    const second = new RmrDaemon(folder, "second", `${text}members = [${members()}]\n`)
+    second.start()
+    try {
+      await until("it waits", second, ({ client }) => client?.pools[0]?.why != null)
+      await run(second, `nbd+unix:///vault?socket=${socket}`)
+    } finally {
+      await second.stop()
+    }
+  }
+
+  itWhere(missing("nbdsh"), "P5: is written by one client, there and back again", async () => {
+    await nbdsh(folder, pool.uri, 'h.pwrite(b"1" * 4096, 0)')
+    await withSecondClient(async (second, uri) => {
+      expect((await rmr("pool", "takeover", "vault", ...at(second))).code).toBe(0)
+      await nbdsh(folder, uri, 'assert h.pread(4096, 0) == b"1" * 4096\nh.pwrite(b"2" * 4096, 0)')
+      await expect(nbdsh(folder, pool.uri, 'h.pwrite(b"x" * 4096, 0)')).rejects.toThrow()
+      const fenced = await until("the first says so", pool.client, ({ client }) => {
+        return client?.pools[0]?.state === "fenced"
+      })
+      expect(fenced.client?.pools[0]?.why).toContain("another client has taken pool vault over")
+
+      const back = await rmr("pool", "takeover", "vault", ...at(pool.client))
+      expect([back.code, back.output.trim()]).toEqual([0, "pool vault is open here now"])
+      const script = 'assert h.pread(4096, 0) == b"2" * 4096\nh.pwrite(b"3" * 4096, 0)'
+      await nbdsh(folder, pool.uri, script)
+      await expect(nbdsh(folder, uri, 'h.pwrite(b"y" * 4096, 0)')).rejects.toThrow()
+    })
+    await nbdsh(folder, pool.uri, 'assert h.pread(4096, 0) == b"3" * 4096')
+  })
+})
