@@ -68,15 +68,13 @@ describe("an NBD client that", () => {
     const client = await RawClient.greeted(place())
     for (let nth = 0; nth < 1000 && !client.isEnded; nth++)
       client.write(optionBytes(OPT_LIST, NONE))
-    await client.ended()
-    client.close()
+    await expectHungUp(client)
   })
 
   it("sends options of 4 GiB is hung up on before they are there", async () => {
     const client = await RawClient.greeted(port())
     client.write(optionBytes(OPT_GO, Buffer.alloc(300 * 1024), 0xffff_ffff))
-    await client.ended()
-    client.close()
+    await expectHungUp(client)
   })
 
   it.each([
@@ -92,17 +90,15 @@ describe("an NBD client that", () => {
   ])("begins with %s is hung up on", async (_what, bytes) => {
     const client = await RawClient.connect(port())
     client.write(bytes)
-    await client.ended()
-    client.close()
+    await expectHungUp(client)
   })
 
-  it("sends a request with a bad magic is hung up on, and what it asked before is there", async () => {
+  it("sends a request with a bad magic is hung up on; what it wrote before stays", async () => {
     const client = await RawClient.serving(place(), "vault")
     const payload = seededBytes(7, 4096)
     expect((await client.ask({ kind: CMD_WRITE, offset: 0, payload })).errno).toBe(0)
     client.send({ kind: CMD_READ, offset: 0, bytes: 4096, magic: 0x25609514 })
-    await client.ended()
-    client.close()
+    await expectHungUp(client)
     const other = await RawClient.serving(port(), "vault")
     const { data } = await other.ask({ kind: CMD_READ, offset: 0, bytes: 4096 })
     expect(data.equals(payload)).toBe(true)
@@ -128,8 +124,7 @@ describe("an NBD client that", () => {
   it("announces a write of 4 GiB is hung up on", async () => {
     const client = await RawClient.serving(port(), "vault")
     client.write(requestBytes({ kind: CMD_WRITE, bytes: 0xffff_ffff }), Buffer.alloc(MIB))
-    await client.ended()
-    client.close()
+    await expectHungUp(client)
   })
 
   it("leaves in the middle of a write changes nothing", async () => {
@@ -139,8 +134,7 @@ describe("an NBD client that", () => {
     client.write(requestBytes({ kind: CMD_WRITE, offset: 8 * MIB, bytes: MIB }))
     client.write(Buffer.alloc(MIB / 2, 1))
     client.socket.end()
-    await client.ended()
-    client.close()
+    await expectHungUp(client)
     const after = await reader.ask({ kind: CMD_READ, offset: 8 * MIB, bytes: MIB })
     expect(after.data.equals(before.data)).toBe(true)
     reader.close()
@@ -152,8 +146,7 @@ describe("an NBD client that", () => {
       client.send({ kind: CMD_WRITE, offset: nth * 4096, payload: seededBytes(nth, 4096) })
     }
     client.socket.end()
-    await client.ended()
-    client.close()
+    await expectHungUp(client)
   })
 
   it("takes no replies and goes away leaves nothing behind", async () => {
@@ -172,8 +165,7 @@ describe("an NBD client that", () => {
       if (nth % 4 < 2) bytes.set(requestBytes({ kind: nth % 8, bytes: 512 * nth }))
       client.write(bytes)
       client.socket.end()
-      await client.ended()
-      client.close()
+      await expectHungUp(client)
     }
   })
 
@@ -202,14 +194,13 @@ describe("an NBD client that", () => {
   })
 
   const why = isLong() ? "" : "it takes two minutes; RMR_LONG=1 runs it"
-  itWhere(why, "stops in the middle of a write is hung up on after a while", async () => {
+  itWhere("stops in the middle of a write is hung up on after a while", why, async () => {
     const client = await RawClient.serving(port(), "vault")
     client.write(requestBytes({ kind: CMD_WRITE, bytes: MIB }), Buffer.alloc(MIB / 2))
-    await client.ended()
-    client.close()
+    await expectHungUp(client)
   })
 
-  itWhere(why, "takes no replies is hung up on after a while", async () => {
+  itWhere("takes no replies is hung up on after a while", why, async () => {
     const client = await RawClient.serving(port(), "vault")
     client.socket.pause()
     for (let nth = 0; nth < 128; nth++) client.send({ kind: CMD_READ, offset: 0, bytes: MIB })
@@ -217,6 +208,13 @@ describe("an NBD client that", () => {
     client.close()
   })
 })
+
+/** Fails where the server keeps it until the test is given up. */
+async function expectHungUp(client: RawClient): Promise<void> {
+  await client.ended()
+  expect(client.isEnded).toBe(true)
+  client.close()
+}
 
 const NONE = Buffer.alloc(0)
 

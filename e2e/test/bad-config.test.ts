@@ -60,7 +60,7 @@ describe("a configuration", () => {
     [
       "a key that is misspelled",
       `${storage("/nowhere")}sise = "1 GiB"\n`,
-      "line 9: storage.pool.0.sise: there is no such key here; there are: name, member, store, size",
+      "line 9: storage.pool.0.sise: there is no such key here; there are: name, member, store",
     ],
     [
       "a table that is misspelled",

@@ -109,7 +109,7 @@ describe("the port of a storage node", () => {
     }
   })
 
-  itWhere(missing("nbdinfo"), "is no NBD server, and an NBD client learns it", async () => {
+  itWhere("is no NBD server, and an NBD client learns it", missing("nbdinfo"), async () => {
     const { ok } = await tried(folder, "nbdinfo", `nbd://127.0.0.1:${pool.ports[1]}/vault`)
     expect(ok).toBe(false)
   })

@@ -172,7 +172,7 @@ describe("a store that", () => {
 describe("a store on a disk that", () => {
   const why = whyNoMount()
 
-  itWhere(why, "may only be read: 1, and it says so", async () => {
+  itWhere("may only be read: 1, and it says so", why, async () => {
     const place = join(folder, "disk")
     await withMemoryDisk(folder, place, "64m", async (disk) => {
       expect((await endOf("store", "create", join(place, "a"), "--size", "16 MiB")).code).toBe(0)
@@ -185,7 +185,7 @@ describe("a store on a disk that", () => {
     })
   })
 
-  itWhere(why, "is full: 1, nothing is left behind, and with room it is made", async () => {
+  itWhere("is full: 1, nothing is left behind, and with room it is made", why, async () => {
     const place = join(folder, "disk")
     await withMemoryDisk(folder, place, "64k", async (disk) => {
       seededFile(place, "filler", 60 * 1024)
@@ -204,7 +204,7 @@ describe("a store on a disk that", () => {
   })
 
   const both = why || missing("nbdcopy", "nbdsh")
-  itWhere(both, "fills up costs its member, which says so, and not the client", async () => {
+  itWhere("fills up costs its member, which says so, and not the client", both, async () => {
     const place = join(folder, "disk")
     await withMemoryDisk(folder, place, "24m", async () => {
       const storeOf = (id: number): string => join(id === 2 ? place : folder, `${id}.store`)
@@ -235,8 +235,8 @@ describe("a store on a disk that", () => {
   })
 
   itWhere(
-    both,
     "fills up under all members: an error in time, and why; nothing is lost",
+    both,
     async () => {
       const place = join(folder, "disk")
       await withMemoryDisk(folder, place, "60m", async (disk) => {

@@ -54,7 +54,7 @@ export function isLong(): boolean {
 }
 
 /** A test that needs something of this machine; why it is skipped is part of its title. */
-export function itWhere(why: string, title: string, test: () => Promise<void>): void {
+export function itWhere(title: string, why: string, test: () => Promise<void>): void {
   if (why === "") it(title, test)
   else it.skip(`${title} (skipped: ${why})`, test)
 }

@@ -166,14 +166,14 @@ interface Parts {
 describe("ext4 on the device of a pool", () => {
   const why = whyNoFileSystem()
 
-  itWhere(why, "P1: holds what was written, cut and renamed", async () => {
+  itWhere("P1: holds what was written, cut and renamed", why, async () => {
     await withFileSystem(async ({ pool, churn }) => {
       await churn.run(STEPS)
       return pool.stores
     })
   })
 
-  itWhere(why, "P2: holds it though a storage node was killed", async () => {
+  itWhere("P2: holds it though a storage node was killed", why, async () => {
     await withFileSystem(({ pool, churn }) => withVictim(pool, 2, () => churn.run(STEPS)))
   })
 })

@@ -41,7 +41,7 @@ function pidsOf(pool: PoolProcesses): Map<string, number> {
 }
 
 describe("resident memory", () => {
-  itWhere(why || missing("nbdsh"), "of idle nodes and a client with 1 TiB mapped", async () => {
+  itWhere("of idle nodes and a client with 1 TiB mapped", why || missing("nbdsh"), async () => {
     const pool = await startPool(folder, 3, 1024 * GIB)
     try {
       // Both ends of the volume are used, and the stores stay sparse.
@@ -66,7 +66,7 @@ assert size == 1 << 40 and h.pread(4096, size - 4096) == b"n" * 4096
   })
 
   const title = `of all processes over ${LOAD_SECONDS} s of load`
-  itWhere(why || missing("fio"), `${title}${isLong() ? " does not grow" : ""}`, async () => {
+  itWhere(`${title}${isLong() ? " does not grow" : ""}`, why || missing("fio"), async () => {
     const pool = await startPool(folder, 3, 256 * MIB)
     const watch = new MemoryWatch(pidsOf(pool), LOOK_MS)
     try {

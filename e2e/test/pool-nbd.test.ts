@@ -50,19 +50,19 @@ describe("nbdinfo", () => {
     ...["connect", "read", "write", "flush", "fua", "trim", "zero", "fast-zero", "cache", "df"],
     ...["multi-conn", "structured-reply"],
   ]) {
-    itWhere(why, `finds that the device can ${flag}`, async () => {
+    itWhere(`finds that the device can ${flag}`, why, async () => {
       const result = await tried(folder, "nbdinfo", "--can", flag, pool.uri)
       expect([result.code, result.output.trim()]).toEqual([0, ""])
     })
   }
 
   for (const flag of ["read-only", "rotational"]) {
-    itWhere(why, `finds that the device is not ${flag}`, async () => {
+    itWhere(`finds that the device is not ${flag}`, why, async () => {
       expect((await tried(folder, "nbdinfo", "--is", flag, pool.uri)).code).toBe(2)
     })
   }
 
-  itWhere(why, "finds size, block sizes and contexts, on the port too", async () => {
+  itWhere("finds size, block sizes and contexts, on the port too", why, async () => {
     const text = await tool(folder, "nbdinfo", "--json", pool.tcpUri)
     const { protocol, TLS, exports } = JSON.parse(text)
     expect([protocol, TLS]).toEqual(["newstyle-fixed", false])
@@ -78,7 +78,7 @@ describe("nbdinfo", () => {
     })
   })
 
-  itWhere(why, "lists the export without its name, and knows no other", async () => {
+  itWhere("lists the export without its name, and knows no other", why, async () => {
     const text = await tool(
       folder,
       "nbdinfo",
@@ -96,7 +96,7 @@ describe("nbdinfo", () => {
   })
 
   for (const context of ["base:allocation", "rmr:dirty"]) {
-    itWhere(why, `maps ${context}: all is data, and clean`, async () => {
+    itWhere(`maps ${context}: all is data, and clean`, why, async () => {
       const text = await tool(folder, "nbdinfo", "--json", `--map=${context}`, pool.uri)
       const extents = JSON.parse(text) as { offset: number; length: number; type: number }[]
       expect(extents.every(({ type }) => type === 0)).toBe(true)
@@ -104,6 +104,128 @@ describe("nbdinfo", () => {
     })
   }
 })
+
+/** Scripts whose assertions are their own. */
+const SCRIPTS: readonly (readonly [title: string, script: string])[] = [
+  [
+    "READ and WRITE: blocks, less than a block, and 32 MiB",
+    `
+h.pwrite(b"a" * 8192, 0)
+h.pwrite(b"b" * 100, 4090)
+assert h.pread(8192, 0) == b"a" * 4090 + b"b" * 100 + b"a" * (8192 - 4190)
+assert h.pread(1, 4090) == b"b"
+big = bytes(range(256)) * (1 << 17)
+h.pwrite(big, 1 << 20)
+assert h.pread(32 << 20, 1 << 20) == big
+assert h.pread_structured(4096, 1 << 20, lambda *args: 0, nbd.CMD_FLAG_DF) == big[:4096]
+`,
+  ],
+  [
+    "FUA goes with all that changes bytes, and FLUSH comes behind",
+    `
+h.pwrite(b"f" * 4096, 0, nbd.CMD_FLAG_FUA)
+h.zero(4096, 4096, nbd.CMD_FLAG_FUA)
+h.trim(4096, 8192, nbd.CMD_FLAG_FUA)
+h.flush()
+assert h.pread(8192, 0) == b"f" * 4096 + bytes(4096)
+`,
+  ],
+  [
+    "WRITE_ZEROES with and without holes, TRIM, CACHE",
+    `
+h.pwrite(b"z" * (1 << 20), 0)
+h.zero(65536, 0, nbd.CMD_FLAG_NO_HOLE)
+h.zero(65536, 65536)
+h.zero(1000, 200000)
+h.trim(65536, 262144)
+h.cache(1 << 20, 0)
+got = h.pread(1 << 20, 0)
+assert got[:131072] == bytes(131072)
+assert got[131072:200000] == b"z" * (200000 - 131072)
+assert got[200000:201000] == bytes(1000)
+assert got[201000:262144] == b"z" * (262144 - 201000)
+assert got[327680:] == b"z" * ((1 << 20) - 327680)
+`,
+  ],
+  [
+    "WRITE_ZEROES, TRIM, CACHE and BLOCK_STATUS of the whole device at once",
+    `
+h.pwrite(b"w" * 4096, size // 2)
+h.zero(size, 0)
+assert h.pread(4096, size // 2) == bytes(4096)
+h.trim(size, 0)
+h.cache(size, 0)
+found = []
+h.block_status(size, 0, lambda context, offset, entries, err: found.extend(entries))
+assert sum(found[::2]) == size and set(found[1::2]) == {0}, found
+`,
+  ],
+  [
+    "BLOCK_STATUS of one extent, and of less than a block",
+    `
+found = []
+def seen(context, offset, entries, err):
+    found.append((context, offset, entries))
+h.block_status(1 << 20, 4096, seen, nbd.CMD_FLAG_REQ_ONE)
+assert found == [("base:allocation", 4096, [1 << 20, 0])], found
+h.block_status(100, 50, seen)
+`,
+  ],
+  [
+    "beyond the end: ENOSPC for what adds bytes, EINVAL for all others",
+    `
+for at in (size, size - 2048, 1 << 62):
+    fails("EINVAL", lambda: h.pread(4096, at))
+    fails("ENOSPC", lambda: h.pwrite(bytes(4096), at))
+    fails("ENOSPC", lambda: h.zero(4096, at))
+    fails("EINVAL", lambda: h.trim(4096, at))
+    fails("EINVAL", lambda: h.cache(4096, at))
+    fails("EINVAL", lambda: h.block_status(4096, at, lambda *args: 0))
+`,
+  ],
+  [
+    "nothing at all, unknown flags, and flags of other commands: EINVAL",
+    `
+fails("EINVAL", lambda: h.pread(0, 0))
+fails("EINVAL", lambda: h.pwrite(b"", 0))
+fails("EINVAL", lambda: h.zero(0, 0))
+fails("EINVAL", lambda: h.trim(0, 0))
+fails("EINVAL", lambda: h.pread(4096, 0, 1 << 15))
+fails("EINVAL", lambda: h.pwrite(bytes(4096), 0, nbd.CMD_FLAG_NO_HOLE))
+fails("EINVAL", lambda: h.trim(4096, 0, nbd.CMD_FLAG_REQ_ONE))
+fails("EINVAL", lambda: h.flush(nbd.CMD_FLAG_DF))
+`,
+  ],
+  [
+    "FAST_ZERO where it would not be fast: ENOTSUP",
+    `
+h.zero(1 << 20, 0, nbd.CMD_FLAG_FAST_ZERO)
+fails("ENOTSUP", lambda: h.zero(1 << 20, 0, nbd.CMD_FLAG_FAST_ZERO | nbd.CMD_FLAG_NO_HOLE))
+fails("ENOTSUP", lambda: h.zero(100, 10, nbd.CMD_FLAG_FAST_ZERO))
+`,
+  ],
+  [
+    "a READ over 32 MiB: EINVAL, and the connection goes on",
+    `
+fails("EINVAL", lambda: h.pread((32 << 20) + 512, 0))
+assert len(h.pread(32 << 20, 0)) == 32 << 20
+`,
+  ],
+  [
+    "without structured replies: DF and BLOCK_STATUS are refused, reads are served",
+    `
+h.shutdown()
+h = nbd.NBD()
+h.set_strict_mode(0)
+h.set_request_structured_replies(False)
+h.connect_uri("URI")
+h.pwrite(b"p" * 4096, 0)
+assert h.pread(4096, 0) == b"p" * 4096
+fails("EINVAL", lambda: h.pread(4096, 0, nbd.CMD_FLAG_DF))
+fails("EINVAL", lambda: h.pread(4096, size))
+`,
+  ],
+]
 
 describe("nbdsh", () => {
   const why = missing("nbdsh")
@@ -120,126 +242,14 @@ assert h.pread(4096, size - 4096) == b"s" * 4096, "it is not served any more"
     }
   })
 
-  /** Scripts whose assertions are their own; what they print would be a complaint. */
-  const works = (title: string, script: string): void =>
-    itWhere(why, title, async () => {
+  for (const [title, script] of SCRIPTS) {
+    itWhere(title, why, async () => {
+      // What it printed would be a complaint.
       expect((await sh(script.replaceAll("URI", pool.uri))).trim()).toBe("")
     })
+  }
 
-  works(
-    "READ and WRITE: blocks, less than a block, and 32 MiB",
-    `
-h.pwrite(b"a" * 8192, 0)
-h.pwrite(b"b" * 100, 4090)
-assert h.pread(8192, 0) == b"a" * 4090 + b"b" * 100 + b"a" * (8192 - 4190)
-assert h.pread(1, 4090) == b"b"
-big = bytes(range(256)) * (1 << 17)
-h.pwrite(big, 1 << 20)
-assert h.pread(32 << 20, 1 << 20) == big
-assert h.pread_structured(4096, 1 << 20, lambda *args: 0, nbd.CMD_FLAG_DF) == big[:4096]
-`,
-  )
-
-  works(
-    "FUA goes with all that changes bytes, and FLUSH comes behind",
-    `
-h.pwrite(b"f" * 4096, 0, nbd.CMD_FLAG_FUA)
-h.zero(4096, 4096, nbd.CMD_FLAG_FUA)
-h.trim(4096, 8192, nbd.CMD_FLAG_FUA)
-h.flush()
-assert h.pread(8192, 0) == b"f" * 4096 + bytes(4096)
-`,
-  )
-
-  works(
-    "WRITE_ZEROES with and without holes, TRIM, CACHE",
-    `
-h.pwrite(b"z" * (1 << 20), 0)
-h.zero(65536, 0, nbd.CMD_FLAG_NO_HOLE)
-h.zero(65536, 65536)
-h.zero(1000, 200000)
-h.trim(65536, 262144)
-h.cache(1 << 20, 0)
-got = h.pread(1 << 20, 0)
-assert got[:131072] == bytes(131072)
-assert got[131072:200000] == b"z" * (200000 - 131072)
-assert got[200000:201000] == bytes(1000)
-assert got[201000:262144] == b"z" * (262144 - 201000)
-assert got[327680:] == b"z" * ((1 << 20) - 327680)
-`,
-  )
-
-  works(
-    "WRITE_ZEROES, TRIM, CACHE and BLOCK_STATUS of the whole device at once",
-    `
-h.pwrite(b"w" * 4096, size // 2)
-h.zero(size, 0)
-assert h.pread(4096, size // 2) == bytes(4096)
-h.trim(size, 0)
-h.cache(size, 0)
-found = []
-h.block_status(size, 0, lambda context, offset, entries, err: found.extend(entries))
-assert sum(found[::2]) == size and set(found[1::2]) == {0}, found
-`,
-  )
-
-  works(
-    "BLOCK_STATUS of one extent, and of less than a block",
-    `
-found = []
-def seen(context, offset, entries, err):
-    found.append((context, offset, entries))
-h.block_status(1 << 20, 4096, seen, nbd.CMD_FLAG_REQ_ONE)
-assert found == [("base:allocation", 4096, [1 << 20, 0])], found
-h.block_status(100, 50, seen)
-`,
-  )
-
-  works(
-    "beyond the end: ENOSPC for what adds bytes, EINVAL for all others",
-    `
-for at in (size, size - 2048, 1 << 62):
-    fails("EINVAL", lambda: h.pread(4096, at))
-    fails("ENOSPC", lambda: h.pwrite(bytes(4096), at))
-    fails("ENOSPC", lambda: h.zero(4096, at))
-    fails("EINVAL", lambda: h.trim(4096, at))
-    fails("EINVAL", lambda: h.cache(4096, at))
-    fails("EINVAL", lambda: h.block_status(4096, at, lambda *args: 0))
-`,
-  )
-
-  works(
-    "nothing at all, unknown flags, and flags of other commands: EINVAL",
-    `
-fails("EINVAL", lambda: h.pread(0, 0))
-fails("EINVAL", lambda: h.pwrite(b"", 0))
-fails("EINVAL", lambda: h.zero(0, 0))
-fails("EINVAL", lambda: h.trim(0, 0))
-fails("EINVAL", lambda: h.pread(4096, 0, 1 << 15))
-fails("EINVAL", lambda: h.pwrite(bytes(4096), 0, nbd.CMD_FLAG_NO_HOLE))
-fails("EINVAL", lambda: h.trim(4096, 0, nbd.CMD_FLAG_REQ_ONE))
-fails("EINVAL", lambda: h.flush(nbd.CMD_FLAG_DF))
-`,
-  )
-
-  works(
-    "FAST_ZERO where it would not be fast: ENOTSUP",
-    `
-h.zero(1 << 20, 0, nbd.CMD_FLAG_FAST_ZERO)
-fails("ENOTSUP", lambda: h.zero(1 << 20, 0, nbd.CMD_FLAG_FAST_ZERO | nbd.CMD_FLAG_NO_HOLE))
-fails("ENOTSUP", lambda: h.zero(100, 10, nbd.CMD_FLAG_FAST_ZERO))
-`,
-  )
-
-  works(
-    "a READ over 32 MiB: EINVAL, and the connection goes on",
-    `
-fails("EINVAL", lambda: h.pread((32 << 20) + 512, 0))
-assert len(h.pread(32 << 20, 0)) == 32 << 20
-`,
-  )
-
-  itWhere(why, "a WRITE over 32 MiB ends its own connection and no other", async () => {
+  itWhere("a WRITE over 32 MiB ends its own connection and no other", why, async () => {
     const script = `
 other = nbd.NBD()
 other.connect_uri("${pool.tcpUri}")
@@ -256,21 +266,6 @@ h.connect_uri("${pool.uri}")
 `
     expect((await sh(script)).trim()).toMatch(/^(ENOTCONN|EINVAL|ECONNRESET|EPIPE)$/)
   })
-
-  works(
-    "without structured replies: DF and BLOCK_STATUS are refused, reads are served",
-    `
-h.shutdown()
-h = nbd.NBD()
-h.set_strict_mode(0)
-h.set_request_structured_replies(False)
-h.connect_uri("URI")
-h.pwrite(b"p" * 4096, 0)
-assert h.pread(4096, 0) == b"p" * 4096
-fails("EINVAL", lambda: h.pread(4096, 0, nbd.CMD_FLAG_DF))
-fails("EINVAL", lambda: h.pread(4096, size))
-`,
-  )
 })
 
 describe("options", () => {
@@ -290,7 +285,7 @@ describe("options", () => {
 })
 
 describe("requests of 32 MiB over four connections at once", () => {
-  itWhere(missing("nbdcopy"), "wait for memory, and all are served", async () => {
+  itWhere("wait for memory, and all are served", missing("nbdcopy"), async () => {
     const source = seededFile(folder, "source.img", SIZE_BYTES)
     const large = ["--connections=4", "--requests=4", `--request-size=${32 * MIB}`]
     await tool(folder, "nbdcopy", ...large, source, pool.uri)
@@ -301,7 +296,7 @@ describe("requests of 32 MiB over four connections at once", () => {
 })
 
 describe("rmr:dirty", () => {
-  itWhere(missing("nbdinfo", "nbdsh"), "shows what a member that is away lacks", async () => {
+  itWhere("shows what a member that is away lacks", missing("nbdinfo", "nbdsh"), async () => {
     const own = mkdtempSync(join(tmpdir(), "rmr-nbd-dirty-"))
     const thin = await startPool(own, 3, SIZE_BYTES)
     try {

@@ -92,7 +92,7 @@ function seededCommands(seed: number): string[] {
 }
 
 describe("qemu-img", () => {
-  itWhere(missing("qemu-img"), "converts onto the device and from it, and compares", async () => {
+  itWhere("converts onto the device and from it, and compares", missing("qemu-img"), async () => {
     const source = seededFile(folder, "source.img", SIZE_BYTES)
     await img("convert", "-n", "-f", "raw", "-O", "raw", source, pool.uri)
     expect(await img("compare", "-f", "raw", "-F", "raw", source, pool.tcpUri)).toMatch("identical")
@@ -103,12 +103,12 @@ describe("qemu-img", () => {
     expect(info["virtual-size"]).toBe(SIZE_BYTES)
   })
 
-  itWhere(missing("qemu-img"), "maps it as data from its first byte to its last", async () => {
+  itWhere("maps it as data from its first byte to its last", missing("qemu-img"), async () => {
     const extents = JSON.parse(await img("map", "--output=json", "-f", "raw", pool.uri))
     expect(extents).toMatchObject([{ start: 0, length: SIZE_BYTES, data: true, zero: false }])
   })
 
-  itWhere(missing("qemu-img"), "benches writes with flushes, and reads", async () => {
+  itWhere("benches writes with flushes, and reads", missing("qemu-img"), async () => {
     const depth = ["-f", "raw", "-c", "300", "-d", "32", "-s", "65536"]
     const writes = ["-w", "--pattern=90", "--flush-interval=50"]
     expect(await img("bench", ...writes, ...depth, pool.uri)).toContain("Run completed")
@@ -119,7 +119,7 @@ describe("qemu-img", () => {
 })
 
 describe("qemu-io", () => {
-  itWhere(missing("qemu-io"), "writes, zeroes, discards and reads in all of its ways", async () => {
+  itWhere("writes, zeroes, discards and reads in all of its ways", missing("qemu-io"), async () => {
     const said = await io(
       ["-f", "raw", "-d", "unmap", pool.uri],
       [
@@ -135,7 +135,7 @@ describe("qemu-io", () => {
     expect(said.trim().split("\n").at(-1)).toBe("48 MiB")
   })
 
-  itWhere(missing("qemu-io"), "is refused what is beyond the end, and goes on", async () => {
+  itWhere("is refused what is beyond the end, and goes on", missing("qemu-io"), async () => {
     const commands = [`read ${SIZE_BYTES} 512`, "write -P 1 0 4k", "read -P 1 0 4k"]
     const args = ["-f", "raw", ...commands.flatMap((each) => ["-c", each]), pool.uri]
     const { output } = await tried(folder, "qemu-io", ...args)
@@ -147,7 +147,7 @@ describe("qemu-io", () => {
 describe("blkverify", () => {
   const why = missing("qemu-io", "qemu-img")
 
-  itWhere(why, "notices one byte that differs", async () => {
+  itWhere("notices one byte that differs", why, async () => {
     const path = await besideFile()
     await io(verifier(path), ["write -q -P 3 5M 64k", "read -q -P 3 5M 64k"])
     const file = openSync(path, "r+")
@@ -158,7 +158,7 @@ describe("blkverify", () => {
   })
 
   // The last one: afterwards the pool is thinner.
-  itWhere(why, "P2: finds the device equal to a file, though a node is killed", async () => {
+  itWhere("P2: finds the device equal to a file, though a node is killed", why, async () => {
     const path = await besideFile()
     live = await withVictim(pool, 1, async (nth) => {
       await io(verifier(path), [...seededCommands(nth + 1), "flush"])

@@ -55,7 +55,7 @@ const MIXED = ["--rw=randrw", "--bsrange=4k-128k", "--iodepth=32", `--size=${SIZ
 const CHECKED = ["--verify=crc32c", "--verify_fatal=1"]
 
 describe("a replicated device", () => {
-  itWhere(missing("nbdcopy"), "P1: nbdcopy there and back over four connections", async () => {
+  itWhere("P1: nbdcopy there and back over four connections", missing("nbdcopy"), async () => {
     await withPool(async (pool) => {
       const source = seededFile(folder, "source.img", SIZE_BYTES)
       const back = join(folder, "back.img")
@@ -66,7 +66,7 @@ describe("a replicated device", () => {
     })
   })
 
-  itWhere(missing("fio"), "P1: fio finds every block that it wrote at random", async () => {
+  itWhere("P1: fio finds every block that it wrote at random", missing("fio"), async () => {
     await withPool(async (pool) => {
       const said = await fio(folder, pool.uri, ...MIXED, ...CHECKED)
       expect(said).toContain("err= 0")
@@ -75,7 +75,7 @@ describe("a replicated device", () => {
   })
 
   const why = isLong() ? "" : "it takes a minute; RMR_LONG=1 runs it"
-  itWhere(why || missing("fio"), `P1: fio does so for ${LONG_SECONDS} s`, async () => {
+  itWhere(`P1: fio does so for ${LONG_SECONDS} s`, why || missing("fio"), async () => {
     await withPool(async (pool) => {
       const end = performance.now() + LONG_SECONDS * 1000
       while (performance.now() < end) {
@@ -85,7 +85,7 @@ describe("a replicated device", () => {
     })
   })
 
-  itWhere(missing("qemu-io"), "P3: is there again after everything was stopped", async () => {
+  itWhere("P3: is there again after everything was stopped", missing("qemu-io"), async () => {
     const first = await startPool(folder, 3, SIZE_BYTES)
     await tool(folder, "qemu-io", "-f", "raw", "-c", "write -P 7 1M 64k", "-c", "flush", first.uri)
     await first.stop()
@@ -100,7 +100,7 @@ describe("a replicated device", () => {
 })
 
 describe("P2: a storage node that is killed costs its client nothing:", () => {
-  itWhere(missing("nbdcopy"), "nbdcopy", async () => {
+  itWhere("nbdcopy", missing("nbdcopy"), async () => {
     await withPool(async (pool) => {
       const sources = [1, 2].map((seed) => seededFile(folder, `${seed}.img`, SIZE_BYTES, seed))
       const stores = await withVictim(pool, 1, async (nth) => {
@@ -113,7 +113,7 @@ describe("P2: a storage node that is killed costs its client nothing:", () => {
     })
   })
 
-  itWhere(missing("qemu-img"), "qemu-img convert", async () => {
+  itWhere("qemu-img convert", missing("qemu-img"), async () => {
     await withPool(async (pool) => {
       const sources = [1, 2].map((seed) => seededFile(folder, `${seed}.img`, SIZE_BYTES, seed))
       return withVictim(pool, 2, async (nth) => {
@@ -125,7 +125,7 @@ describe("P2: a storage node that is killed costs its client nothing:", () => {
     })
   })
 
-  itWhere(missing("fio"), "fio", async () => {
+  itWhere("fio", missing("fio"), async () => {
     await withPool(async (pool) =>
       withVictim(pool, 0, async () => {
         const said = await fio(folder, pool.uri, ...MIXED, ...CHECKED)

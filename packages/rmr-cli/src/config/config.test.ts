@@ -54,7 +54,7 @@ describe("a configuration", () => {
     [
       "a key that is misspelled",
       `${STORAGE}sise = 4\n`,
-      "line 10: storage.pool.0.sise: there is no such key here; there are: name, member, store, size",
+      "line 10: storage.pool.0.sise: there is no such key here; there are: name, member, store",
     ],
     ["no role at all", 'name = "x"', "neither [storage] nor [client]"],
     ["a size that is none", STORAGE.replace("10 GiB", "10 apples"), "storage.pool.0.size"],

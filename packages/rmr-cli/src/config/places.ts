@@ -1,5 +1,6 @@
 /**
- * Where in a TOML text something is said: who mends a file looks for a line, not for a path of keys.
+ * Where in a TOML text something is said: who mends a file looks for a line, not for a path of
+ * keys.
  *
  * It knows as much of TOML as that takes, and only ever reads texts that were parsed before: a line
  * begins a table, an entry of an array of tables, a key, or nothing of interest.
