@@ -6,7 +6,7 @@
  */
 import { hunt } from "./pool/hunt.js"
 
-export const POOL_USAGE = `usage: sim pool [--seeds N] [--from M] [--rounds N] [--faults a,b] [--log N]
+export const POOL_USAGE = `usage: sim pool [OPTIONS]
 
   --seeds N     how many seeds (default 20)
   --from M      the first of them (default 1)
@@ -50,7 +50,8 @@ export async function runPool(
     failed++
     print(`FAIL seed ${seed} at ${Math.round(result.virtualMs)} ms: ${broken}`)
     print(`     faults: ${result.faults.join(", ")}`)
-    for (const { atMs, event, fields } of log === 0 ? [] : result.pool.sim.world.log.records.slice(-log)) {
+    const { records } = result.pool.sim.world.log
+    for (const { atMs, event, fields } of records.slice(Math.max(0, records.length - log))) {
       print(`     ${atMs.toFixed(2)} ${event} ${JSON.stringify(fields)}`)
     }
   }

@@ -11,7 +11,7 @@ import type { Leg } from "./leg.js"
 import { joinLeg, type PoolContext } from "./pool-context.js"
 
 const REDIAL_MS = 250
-/** Refusals of the moment: by a member between two states, or of bytes that were hurt on the way. */
+/** Refusals of the moment: of a member between two states, or of bytes hurt on the way. */
 const PASSING: ReadonlySet<ErrorCode> = new Set(["draining", "busy", "bad-message"])
 
 /** Since when a leg owes an answer; undefined where it owes none. */

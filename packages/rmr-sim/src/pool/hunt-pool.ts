@@ -84,7 +84,7 @@ export class HuntPool {
     this.client = huntClient(this.sim, await this.sim.create())
   }
 
-  /** A process is stopped for a while. Nobody asks anything of it then, nor just before or after. */
+  /** A process is stopped for a while. Nobody asks anything of it then, nor just around it. */
   async pauseHost(host: Host, random: SeededRandom): Promise<void> {
     this.quietCount++
     await this.pause(QUIET_MS)
@@ -200,7 +200,7 @@ export class HuntPool {
     }
   }
 
-  /** P5, F4: who was taken over acknowledges nothing that was asked afterwards, and reads nothing. */
+  /** P5, F4: who was taken over acknowledges and reads nothing that is asked from then on. */
   private leaveBehind(old: HuntClient): void {
     const { random } = this
     for (let nth = 0; nth < 6; nth++) {

@@ -1,4 +1,4 @@
-/** Small failures of a pool of real clients and nodes that once grew: each story is a defect that was. */
+/** Small failures of simulated pools that once grew: each story is a defect that was. */
 import { STATUS_OK, statusOf } from "@rmr/core"
 import { severSession } from "@rmr/testkit"
 import { openSoon, pattern, pause, tell, userOf } from "./story.js"

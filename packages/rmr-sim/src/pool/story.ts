@@ -1,4 +1,4 @@
-/** What stories about simulated pools share: a world each, bytes to write, a user, the next client. */
+/** What stories about simulated pools share: a world, bytes to write, a user, the next client. */
 import { nodeWorld } from "@rmr/testkit/node"
 import { type SimClient, SimPool, type SimPoolOptions } from "./sim-pool.js"
 import { VolumeUser } from "./volume-user.js"

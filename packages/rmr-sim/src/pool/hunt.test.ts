@@ -1,0 +1,78 @@
+/** A few hunts, and that a hunt notices what it is for. `sim pool` runs as many as one likes. */
+import { VOLUME_BLOCK_BYTES } from "@rmr/core"
+import { BlockOracle, fillBlocks } from "./block-oracle.js"
+import { hunt } from "./hunt.js"
+
+jest.setTimeout(60_000)
+
+describe("a hunt", () => {
+  // Each of these broke a promise once.
+  it.each([2, 9, 41, 49, 84, 88, 91, 208])(
+    "P1 to P7: finds nothing broken (seed %i)",
+    async (seed) => {
+      const { broken, operationCount, faults } = await hunt(seed, { rounds: 1 })
+      expect({ broken, faults }).toEqual({ broken: undefined, faults })
+      expect(operationCount).toBeGreaterThan(20)
+    },
+  )
+
+  it("P1 to P7: is the same for the same seed", async () => {
+    const first = await hunt(5, { rounds: 1 })
+    const second = await hunt(5, { rounds: 1 })
+    expect(second.pool.sim.world.digest()).toBe(first.pool.sim.world.digest())
+  })
+})
+
+function blocksOf(oracle: BlockOracle, id: number, firstBlock = 0): Uint8Array {
+  const bytes = new Uint8Array(VOLUME_BLOCK_BYTES)
+  fillBlocks(bytes, firstBlock, id)
+  expect(oracle.blockCount).toBe(4)
+  return bytes
+}
+
+describe("its oracle", () => {
+  const fresh = (): BlockOracle => new BlockOracle(4 * VOLUME_BLOCK_BYTES)
+
+  it("P2: refuses bytes of before what was acknowledged", () => {
+    const oracle = fresh()
+    const first = oracle.begin(0, 1, false)
+    oracle.acknowledge(first, false, 0)
+    const second = oracle.begin(0, 1, false)
+    const during = oracle.beginRead()
+    expect(oracle.judge(during, 0, blocksOf(oracle, first.id))).toBeUndefined()
+    expect(oracle.judge(during, 0, blocksOf(oracle, second.id))).toBeUndefined()
+    oracle.acknowledge(second, false, 0)
+    const after = oracle.beginRead()
+    expect(oracle.judge(after, 0, blocksOf(oracle, first.id))).toContain("holds 1")
+    expect(oracle.judge(after, 0, blocksOf(oracle, second.id))).toBeUndefined()
+    expect(oracle.judge(during, 0, blocksOf(oracle, first.id))).toBeUndefined()
+  })
+
+  it("P1: lets a loss of power take what no flush covered, and nothing else", () => {
+    const oracle = fresh()
+    const flushed = oracle.begin(0, 1, false)
+    oracle.acknowledge(flushed, false, 0)
+    oracle.flushed(oracle.beginFlush())
+    const later = oracle.begin(0, 1, false)
+    oracle.acknowledge(later, false, 0)
+    oracle.losePower(0b01, 0b11)
+    const old = blocksOf(oracle, flushed.id)
+    expect(oracle.judge(oracle.beginRead(), 0, old)).toContain("holds 1")
+    oracle.losePower(0b10, 0b11)
+    expect(oracle.judge(oracle.beginRead(), 0, old)).toBeUndefined()
+    expect(oracle.judge(oracle.beginRead(), 0, blocksOf(oracle, 0))).toContain("holds 0")
+  })
+
+  it("P1: refuses torn units, other blocks, and lets unknown outcomes be either", () => {
+    const oracle = fresh()
+    const failed = oracle.begin(0, 2, false)
+    oracle.fail(failed)
+    const read = oracle.beginRead()
+    expect(oracle.judge(read, 0, blocksOf(oracle, failed.id))).toBeUndefined()
+    expect(oracle.judge(read, 0, blocksOf(oracle, 0))).toBeUndefined()
+    expect(oracle.judge(read, 1, blocksOf(oracle, failed.id, 0))).toContain("torn")
+    const torn = blocksOf(oracle, failed.id)
+    torn.fill(0, 0, 256)
+    expect(oracle.judge(read, 0, torn)).toContain("torn")
+  })
+})
