@@ -248,7 +248,7 @@ describe("a store on a disk that", () => {
           const said = await until("the client says why", pool.client, ({ client }) => {
             return client?.pools[0]?.why != null
           })
-          expect(said.client?.pools[0]?.why).toMatch(/no-leg: .*member \d refuses: no-space: /)
+          expect(said.client?.pools[0]?.why).toMatch(/no-leg: .*member \d refuses: .*no-space: /)
         } finally {
           for (const daemon of pool.storage) await daemon.kill()
           await pool.client.stop()

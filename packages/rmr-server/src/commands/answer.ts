@@ -50,7 +50,7 @@ export function requireVolume(pool: ServerPool): {
 /** I5: a store that has failed takes part in nothing until its process begins anew. */
 export function requireSound({ name, lastFailure }: ServerPool): void {
   if (lastFailure === undefined) return
-  const words = `the store of this member of ${name} has failed: ${lastFailure.detail}`
+  const words = `the store of this member of ${name} has failed: ${lastFailure.message}`
   throw new RmrError("io-error", words)
 }
 

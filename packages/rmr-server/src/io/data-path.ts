@@ -32,7 +32,6 @@ import {
   OP_READ,
   OP_SYNC_READ,
   OP_WRITE,
-  RmrError,
   refuseIoForPool,
   refuseIoPayload,
   STATUS_OK,
@@ -181,6 +180,11 @@ export class DataPath {
     return table.count
   }
 
+  /** The store has failed: nothing that it says now is to be believed (I5). */
+  stopServing(): void {
+    this.core.isServing = false
+  }
+
   /** A store operation of this row has ended. */
   onStoreDone(row: number, status: number, badAt: number, badBytes: number): void {
     const operation = this.table.operations[row]!
@@ -188,9 +192,7 @@ export class DataPath {
       if (status === STATUS_OK) this.mutations.onApplied(row)
       else void this.mutations.applyByChunk(row, MEDIA_ERROR)
     } else if (operation === OP_FLUSH) {
-      if (status !== STATUS_OK) {
-        this.options.events.onStoreFailed(RmrError.ofStatus(status, "the store failed a flush"))
-      }
+      this.options.member.jobs.noteFlushed(status)
       this.core.finish(row, status === STATUS_OK ? STATUS_OK : IO_ERROR)
     } else if (status === STATUS_OK) {
       this.reads.finish(row)

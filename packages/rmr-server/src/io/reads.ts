@@ -128,6 +128,10 @@ export class Reads {
 
   finish(row: number): void {
     const { table } = this.core
+    if (!this.core.isServing) {
+      this.core.finish(row, IO_ERROR)
+      return
+    }
     const { memory, checksum, isChecksumRequired } = this.core.options
     const lease = table.leaseOf(row)
     const bytes = table.lengths[row]!

@@ -23,6 +23,7 @@ import {
   REPLY_FLUSH_WANTED,
   type RmrError,
   STATUS_OK,
+  statusOf,
   type TokenEvents,
   type ViewNumber,
 } from "@rmr/core"
@@ -31,6 +32,8 @@ import type { MemberVolume } from "../pool/member-volume.js"
 import { IoTable, STAGE_FREE, STAGE_STORE, WAIT_ROOM } from "./io-table.js"
 import type { PoolAdmission } from "./pool-admission.js"
 import { RequestCounts } from "./request-counts.js"
+
+const IO_ERROR = statusOf("io-error")
 
 export interface DataPathEvents {
   /** The store cannot keep what this member promises any more (I5). */
@@ -72,6 +75,8 @@ export class RequestCore {
   readonly counts: RequestCounts = new RequestCounts()
   readonly locks: ChunkLocks
   readonly reply: IoReplyRecord = new IoReplyRecord()
+  /** False once the store has failed: nothing is answered well then (I5). */
+  isServing = true
   private readonly waitsForRoom: number[] = []
   /** By io unit: the view under which the newest mutation was sent (S10). */
   private readonly viewEpochs: Float64Array
@@ -149,6 +154,10 @@ export class RequestCore {
 
   finish(row: number, status: number, flags = 0, badAt = 0, badBytes = 0): void {
     const { table } = this
+    if (status === STATUS_OK && !this.isServing) {
+      this.finish(row, IO_ERROR)
+      return
+    }
     if (status === STATUS_OK && table.isMutation(row)) this.markForAbsent(row)
     this.resetReply(status, flags)
     this.reply.badAt = badAt

@@ -105,6 +105,7 @@ export class ServerPool {
           world.flush()
         },
         onRoom: () => pool.data?.onRoom(),
+        onCacheLost: (error) => pool.fail(error),
       },
     )
     try {
@@ -228,6 +229,7 @@ export class ServerPool {
   fail(error: RmrError): void {
     if (this.lastFailure !== undefined) return
     this.lastFailure = error
+    this.data?.stopServing()
     this.world.env.log.write("error", "server-pool.store-failed", {
       pool: this.name,
       code: error.code,
@@ -246,6 +248,7 @@ export class ServerPool {
     this.admission.setLineage(record.mapVersion.lineage)
     this.member.markedFor = absentOf(record)
     if (this.data === undefined) this.data = this.makeDataPath()
+    if (this.lastFailure !== undefined) this.data.stopServing()
     this.copier?.onView()
   }
 

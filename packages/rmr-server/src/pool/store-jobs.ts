@@ -5,6 +5,10 @@
  * to it as numbers. What is rare (a commit for a view change, a flush before an answer) awaits a
  * promise; its tokens are those at and above `RARE_BASE`. Both share the store's room: more
  * operations than it takes at once wait here, in order, so that nobody above has to count.
+ *
+ * A flush that fails has cost the cache, whoever asked for it (I5). That is told before anything
+ * that ended after it, and nothing is committed from then on: a later flush would succeed and say
+ * nothing about what is gone.
  */
 import type { BlockBatch, CellWrite, Env, Memory, Store, StoreSource } from "@rmr/core"
 import { assert, BLOCK_STATUS, BLOCK_STRIDE, BLOCK_TOKEN, RmrError, STATUS_OK } from "@rmr/core"
@@ -19,6 +23,8 @@ export interface StoreJobsEvents {
   onBatchEnd(): void
   /** There is room again for operations that `hasRoom` refused. */
   onRoom(): void
+  /** What was written and not flushed is gone; told once. */
+  onCacheLost(error: RmrError): void
 }
 
 export interface StoreJobsOptions {
@@ -35,6 +41,7 @@ export class StoreJobs {
   private inFlight = 0
   private readonly userMax: number
   private wasFull = false
+  private cacheLost: RmrError | undefined
 
   private constructor(store: Store, events: StoreJobsEvents) {
     this.store = store
@@ -72,8 +79,16 @@ export class StoreJobs {
     return this.run("commit", (token) => this.store.commit(token, cells))
   }
 
-  flush(): Promise<void> {
-    return this.run("flush", (token) => this.store.flush(token))
+  async flush(): Promise<void> {
+    await this.run("flush", (token) => this.store.flush(token))
+    if (this.cacheLost !== undefined) throw this.cacheLost
+  }
+
+  /** A flush of anybody has ended. */
+  noteFlushed(status: number): void {
+    if (status === STATUS_OK || this.cacheLost !== undefined) return
+    this.cacheLost = RmrError.ofStatus(status, "the store failed a flush")
+    this.events.onCacheLost(this.cacheLost)
   }
 
   heat(extents: readonly number[]): Promise<void> {
@@ -86,19 +101,27 @@ export class StoreJobs {
 
   /** Runs one rare operation and awaits its status, as it is. */
   ask(submit: (token: number) => void): Promise<number> {
-    return new Promise((resolve) => {
-      const token = this.nextRare
-      this.nextRare = token === RARE_LAST ? RARE_BASE : token + 1
-      assert(!this.rare.has(token), "a rare operation ends before its token is used again")
-      this.rare.set(token, resolve)
-      submit(token)
-      this.store.submit()
-    })
+    return new Promise((resolve) => this.start(submit, resolve))
   }
 
-  private async run(what: string, submit: (token: number) => void): Promise<void> {
-    const status = await this.ask(submit)
+  private async run(what: RareKind, submit: (token: number) => void): Promise<void> {
+    if (this.cacheLost !== undefined) throw this.cacheLost
+    const status = await new Promise<number>((resolve) => {
+      this.start(submit, (ended) => {
+        if (what === "flush") this.noteFlushed(ended)
+        resolve(ended)
+      })
+    })
     if (status !== STATUS_OK) throw RmrError.ofStatus(status, `the store failed a ${what}`)
+  }
+
+  private start(submit: (token: number) => void, onEnded: (status: number) => void): void {
+    const token = this.nextRare
+    this.nextRare = token === RARE_LAST ? RARE_BASE : token + 1
+    assert(!this.rare.has(token), "a rare operation ends before its token is used again")
+    this.rare.set(token, onEnded)
+    submit(token)
+    this.store.submit()
   }
 
   private complete(batch: BlockBatch): void {
@@ -107,10 +130,10 @@ export class StoreJobs {
       const token = words[at + BLOCK_TOKEN]!
       const status = words[at + BLOCK_STATUS]!
       if (token >= RARE_BASE) {
-        const resolve = this.rare.get(token)
-        assert(resolve !== undefined, "a rare operation completes once")
+        const onEnded = this.rare.get(token)
+        assert(onEnded !== undefined, "a rare operation completes once")
         this.rare.delete(token)
-        resolve(status)
+        onEnded(status)
       } else {
         this.inFlight--
         this.events.onDone(token, status, words[at + 2]!, words[at + 3]!)
@@ -123,6 +146,8 @@ export class StoreJobs {
     this.events.onBatchEnd()
   }
 }
+
+type RareKind = "commit" | "flush" | "heat" | "settle"
 
 /** What the store keeps free for rare operations. */
 const RARE_MAX = 16

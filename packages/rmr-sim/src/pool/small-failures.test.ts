@@ -183,4 +183,31 @@ describe("a member whose store has failed", () => {
       expect(await userOf(second).read(0, 4096)).toEqual(pattern(1, 4096))
     })
   })
+
+  it("I5: serves nothing when it was a copy whose flush has failed", async () => {
+    await tell(64, { nodes: 2, minNormal: 1 }, async (sim) => {
+      await sim.startAll()
+      const client = await sim.create()
+      const user = userOf(client)
+      const chunk = sim.chunkSizeBytes
+      expect(await user.write(0, pattern(1, 2 * chunk))).toBe(STATUS_OK)
+      expect(await user.flush()).toBe(STATUS_OK)
+      expect(await user.write(0, pattern(2, chunk))).toBe(STATUS_OK)
+      const { store } = sim.nodes[0]!
+      store.failReads(chunk, 4096)
+      store.failNextFlush()
+      // It is repaired from the other member, and with the flush after that the cache is gone.
+      for (let nth = 0; nth < 2; nth++) {
+        expect(await user.read(chunk, 4096)).toEqual(
+          pattern(1, 2 * chunk).slice(chunk, chunk + 4096),
+        )
+      }
+      while (sim.nodes[0]!.pool?.lastFailure === undefined) await pause(sim, 0.1)
+      for (let nth = 0; nth < 8; nth++) {
+        expect(await user.read(0, chunk)).toEqual(pattern(2, chunk))
+      }
+      expect(await user.write(0, pattern(3, 4096))).toBe(STATUS_OK)
+      expect(client.pool.record.normal).toBe(2)
+    })
+  })
 })
