@@ -51,7 +51,6 @@ export default {
       "tools/**/*.test.ts",
       "bench/src/**/*.test.ts",
       "examples/src/**/*.test.ts",
-      "examples/src/**/*.test.ts",
     ]),
     project("contract", ["packages/*/test/**/*.test.ts"]),
     project("packages", ["e2e/packages/**/*.test.ts"]),
