@@ -41,7 +41,7 @@ describe("the tour", () => {
     expect(text).toContain("{1,2,3} did it: acknowledge")
     expect(text).toContain("{1,2} did it: wait for {3}")
     expect(text).toContain("may {2,3} go on if 1 dies now? hold: only {1,2} may be named (V3)")
-    expect(text).toContain("leg 3      failed. It passed the IO deadline")
+    expect(text).toContain("leg 3      failed. It was late, lost or unfit")
     expect(text).toContain("{3}: wait for 1 of {1,2}, who may know more")
     expect(text).toContain("{2,3}: start with {2,3}")
     expect(text).toContain("the old one, when it wakes up: fenced")

@@ -67,7 +67,7 @@ export const LEG_MACHINE: StateMachine<LegState, LegEvent> = freezeMachine({
     rejoined: "Its map update ended and the growing view that names it became effective (M3).",
     unreachable: "Nobody answered at its address within the deadline.",
     "link-lost": "Its session went down.",
-    expelled: "It was late, lost or unfit, and a view change took it out (V7).",
+    expelled: "It was late, lost or unfit; a view leaves it out (V7).",
     "store-failed": "Its store cannot hold what it acknowledges any more (I5).",
     refused: "It answered with a refusal that this client cannot mend.",
     deadline: "A step of its return took longer than its deadline.",
