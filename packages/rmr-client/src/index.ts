@@ -5,7 +5,6 @@
  * Reading order: pool/client-pool (the whole), pool/opening and pool/election (how it starts),
  * pool/view-changer (who is normal), io/io-engine (the data path), links/ (the way to a node).
  */
-
 export { READ_POLICIES, type ReadPolicy } from "./io/engine-leg.js"
 export type { PoolCounts } from "./io/io-counts.js"
 export { type AskOptions, Link } from "./links/link.js"

@@ -9,28 +9,34 @@ export interface UserAnswer {
   readonly answer: DeviceAnswer | RmrError
 }
 
+/** Everybody is asked, also whom nothing can be sent to: `ask` says why that is. */
+function askEach<T>(
+  legs: readonly (Leg | undefined)[],
+  ask: (leg: Leg) => Promise<T>,
+  failed: (leg: Leg, error: RmrError) => T,
+): Promise<readonly T[]> {
+  const there = legs.filter((leg): leg is Leg => leg !== undefined)
+  return Promise.all(
+    there.map((leg) => ask(leg).catch((thrown: unknown) => failed(leg, RmrError.from(thrown)))),
+  )
+}
+
 export function askAllLegs(
   legs: readonly (Leg | undefined)[],
   { mapVersion }: PoolMetadata,
   data: Uint8Array,
   commandMs: number,
 ): Promise<readonly UserAnswer[]> {
-  const there = legs.filter((leg): leg is Leg => leg !== undefined)
-  return Promise.all(
-    there.map(async (leg) => {
-      const { memberId } = leg
-      try {
-        if (leg.io.session === undefined) {
-          throw new RmrError("no-leg", `the leg to member ${memberId} is ${leg.state.state}`)
-        }
-        const reply = await leg.ask("user", mapVersion, { data }, undefined, commandMs)
-        const { userStatus } = reply.result
-        return { memberId, answer: { userStatus, bytes: reply.payload } }
-      } catch (thrown) {
-        return { memberId, answer: RmrError.from(thrown) }
-      }
-    }),
-  )
+  const ask = async (leg: Leg): Promise<UserAnswer> => {
+    const { memberId } = leg
+    if (leg.io.session === undefined) {
+      throw new RmrError("no-leg", `the leg to member ${memberId} is ${leg.state.state}`)
+    }
+    const reply = await leg.ask("user", mapVersion, { data }, undefined, commandMs)
+    const { userStatus } = reply.result
+    return { memberId, answer: { userStatus, bytes: reply.payload } }
+  }
+  return askEach(legs, ask, ({ memberId }, error) => ({ memberId, answer: error }))
 }
 
 /** What a member says of its own map, or why it says nothing. */
@@ -48,18 +54,11 @@ export function checkMaps(
   { mapVersion }: PoolMetadata,
   commandMs: number,
 ): Promise<readonly MapCheck[]> {
-  const there = legs.filter((leg): leg is Leg => leg !== undefined)
-  return Promise.all(
-    there.map(async (leg) => {
-      const { memberId } = leg
-      const nothing = { memberId, isNormal: false, dirtyChunks: 0, suspectChunks: 0 }
-      try {
-        const { result } = await leg.ask("map-check", mapVersion, {}, undefined, commandMs)
-        const { isNormal, dirtyChunks, suspectChunks } = result
-        return { memberId, isNormal, dirtyChunks, suspectChunks, error: undefined }
-      } catch (thrown) {
-        return { ...nothing, error: RmrError.from(thrown) }
-      }
-    }),
-  )
+  const nothing = { isNormal: false, dirtyChunks: 0, suspectChunks: 0 }
+  const ask = async (leg: Leg): Promise<MapCheck> => {
+    const { result } = await leg.ask("map-check", mapVersion, {}, undefined, commandMs)
+    const { isNormal, dirtyChunks, suspectChunks } = result
+    return { memberId: leg.memberId, isNormal, dirtyChunks, suspectChunks, error: undefined }
+  }
+  return askEach(legs, ask, ({ memberId }, error) => ({ ...nothing, memberId, error }))
 }

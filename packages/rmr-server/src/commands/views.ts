@@ -93,8 +93,12 @@ async function endGivenUp(
   const { admission } = pool
   if (!ranges.some(({ kind }) => kind === "uncertain")) return
   admission.sessionGeneration = Math.max(admission.sessionGeneration, sessionGeneration)
-  await pool.endIo()
-  admission.isDraining = false
+  const wasDraining = admission.isDraining
+  try {
+    await pool.endIo()
+  } finally {
+    admission.isDraining = wasDraining
+  }
 }
 
 function requireThisPool(pool: ServerPool, record: PoolMetadata): void {

@@ -143,7 +143,6 @@ export class ServerPool {
     return this.copier?.copiedChunks ?? 0
   }
 
-  /** What this member lacks, and what it knows that absent ones lack, as text. */
   /** Whether an admin has stopped copies that nobody waits for. */
   get isSyncStopped(): boolean {
     return this.copier?.isStopped ?? false
@@ -159,6 +158,7 @@ export class ServerPool {
     else copier.stop()
   }
 
+  /** What this member lacks, and what it knows that absent ones lack, as text. */
   mapSummary(): string {
     const { volume, record } = this.member
     const members: MemberMap[] = []
