@@ -1,17 +1,14 @@
 /**
  * The socket engine: connections of frames with sums, and listeners, on whatever sockets there are.
  */
-import type { Memory } from "@rmr/core"
 import { assert } from "@rmr/core"
 import type { ByteSockets } from "./byte-socket.js"
-import { EngineTurns } from "./engine-turns.js"
 import type { FrameShape } from "./frame-shape.js"
 import { assertShape } from "./frame-shape.js"
 import { FramedConnection } from "./framed-connection.js"
 import { HandleListener } from "./handle-listener.js"
 import { nativeAddon } from "./native-addon.js"
 import { NativeSockets } from "./native-socket.js"
-import { OutputBuffers } from "./output-buffers.js"
 import { PlainSockets } from "./plain-socket.js"
 import { isUnixAddress, type SocketAddress } from "./socket-address.js"
 import type {
@@ -22,7 +19,7 @@ import type {
   SocketEngineOptions,
   SocketListener,
 } from "./socket-engine.js"
-import { ViewCache } from "./view-cache.js"
+import { TurnEngine } from "./turn-engine.js"
 
 /** On the sockets of Node. */
 export function plainSocketEngine(options: SocketEngineOptions): SocketEngine {
@@ -39,20 +36,13 @@ export function fastSockets(): ByteSockets {
   return addon === undefined ? new PlainSockets() : new NativeSockets(addon)
 }
 
-export class FrameEngine implements SocketEngine {
-  readonly memory: Memory
+export class FrameEngine extends TurnEngine implements SocketEngine {
   readonly shape: FrameShape
-  readonly turns: EngineTurns
-  readonly buffers: OutputBuffers = new OutputBuffers()
-  readonly views: ViewCache = new ViewCache()
-  readonly sockets: ByteSockets
 
   constructor(options: SocketEngineOptions, sockets: ByteSockets) {
     assertShape(options.shape)
-    this.memory = options.memory
+    super(options, sockets)
     this.shape = options.shape
-    this.sockets = sockets
-    this.turns = new EngineTurns(options.env, options.memory, options.turns, sockets)
   }
 
   connect(to: SocketAddress, limits: ReceiveLimits, events: ConnectionEvents): FrameConnection {
@@ -78,18 +68,5 @@ export class FrameEngine implements SocketEngine {
     const opened = await this.turns.open(listener, at)
     assert(!isUnixAddress(opened), "a listener is where it was put")
     return { address: opened, close: () => this.turns.closeListener(listener) }
-  }
-
-  wake(): void {
-    this.turns.wake()
-  }
-
-  flush(): void {
-    this.turns.flush()
-  }
-
-  async close(): Promise<void> {
-    await this.turns.close()
-    this.sockets.close()
   }
 }

@@ -1,27 +1,24 @@
 /**
  * One connection of frames with sums: a receiver, a sender and the socket.
  */
-import type { Lease, RmrError as RmrErrorType } from "@rmr/core"
+import type { Lease } from "@rmr/core"
 import { type ByteSocket, lost } from "./byte-socket.js"
+import { EngineConnection } from "./engine-connection.js"
 import type { FrameEngine } from "./frame-engine.js"
 import { FrameReceiver } from "./frame-receiver.js"
 import { FrameSender } from "./frame-sender.js"
 import type { SocketAddress } from "./socket-address.js"
 import type { ConnectionEvents, FrameConnection, ReceiveLimits } from "./socket-engine.js"
 
-export class FramedConnection implements FrameConnection {
-  readonly id: number
-  receiptCount = 0
-  isOpen = true
+export class FramedConnection extends EngineConnection implements FrameConnection {
   events: ConnectionEvents | undefined
   private readonly engine: FrameEngine
-  private readonly socket: ByteSocket
-  private readonly receiver: FrameReceiver
-  private readonly sender: FrameSender
-  private isDirty = false
+  protected readonly socket: ByteSocket
+  protected readonly receiver: FrameReceiver
+  protected readonly sender: FrameSender
 
   constructor(engine: FrameEngine, id: number, limits: ReceiveLimits, handle?: unknown) {
-    this.id = id
+    super(id, engine.turns)
     this.engine = engine
     const { memory, shape, turns, buffers, views } = engine
     this.receiver = new FrameReceiver({
@@ -40,23 +37,13 @@ export class FramedConnection implements FrameConnection {
       this.socket.write(pieces, count)
     this.sender = new FrameSender({ shape, memory, buffers, views, write }, limits.queuedFramesMax)
     this.sender.isPayloadSummed = limits.isPayloadSummed
-    const socketEvents = {
-      directPlace: () => (this.isOpen ? this.receiver.directPlace() : undefined),
-      onRead: (count: number, isDirect: boolean) => this.onRead(count, isDirect),
-      onWritten: () => this.onWritten(),
-      onEnd: (cause: RmrErrorType) => this.end(cause),
-    }
+    const events = this.socketEvents()
     const { sockets } = engine
-    this.socket =
-      handle === undefined ? sockets.open(socketEvents) : sockets.adopt(socketEvents, handle)
+    this.socket = handle === undefined ? sockets.open(events) : sockets.adopt(events, handle)
   }
 
   get isWaitingForMemory(): boolean {
     return this.receiver.isWaiting
-  }
-
-  get unsentCount(): number {
-    return this.sender.unsentCount
   }
 
   get peer(): SocketAddress | undefined {
@@ -94,35 +81,14 @@ export class FramedConnection implements FrameConnection {
       return
     }
     this.sender.queue(source, at, bytes, lease, leaseAt, payloadBytes)
-    if (this.isDirty) return
-    this.isDirty = true
-    this.engine.turns.addDirty(this)
+    this.setDirty()
   }
 
-  pump(): void {
-    this.isDirty = false
-    if (this.isOpen && !this.socket.isConnecting) this.sender.pump()
+  protected pumpOpen(): void {
+    if (!this.socket.isConnecting) this.sender.pump()
   }
 
-  close(): void {
-    if (!this.isOpen) return
-    this.isOpen = false
-    this.socket.destroy()
-    // The descriptor is closed: the kernel reads and writes none of our memory any more.
-    this.receiver.close()
-    this.sender.close()
-    this.engine.turns.forget(this)
-  }
-
-  /** It is over, by the other side or by the network: it is reported in the engine's turn. */
-  private end(cause: RmrErrorType): void {
-    if (!this.isOpen) return
-    this.close()
-    this.engine.turns.addEnded(this, cause)
-  }
-
-  /** Answers whether to go on reading. */
-  private onRead(count: number, isDirect: boolean): boolean {
+  protected onRead(count: number, isDirect: boolean): boolean {
     if (!this.isOpen) return false
     this.receiptCount = (this.receiptCount + 1) | 0
     if (isDirect) this.receiver.tookDirectly(count)
@@ -130,7 +96,7 @@ export class FramedConnection implements FrameConnection {
     return this.isOpen && !this.receiver.isWaiting
   }
 
-  private onWritten(): void {
+  protected onWritten(): void {
     if (this.isOpen) this.sender.onWritten()
   }
 }

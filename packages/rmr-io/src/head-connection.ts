@@ -1,10 +1,11 @@
 /**
  * One connection of a stream protocol: it talks first, and is framed then.
  */
-import type { Lease, RmrError as RmrErrorType } from "@rmr/core"
+import type { Lease } from "@rmr/core"
 import { assert } from "@rmr/core"
 import { type ByteSocket, lost } from "./byte-socket.js"
 import { copyBytes } from "./copy-bytes.js"
+import { EngineConnection } from "./engine-connection.js"
 import { FrameSender } from "./frame-sender.js"
 import type { HeadEngine } from "./head-engine.js"
 import { HeadReceiver } from "./head-receiver.js"
@@ -15,16 +16,13 @@ import { STREAM_HEAD_BYTES_MAX } from "./stream-engine.js"
 const SAID_BYTES_MAX = 1024 * 1024
 const NO_HEADS = new DataView(new ArrayBuffer(0))
 
-export class HeadConnection implements StreamConnection {
-  readonly id: number
-  receiptCount = 0
+export class HeadConnection extends EngineConnection implements StreamConnection {
   writtenCount = 0
-  isOpen = true
   events: StreamEvents | undefined
   private readonly engine: HeadEngine
-  private readonly socket: ByteSocket
-  private readonly receiver: HeadReceiver
-  private readonly sender: FrameSender
+  protected readonly socket: ByteSocket
+  protected readonly receiver: HeadReceiver
+  protected readonly sender: FrameSender
   /** Heads of queued frames, each at its place of the sender's ring. */
   private heads = NO_HEADS
   private openFramesMax = 0
@@ -32,10 +30,9 @@ export class HeadConnection implements StreamConnection {
   private openCount = 0
   private isFramed = false
   private isLeaving = false
-  private isDirty = false
 
   constructor(engine: HeadEngine, id: number, handle: unknown) {
-    this.id = id
+    super(id, engine.turns)
     this.engine = engine
     const { memory, shape, turns, buffers, views } = engine
     this.receiver = new HeadReceiver({
@@ -52,13 +49,7 @@ export class HeadConnection implements StreamConnection {
     const write = (pieces: readonly Uint8Array[], count: number): boolean =>
       this.write(pieces, count)
     this.sender = new FrameSender({ shape: undefined, memory, buffers, views, write }, 0)
-    const socketEvents = {
-      directPlace: () => (this.isOpen ? this.receiver.directPlace() : undefined),
-      onRead: (count: number, isDirect: boolean) => this.onRead(count, isDirect),
-      onWritten: () => this.onWritten(),
-      onEnd: (cause: RmrErrorType) => this.end(cause),
-    }
-    this.socket = engine.sockets.adopt(socketEvents, handle)
+    this.socket = engine.sockets.adopt(this.socketEvents(), handle)
   }
 
   get isWaitingForMemory(): boolean {
@@ -67,10 +58,6 @@ export class HeadConnection implements StreamConnection {
 
   get isInFrame(): boolean {
     return this.receiver.isInFrame
-  }
-
-  get unsentCount(): number {
-    return this.sender.unsentCount
   }
 
   say(bytes: Uint8Array): void {
@@ -122,29 +109,10 @@ export class HeadConnection implements StreamConnection {
     this.setDirty()
   }
 
-  pump(): void {
-    this.isDirty = false
-    if (!this.isOpen) return
+  protected pumpOpen(): void {
     this.sender.pump()
     if (this.isLeaving) this.leave()
     else if (this.hasRoom()) this.receiver.unhold()
-  }
-
-  close(): void {
-    if (!this.isOpen) return
-    this.isOpen = false
-    this.socket.destroy()
-    // The descriptor is closed: the kernel reads and writes none of our memory any more.
-    this.receiver.close()
-    this.sender.close()
-    this.engine.turns.forget(this)
-  }
-
-  /** It is over, by the other side or by the network: it is reported in the engine's turn. */
-  private end(cause: RmrErrorType): void {
-    if (!this.isOpen) return
-    this.close()
-    this.engine.turns.addEnded(this, cause)
   }
 
   private write(pieces: readonly Uint8Array[], count: number): boolean {
@@ -155,12 +123,6 @@ export class HeadConnection implements StreamConnection {
 
   private hasRoom(): boolean {
     return this.openCount + this.sender.unsentCount < this.openFramesMax
-  }
-
-  private setDirty(): void {
-    if (this.isDirty || !this.isOpen) return
-    this.isDirty = true
-    this.engine.turns.addDirty(this)
   }
 
   private leave(): void {
@@ -175,8 +137,7 @@ export class HeadConnection implements StreamConnection {
     return this.hasRoom()
   }
 
-  /** Answers whether to go on reading. */
-  private onRead(count: number, isDirect: boolean): boolean {
+  protected onRead(count: number, isDirect: boolean): boolean {
     if (!this.isOpen || this.isLeaving) return false
     this.receiptCount = (this.receiptCount + 1) | 0
     if (isDirect) this.receiver.tookDirectly(count)
@@ -195,7 +156,7 @@ export class HeadConnection implements StreamConnection {
     this.receiver.take(new DataView(rest.buffer, rest.byteOffset, rest.length), rest, rest.length)
   }
 
-  private onWritten(): void {
+  protected onWritten(): void {
     if (!this.isOpen) return
     this.writtenCount = (this.writtenCount + 1) | 0
     this.sender.onWritten()

@@ -2,14 +2,11 @@
  * The stream engine: connections that talk and are framed then, and listeners, on whatever sockets
  * there are.
  */
-import type { Memory } from "@rmr/core"
 import { assert } from "@rmr/core"
 import type { ByteSockets } from "./byte-socket.js"
-import { EngineTurns } from "./engine-turns.js"
 import { fastSockets } from "./frame-engine.js"
 import { HandleListener } from "./handle-listener.js"
 import { HeadConnection } from "./head-connection.js"
-import { OutputBuffers } from "./output-buffers.js"
 import { PlainSockets } from "./plain-socket.js"
 import type { StreamAddress } from "./socket-address.js"
 import type {
@@ -21,7 +18,7 @@ import type {
   StreamShape,
 } from "./stream-engine.js"
 import { assertStreamShape } from "./stream-engine.js"
-import { ViewCache } from "./view-cache.js"
+import { TurnEngine } from "./turn-engine.js"
 
 /** On the sockets of Node. */
 export function plainStreamEngine(options: StreamEngineOptions): StreamEngine {
@@ -33,20 +30,13 @@ export function fastStreamEngine(options: StreamEngineOptions): StreamEngine {
   return new HeadEngine(options, fastSockets())
 }
 
-export class HeadEngine implements StreamEngine {
-  readonly memory: Memory
+export class HeadEngine extends TurnEngine implements StreamEngine {
   readonly shape: StreamShape
-  readonly turns: EngineTurns
-  readonly buffers: OutputBuffers = new OutputBuffers()
-  readonly views: ViewCache = new ViewCache()
-  readonly sockets: ByteSockets
 
   constructor(options: StreamEngineOptions, sockets: ByteSockets) {
     assertStreamShape(options.shape)
-    this.memory = options.memory
+    super(options, sockets)
     this.shape = options.shape
-    this.sockets = sockets
-    this.turns = new EngineTurns(options.env, options.memory, options.turns, sockets)
   }
 
   async listen(
@@ -62,18 +52,5 @@ export class HeadEngine implements StreamEngine {
     })
     const address = await this.turns.open(listener, at)
     return { address, close: () => this.turns.closeListener(listener) }
-  }
-
-  wake(): void {
-    this.turns.wake()
-  }
-
-  flush(): void {
-    this.turns.flush()
-  }
-
-  async close(): Promise<void> {
-    await this.turns.close()
-    this.sockets.close()
   }
 }
