@@ -2,7 +2,8 @@
  * The native part of @rmr/io: what plain Node cannot do, or not fast enough, and nothing else.
  *
  * Checksums by an instruction of the processor (sums.c), holes in files and a lock on them
- * (files.c), connections without streams (sockets.c). Each has a twin in JavaScript that is used
+ * (files.c), connections without streams (sockets.c), which are waited for awake when they are busy
+ * (linger.c). Each has a twin in JavaScript that is used
  * where this is not loaded; src says which one counts. `version` changes with the meaning of
  * anything here, so that JavaScript never calls an addon that was built for another state of the
  * sources.
@@ -15,7 +16,7 @@
 #include "crc32c.h"
 
 /* NATIVE_VERSION in src/native-addon.ts. */
-#define RMR_NATIVE_VERSION 5
+#define RMR_NATIVE_VERSION 6
 
 void rmr_throw_last(napi_env env, const char *call) {
   bool is_pending = false;
@@ -64,11 +65,12 @@ NAPI_MODULE_INIT() {
     rmr_throw_last(env, "napi_set_instance_data");
     return NULL;
   }
+  rmr_linger_init(&instance->linger);
   napi_value version;
   RMR_CHECK(env, napi_create_uint32(env, RMR_NATIVE_VERSION, &version));
   RMR_CHECK(env, napi_set_named_property(env, exports, "version", version));
   if (!rmr_export_sums(env, exports) || !rmr_export_files(env, exports) ||
-      !rmr_export_sockets(env, exports)) {
+      !rmr_export_sockets(env, exports) || !rmr_export_linger(env, exports)) {
     return NULL;
   }
   return exports;

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "linger.h"
+
 /* Memory that is summed by its number; see sums.c. */
 #define RMR_SLOT_COUNT 256
 
@@ -31,6 +33,7 @@ struct rmr_instance {
   napi_ref job_memory;
   /* Made with the first socket; ends by itself with the thread. */
   struct rmr_sockets *sockets;
+  struct rmr_linger linger;
 };
 
 /* Leaves the function with a pending exception where a call of Node-API fails. */
@@ -50,5 +53,6 @@ int rmr_export(napi_env env, napi_value exports, const char *name, napi_callback
 int rmr_export_sums(napi_env env, napi_value exports);
 int rmr_export_files(napi_env env, napi_value exports);
 int rmr_export_sockets(napi_env env, napi_value exports);
+int rmr_export_linger(napi_env env, napi_value exports);
 
 #endif

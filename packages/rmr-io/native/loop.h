@@ -18,6 +18,9 @@ typedef void (*uv_close_cb)(uv_handle_t *handle);
 #define RMR_UV_POLL 8
 #define RMR_UV_READABLE 1
 
+/* What the loop waits with, and for how many ms it would: 0 if it has something to do. */
+int uv_backend_fd(const struct uv_loop_s *loop);
+int uv_backend_timeout(const struct uv_loop_s *loop);
 size_t uv_handle_size(int type);
 void *uv_handle_get_data(const uv_handle_t *handle);
 void uv_handle_set_data(uv_handle_t *handle, void *data);

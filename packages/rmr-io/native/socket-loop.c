@@ -146,10 +146,7 @@ static void handle(struct rmr_socket *socket, uint32_t events) {
   if (is_reading && (is_over || (events & EPOLLIN) != 0)) receive(socket);
 }
 
-static void run_batch(struct rmr_sockets *all) {
-  struct epoll_event ready[READY_MAX];
-  const int count = epoll_wait(all->set, ready, READY_MAX, 0);
-  if (count <= 0) return;
+static void run_batch(struct rmr_sockets *all, struct epoll_event *ready, int count) {
   all->is_in_batch = 1;
   for (int at = 0; at < count; at++) handle(ready[at].data.ptr, ready[at].events);
   all->is_in_batch = 0;
@@ -157,10 +154,8 @@ static void run_batch(struct rmr_sockets *all) {
   call(all->env, all->on_batch_end, 0, NULL);
 }
 
-void rmr_on_poll(uv_poll_t *poll, int status, int events) {
-  (void)status;
-  (void)events;
-  struct rmr_sockets *all = uv_handle_get_data((uv_handle_t *)poll);
+/* One turn of JavaScript: what was ready, the end of the batch, and what promises follow. */
+static void run_turn(struct rmr_sockets *all, struct epoll_event *ready, int count) {
   napi_env env = all->env;
   napi_handle_scope scope;
   napi_callback_scope callbacks;
@@ -169,9 +164,23 @@ void rmr_on_poll(uv_poll_t *poll, int status, int events) {
   /* Node ignores the resource. */
   if (napi_get_undefined(env, &resource) == napi_ok &&
       napi_open_callback_scope(env, resource, all->context, &callbacks) == napi_ok) {
-    run_batch(all);
+    run_batch(all, ready, count);
     napi_close_callback_scope(env, callbacks);
   }
   napi_close_handle_scope(env, scope);
 }
 
+void rmr_on_poll(uv_poll_t *poll, int status, int events) {
+  (void)status;
+  (void)events;
+  struct rmr_sockets *all = uv_handle_get_data((uv_handle_t *)poll);
+  struct epoll_event ready[READY_MAX];
+  rmr_linger_begin(all->linger);
+  int count = epoll_wait(all->set, ready, READY_MAX, 0);
+  while (count > 0) {
+    run_turn(all, ready, count);
+    if (all->open_count == 0 || !rmr_linger(all->linger, all->loop)) return;
+    count = epoll_wait(all->set, ready, READY_MAX, 0);
+    if (count > 0) all->linger->turns++;
+  }
+}

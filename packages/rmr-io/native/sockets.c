@@ -39,12 +39,11 @@ static void end_all(napi_async_cleanup_hook_handle hook, void *data) {
 
 static napi_value init_sockets(napi_env env, struct rmr_sockets *all, napi_value on_batch_end) {
   napi_value name;
-  struct uv_loop_s *loop = NULL;
   RMR_CHECK(env, napi_create_reference(env, on_batch_end, 1, &all->on_batch_end));
   RMR_CHECK(env, napi_create_string_utf8(env, "rmr:sockets", NAPI_AUTO_LENGTH, &name));
   RMR_CHECK(env, napi_async_init(env, NULL, name, &all->context));
-  RMR_CHECK(env, napi_get_uv_event_loop(env, &loop));
-  if (all->set < 0 || uv_poll_init(loop, all->poll, all->set) != 0) {
+  RMR_CHECK(env, napi_get_uv_event_loop(env, &all->loop));
+  if (all->set < 0 || uv_poll_init(all->loop, all->poll, all->set) != 0) {
     napi_throw_error(env, NULL, "no descriptor for a set of sockets");
     return NULL;
   }
@@ -70,6 +69,7 @@ static napi_value start_sockets(napi_env env, napi_callback_info info) {
   }
   all->env = env;
   all->poll = poll;
+  all->linger = &instance->linger;
   all->set = epoll_create1(EPOLL_CLOEXEC);
   rmr_ring_open(&all->ring);
   if (init_sockets(env, all, args[0]) == NULL) {

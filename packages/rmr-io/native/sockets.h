@@ -64,6 +64,9 @@ struct rmr_sockets {
   napi_async_cleanup_hook_handle cleanup;
   uv_poll_t *poll;
   int set;
+  /* The thread outlives its sockets. */
+  struct rmr_linger *linger;
+  struct uv_loop_s *loop;
   int open_count;
   int is_in_batch;
   struct rmr_socket *closed;

@@ -13,9 +13,9 @@ import { existsSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 
 /** RMR_NATIVE_VERSION in native/addon.c. */
-const NATIVE_VERSION = 5
+const NATIVE_VERSION = 6
 
-/** What native/sums.c, native/files.c and native/sockets.c export. */
+/** What sums.c, files.c, sockets.c and linger.c of native/ export; of one thread. */
 export interface NativeAddon {
   readonly version: number
   /** How sums are made: `sse4.2`, `armv8` or `table`. */
@@ -56,6 +56,10 @@ export interface NativeAddon {
   /** All of them in one call: in their order, how many bytes were taken, or a negative errno. */
   sendGathered(engine: unknown, results: Int32Array): void
   closeSocket(socket: number): void
+  /** Up to a millisecond; 0 is never. */
+  lingerFor(microseconds: number): void
+  /** Turns that came while it waited awake. */
+  lingeredTurns(): number
 }
 
 /** Answers whether to go on reading, after the words have said where to. */

@@ -34,7 +34,8 @@ function refusal(text: string): RmrError {
 
 describe("a configuration", () => {
   it("of a storage node has defaults for what it does not say", () => {
-    const { storage } = parseConfig(STORAGE, "rmr.toml")
+    const { storage, linger_us } = parseConfig(STORAGE, "rmr.toml")
+    expect(linger_us).toBe(300)
     expect(storage?.pool[0]).toMatchObject({
       member: 1,
       size: 10 * 2 ** 30,
@@ -56,6 +57,7 @@ describe("a configuration", () => {
       `${STORAGE}sise = 4\n`,
       "line 10: storage.pool.0.sise: there is no such key here; there are: name, member, store",
     ],
+    ["lingering for hours", `linger_us = 3600000\n${STORAGE}`, "linger_us: "],
     ["no role at all", 'name = "x"', "neither [storage] nor [client]"],
     ["a size that is none", STORAGE.replace("10 GiB", "10 apples"), "storage.pool.0.size"],
     ["a size in odd bytes", STORAGE.replace("10 GiB", "4097"), "multiple of 4096"],

@@ -39,7 +39,7 @@ import {
   RmrError,
   VOLUME_BLOCK_BYTES,
 } from "@rmr/core"
-import { parseSocketAddress } from "@rmr/io"
+import { LINGER_US_DEFAULT, LINGER_US_MAX, parseSocketAddress } from "@rmr/io"
 import { parse, TomlError } from "smol-toml"
 import { z } from "zod"
 import { lineOf } from "./places.js"
@@ -174,6 +174,7 @@ const config = table({
   name: z.string().regex(/^[!-~]{1,255}$/, "a name is visible ASCII without spaces"),
   control: z.string().min(1).optional(),
   log: z.enum(["debug", "info", "warn", "error"]).default("info"),
+  linger_us: z.number().int().min(0).max(LINGER_US_MAX).default(LINGER_US_DEFAULT),
   storage: storage.optional(),
   client: client.optional(),
 }).refine((value) => value.storage !== undefined || value.client !== undefined, {
@@ -226,6 +227,8 @@ export interface Config {
   /** Control socket; default /run/rmr/control.sock. */
   readonly control?: string | undefined
   readonly log: "debug" | "info" | "warn" | "error"
+  /** How long a busy daemon waits awake for the next bytes; 0 is never. */
+  readonly linger_us: number
   readonly storage?: StorageConfig | undefined
   readonly client?: ClientConfig | undefined
 }

@@ -1,6 +1,6 @@
 /** One `rmr` daemon: either role or both, and the control socket over which admins speak to it. */
 import { RmrError } from "@rmr/core"
-import { jsonLog, realEnv } from "@rmr/io"
+import { jsonLog, lingerFor, realEnv } from "@rmr/io"
 import type { Config } from "../config/config.js"
 import { ControlServer, type Verbs } from "../control/control-server.js"
 import { CONTROL_DEFAULT } from "../control/protocol.js"
@@ -28,6 +28,7 @@ export class Daemon {
   /** Fails with the first thing that is wrong; nothing of it runs then. */
   static async start(config: Config): Promise<Daemon> {
     const daemon = new Daemon(config)
+    lingerFor(config.linger_us)
     const env = realEnv({ log: jsonLog({ level: config.log }).child({ node: config.name }) })
     try {
       // First, so that a second daemon of the same place touches nothing.

@@ -1,0 +1,28 @@
+/* Waiting awake for the next bytes, for a moment, instead of going to sleep at once; see linger.c. */
+#ifndef RMR_LINGER_H
+#define RMR_LINGER_H
+
+#include <stdint.h>
+
+#include "loop.h"
+
+/* Of one thread of Node. */
+struct rmr_linger {
+  /* How long at most; 0: never. */
+  int64_t window_ns;
+  /* When the loop called, and when the last turn ended. */
+  int64_t began_ns;
+  int64_t ended_ns;
+  /* The last turn came soon after the one before it. */
+  int is_worth_it;
+  /* Turns that came while it waited. */
+  double turns;
+};
+
+void rmr_linger_init(struct rmr_linger *linger);
+/* The loop calls: something is ready. */
+void rmr_linger_begin(struct rmr_linger *linger);
+/* After a turn. True if something has become ready, false if the loop should go on. */
+int rmr_linger(struct rmr_linger *linger, const struct uv_loop_s *loop);
+
+#endif
