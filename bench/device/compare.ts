@@ -17,6 +17,8 @@ export interface Row {
   readonly iopsHigh: number
   /** Of IOPS, to the first target. */
   readonly ratio: number
+  /** What the ratio must be, where something is promised. */
+  readonly must: number | undefined
 }
 
 export interface CompareOptions {
@@ -41,12 +43,19 @@ export function compare(options: CompareOptions): Row[] {
       }
       options.say(`${job.name}: round ${round + 1} of ${rounds}`)
     }
-    for (const [at, target] of targets.entries()) rows.push(rowOf(job, target, runs[at]!, runs[0]!))
+    for (const [at, target] of targets.entries())
+      rows.push(rowOf(job, target, runs[at]!, runs[0]!, targets[0]!))
   }
   return rows
 }
 
-function rowOf(job: Job, target: Target, runs: readonly Run[], peer: readonly Run[]): Row {
+function rowOf(
+  job: Job,
+  target: Target,
+  runs: readonly Run[],
+  peerRuns: readonly Run[],
+  peer: Target,
+): Row {
   const of = (key: keyof Run): number => median(runs.map((run) => run[key]))
   const iops = runs.map((run) => run.iops)
   return {
@@ -62,7 +71,8 @@ function rowOf(job: Job, target: Target, runs: readonly Run[], peer: readonly Ru
     },
     iopsLow: Math.min(...iops),
     iopsHigh: Math.max(...iops),
-    ratio: median(runs.map((run, round) => run.iops / peer[round]!.iops)),
+    ratio: median(runs.map((run, round) => run.iops / peerRuns[round]!.iops)),
+    must: target.judgedBeside === peer.name ? job.must : undefined,
   }
 }
 
@@ -73,13 +83,19 @@ function median(values: readonly number[]): number {
   return (below + above) / 2
 }
 
+/** Whoever has nothing promised is never short. */
+export function isShort({ ratio, must }: Row): boolean {
+  return must !== undefined && ratio < must
+}
+
 export function tableOf(rows: readonly Row[]): string {
   const head =
-    "| Job | Target | IOPS (spread) | MB/s | p50 µs | p99 µs | CPU µs/IO | fio µs/IO | Ratio |\n" +
-    "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+    "| Job | Target | IOPS (spread) | MB/s | p50 µs | p99 µs | CPU µs/IO | fio µs/IO | Ratio | Must | Verdict |\n" +
+    "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |"
   const whole = (value: number): string => Math.round(value).toLocaleString("en-US")
-  const lines = rows.map(({ job, target, run, iopsLow, iopsHigh, ratio }) =>
-    [
+  const lines = rows.map((row) => {
+    const { job, target, run, iopsLow, iopsHigh, ratio, must } = row
+    return [
       "",
       job.name,
       target,
@@ -90,10 +106,12 @@ export function tableOf(rows: readonly Row[]): string {
       run.cpuUs.toFixed(1),
       run.fioCpuUs.toFixed(1),
       ratio.toFixed(2),
+      must === undefined ? "" : `≥ ${must}`,
+      must === undefined ? "open" : isShort(row) ? "short" : "ok",
       "",
     ]
       .join(" | ")
-      .trim(),
-  )
+      .trim()
+  })
   return [head, ...lines].join("\n")
 }

@@ -13,17 +13,19 @@ export interface Job {
   readonly rw: "randread" | "randwrite" | "read" | "write"
   readonly blockSize: string
   readonly depth: number
+  /** A pool must have so many times the IOPS of QEMU's quorum. */
+  readonly must: number
 }
 
 export const JOBS: readonly Job[] = [
-  { name: "4k randwrite, depth 32", rw: "randwrite", blockSize: "4k", depth: 32 },
-  { name: "4k randread, depth 32", rw: "randread", blockSize: "4k", depth: 32 },
-  { name: "4k randwrite, depth 1", rw: "randwrite", blockSize: "4k", depth: 1 },
-  { name: "4k randread, depth 1", rw: "randread", blockSize: "4k", depth: 1 },
-  { name: "64k write, depth 8", rw: "write", blockSize: "64k", depth: 8 },
-  { name: "64k read, depth 8", rw: "read", blockSize: "64k", depth: 8 },
-  { name: "1m write, depth 8", rw: "write", blockSize: "1m", depth: 8 },
-  { name: "1m read, depth 8", rw: "read", blockSize: "1m", depth: 8 },
+  { name: "4k randwrite, depth 32", rw: "randwrite", blockSize: "4k", depth: 32, must: 1.8 },
+  { name: "4k randread, depth 32", rw: "randread", blockSize: "4k", depth: 32, must: 4 },
+  { name: "4k randwrite, depth 1", rw: "randwrite", blockSize: "4k", depth: 1, must: 1.1 },
+  { name: "4k randread, depth 1", rw: "randread", blockSize: "4k", depth: 1, must: 1.4 },
+  { name: "64k write, depth 8", rw: "write", blockSize: "64k", depth: 8, must: 1 },
+  { name: "64k read, depth 8", rw: "read", blockSize: "64k", depth: 8, must: 1 },
+  { name: "1m write, depth 8", rw: "write", blockSize: "1m", depth: 8, must: 1 },
+  { name: "1m read, depth 8", rw: "read", blockSize: "1m", depth: 8, must: 1 },
 ]
 
 export interface Run {

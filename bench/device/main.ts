@@ -7,17 +7,20 @@
  *   pnpm bench:device --targets quorum,pool two copies only; `plain`: without the native addon
  *   pnpm bench:device --json                the rows for a program
  *
- * The first target is what the others are compared with.
+ * The first target is what the others are compared with. It runs the packages as they were built
+ * last: `pnpm build` comes first, and the script does it. Exit code 1: something could not be
+ * measured or fell short.
  */
 import { mkdtempSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
-import { compare, tableOf } from "./compare.js"
+import { compare, isShort, tableOf } from "./compare.js"
 import { JOBS, residentBytesOf } from "./fio.js"
 import { startExport } from "./ours.js"
 import { startPlainPool, startPool } from "./pool.js"
 import { startQuorum, startSingle } from "./qemu.js"
 import type { Target } from "./target.js"
+import { missingTools } from "./tools.js"
 
 const { values: options } = parseArgs({
   options: {
@@ -33,6 +36,8 @@ const { values: options } = parseArgs({
 
 const jobs = JOBS.filter((job) => job.name.includes(options.only))
 if (jobs.length === 0) throw new Error(`no job has "${options.only}" in its name`)
+const missing = missingTools()
+if (missing !== undefined) throw new Error(missing)
 const volumeBytes = Number(options.mib) * 1024 * 1024
 const folder = mkdtempSync(join(options.folder, "rmr-bench-"))
 const targets: Target[] = []
@@ -55,6 +60,7 @@ try {
     say: (line) => process.stderr.write(`${line}\n`),
   })
   console.log(options.json ? JSON.stringify(rows, null, 2) : tableOf(rows))
+  if (rows.some(isShort)) process.exitCode = 1
   for (const { name, pids } of targets) {
     const mebibytes = pids.map((pid) => (residentBytesOf(pid) / 2 ** 20).toFixed(0))
     process.stderr.write(`${name}: resident MiB by process: ${mebibytes.join(", ")}\n`)

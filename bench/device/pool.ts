@@ -7,13 +7,14 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { fileOfRandomBytes } from "./files.js"
-import type { QemuOptions } from "./qemu.js"
+import { type QemuOptions, QUORUM } from "./qemu.js"
 import { freePorts, Processes, type Target, until } from "./target.js"
 
 const COPIES = [1, 2] as const
 
-export function startPool(options: QemuOptions): Promise<Target> {
-  return startWith("ours, two copies", "pool", {}, options)
+export async function startPool(options: QemuOptions): Promise<Target> {
+  const target = await startWith("ours, two copies", "pool", {}, options)
+  return { ...target, judgedBeside: QUORUM }
 }
 
 /** The same without the native addon. */

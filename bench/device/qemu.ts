@@ -41,6 +41,8 @@ int accept(int socket, struct sockaddr *peer, socklen_t *bytes) {
 
 const DAEMON = "qemu-storage-daemon"
 
+export const QUORUM = "QEMU quorum, two copies"
+
 export interface QemuOptions {
   /** Where its files and sockets are; on tmpfs for the figures that are promised. */
   readonly folder: string
@@ -86,7 +88,7 @@ export async function startQuorum({ folder, volumeBytes }: QemuOptions): Promise
     await untilSocket(socket)
     const uri = `nbd+unix:///x?socket=${socket}`
     return {
-      name: "QEMU quorum, two copies",
+      name: QUORUM,
       uri,
       pids: processes.pids,
       stop: () => processes.stop(),

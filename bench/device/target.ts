@@ -15,6 +15,8 @@ export interface Target {
   /** As fio's nbd engine takes it. */
   readonly uri: string
   readonly pids: readonly number[]
+  /** The target beside which it is judged; without one, nothing is promised for it. */
+  readonly judgedBeside?: string
   stop(): Promise<void>
 }
 
