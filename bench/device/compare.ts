@@ -90,7 +90,8 @@ export function isShort({ ratio, must }: Row): boolean {
 
 export function tableOf(rows: readonly Row[]): string {
   const head =
-    "| Job | Target | IOPS (spread) | MB/s | p50 µs | p99 µs | CPU µs/IO | fio µs/IO | Ratio | Must | Verdict |\n" +
+    "| Job | Target | IOPS (spread) | MB/s | p50 µs | p99 µs | CPU µs/IO | fio µs/IO | Ratio " +
+    "| Must | Verdict |\n" +
     "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |"
   const whole = (value: number): string => Math.round(value).toLocaleString("en-US")
   const lines = rows.map((row) => {

@@ -2,8 +2,9 @@
  * Lingering: after a turn, wait awake for the next bytes for a moment before going to sleep.
  *
  * An IO alone passes through processes that all are asleep, and waking one takes longer than its
- * work: a processor that has stopped, a scheduler that has to start it, a loop that has to go round.
- * Whoever waits awake answers that much sooner. It costs time of the processor, so it is done only
+ * work: a processor that has stopped, a scheduler that has to start it, a loop that has to go
+ * round. Whoever waits awake answers that much sooner. It costs time of the processor, so it is
+ * done only
  *
  *  - where the last turn came within the window after the one before: who is asked a hundred times
  *    a second never lingers, and a burst is followed by one window at most;

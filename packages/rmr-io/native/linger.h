@@ -1,4 +1,4 @@
-/* Waiting awake for the next bytes, for a moment, instead of going to sleep at once; see linger.c. */
+/* Waiting awake for the next bytes, for a moment, before going to sleep; see linger.c. */
 #ifndef RMR_LINGER_H
 #define RMR_LINGER_H
 
