@@ -68,11 +68,19 @@ describe("createStore", () => {
 
   it("refuses a place that holds something, and says what", async () => {
     const place = newPlace()
+    const end = place.disk.sizeBytes
     const marks: readonly [string, number, number[]][] = [
       ["ext4", 1080, [0x53, 0xef]],
       ["XFS", 0, [0x58, 0x46, 0x53, 0x42]],
       ["partition table", 510, [0x55, 0xaa]],
+      ["LVM", 512, [...Buffer.from("LABELONE")]],
+      ["ZFS", 200 * 1024, [0x0c, 0xb1, 0xba, 0]],
+      ["swap area", 16_374, [...Buffer.from("SWAPSPACE2")]],
       ["data of somebody else", 100_000, [1]],
+      ["md RAID", end - 8192, [0xfc, 0x4e, 0x2b, 0xa9]],
+      ["md RAID", Math.floor(end / 65_536) * 65_536 - 65_536, [0xfc, 0x4e, 0x2b, 0xa9]],
+      ["DRBD", end - 4096 + 60, [0x83, 0x74, 0x02, 0x6d]],
+      ["GPT", end - 512, [...Buffer.from("EFI PART")]],
     ]
     for (const [what, at, bytes] of marks) {
       place.disk.poke(at, Uint8Array.from(bytes))
@@ -133,6 +141,9 @@ describe("a store that is damaged", () => {
       // An update has written both copies anew.
       place.disk.poke(at, Uint8Array.of(place.disk.peek(at, 1)[0]! ^ 1))
     }
+    await expect(new Opened().open(place)).rejects.toMatchObject({ code: "corrupt" })
+    const { world, env, memory, disk } = place
+    await world.settled(eraseStore({ env, memory, source: disk.source() }), "erase")
     await expect(new Opened().open(place)).rejects.toMatchObject({ code: "not-found" })
   })
 

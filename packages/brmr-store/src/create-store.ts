@@ -96,14 +96,20 @@ export function inspectStore(options: {
   return withFile(options, (_file, io) => readSuperblock(options.source.name, io))
 }
 
-/** The place holds no store afterwards; what data it has is not touched. */
+/**
+ * The place holds no store afterwards, a damaged one included; what data it has is not touched.
+ */
 export async function eraseStore(options: {
   readonly env: Env
   readonly memory: Memory
   readonly source: BlockFileSource
 }): Promise<void> {
   await withFile(options, async (_file, io) => {
-    await readSuperblock(options.source.name, io)
+    try {
+      await readSuperblock(options.source.name, io)
+    } catch (thrown) {
+      if (RmrError.from(thrown).code !== "corrupt") throw thrown
+    }
     const nothing = new Uint8Array(SUPERBLOCK_BYTES)
     for (const copy of [0, 1]) {
       assertWritten(options.source.name, await io.writeDurably(copy * SUPERBLOCK_BYTES, nothing))

@@ -21,6 +21,7 @@ import {
   newestSuperblock,
   SUPERBLOCK_BYTES,
   type Superblock,
+  type SuperblockCopy,
 } from "./superblock.js"
 
 export interface FileStoreOptions {
@@ -72,20 +73,22 @@ export function completeAll(io: MetaIo, { words, count }: BlockBatch): void {
 
 /** The superblock that counts; fails with what is wrong with it. */
 export async function readSuperblock(name: string, io: MetaIo): Promise<Superblock> {
-  const copies: (Superblock | undefined | RmrError)[] = []
+  const copies: SuperblockCopy[] = []
   for (const copy of [0, 1]) {
     try {
       copies.push(decodeSuperblock(await io.read(copy * SUPERBLOCK_BYTES, SUPERBLOCK_BYTES)))
     } catch (thrown) {
       const error = RmrError.from(thrown)
-      if (error.code !== "media-error" && error.code !== "invalid-range") throw error
-      copies.push(undefined)
+      if (error.code === "invalid-range") copies.push("none")
+      else if (error.code === "media-error") copies.push("damaged")
+      else throw error
     }
   }
   const block = newestSuperblock(copies)
   if (block instanceof RmrError) throw block
-  if (block !== undefined) return block
-  throw new RmrError("not-found", `${name} holds no store; create one there`)
+  if (typeof block === "object") return block
+  if (block === "none") throw new RmrError("not-found", `${name} holds no store; create one there`)
+  throw new RmrError("corrupt", `${name} held a store; both copies of its superblock are damaged`)
 }
 
 async function readMetadata(

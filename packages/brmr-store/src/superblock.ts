@@ -39,6 +39,9 @@ export interface Superblock {
   readonly bootId: string
 }
 
+/** What one of the two places holds; `damaged` was one, an error is of a version we cannot read. */
+export type SuperblockCopy = Superblock | "none" | "damaged" | RmrError
+
 const MAGIC = 0x53_42_4d_52 // R M B S
 const BOOT_ID_AT = 128
 const BOOT_ID_BYTES_MAX = 64
@@ -88,11 +91,10 @@ export function looksLikeSuperblock(bytes: Uint8Array): boolean {
   return bytes.length >= 4 && view.getUint32(0, true) === MAGIC
 }
 
-/** The superblock in these bytes; undefined where there is none that is whole. */
-export function decodeSuperblock(bytes: Uint8Array): Superblock | undefined | RmrError {
+export function decodeSuperblock(bytes: Uint8Array): SuperblockCopy {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  if (bytes.length < SUPERBLOCK_BYTES || view.getUint32(0, true) !== MAGIC) return undefined
-  if (crc32c(view, 0, CRC_AT) !== view.getUint32(CRC_AT, true)) return undefined
+  if (bytes.length < SUPERBLOCK_BYTES || view.getUint32(0, true) !== MAGIC) return "none"
+  if (crc32c(view, 0, CRC_AT) !== view.getUint32(CRC_AT, true)) return "damaged"
   const format = view.getUint16(4, true)
   const features = view.getUint32(8, true)
   if (format !== STORE_FORMAT || features !== 0) {
@@ -103,11 +105,11 @@ export function decodeSuperblock(bytes: Uint8Array): Superblock | undefined | Rm
   const area = view.getUint8(13)
   const bootBytes = view.getUint8(14)
   const isKnown = (flags & ~FLAGS_KNOWN) === 0 && pending !== undefined && area <= 1
-  if (!isKnown || bootBytes > BOOT_ID_BYTES_MAX) return undefined
+  if (!isKnown || bootBytes > BOOT_ID_BYTES_MAX) return "damaged"
   const numbers = Array.from({ length: 10 }, (_, nth) =>
     Number(view.getBigUint64(16 + nth * 8, true)),
   )
-  if (!numbers.every((value) => Number.isSafeInteger(value))) return undefined
+  if (!numbers.every((value) => Number.isSafeInteger(value))) return "damaged"
   let bootId = ""
   for (let at = 0; at < bootBytes; at++) {
     bootId += String.fromCharCode(view.getUint8(BOOT_ID_AT + at))
@@ -131,17 +133,16 @@ export function decodeSuperblock(bytes: Uint8Array): Superblock | undefined | Rm
   }
 }
 
-/** The newer of the copies that are whole. */
-export function newestSuperblock(
-  copies: readonly (Superblock | undefined | RmrError)[],
-): Superblock | undefined | RmrError {
+/** The newer of the copies that are whole; where none is, what the place says instead. */
+export function newestSuperblock(copies: readonly SuperblockCopy[]): SuperblockCopy {
   let newest: Superblock | undefined
-  let refused: RmrError | undefined
+  let instead: SuperblockCopy = "none"
   for (const copy of copies) {
-    if (copy instanceof RmrError) refused = copy
-    else if (copy !== undefined && (newest === undefined || copy.sequence > newest.sequence)) {
+    if (copy instanceof RmrError) instead = copy
+    else if (copy === "damaged") instead = instead === "none" ? copy : instead
+    else if (copy !== "none" && (newest === undefined || copy.sequence > newest.sequence)) {
       newest = copy
     }
   }
-  return newest ?? refused
+  return newest ?? instead
 }
