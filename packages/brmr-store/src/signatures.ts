@@ -17,7 +17,7 @@ interface Signature {
 
 const KIB = 1024
 const PAGES = [4, 8, 16, 32, 64].map((kib) => kib * KIB)
-/** Where ZFS keeps its uberblocks: in the second half of a label of 256 KiB, which one is chance. */
+/** Where ZFS keeps uberblocks: in the second half of a label of 256 KiB; which is chance. */
 const UBERBLOCKS = Array.from({ length: 128 }, (_, nth) => (128 + nth) * KIB)
 
 const SIGNATURES: readonly Signature[] = [
