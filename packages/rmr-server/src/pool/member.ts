@@ -30,6 +30,7 @@ import {
   maxView,
   NO_VIEW,
   POOL_METADATA_CELL,
+  RmrError,
   STATE_CELL,
 } from "@rmr/core"
 import type { MemberVolume } from "./member-volume.js"
@@ -54,6 +55,8 @@ export class Member {
   private savedNow: SavedPoolMetadata | undefined
   private volumeNow: MemberVolume | undefined
   private readonly since: ViewNumber[] = []
+  /** Marks or clears could not be made durable: this member keeps no promise any more (M1). */
+  onMapsLost: (error: RmrError) => void = () => undefined
   private saving: Promise<void> = Promise.resolve()
 
   constructor(parts: MemberParts) {
@@ -210,10 +213,12 @@ export class Member {
 
   /**
    * Whoever takes cells of the maps does so after those before it are durable: else "nothing has
-   * changed" would be said of what is still on its way.
+   * changed" would be said of what is still on its way. What cannot be kept is told here, whoever
+   * asked for it: cells that were taken are not asked for again.
    */
   private inOrder(run: () => Promise<void>): Promise<void> {
     this.saving = this.saving.then(run)
+    this.saving.catch((thrown: unknown) => this.onMapsLost(RmrError.from(thrown)))
     return this.saving
   }
 

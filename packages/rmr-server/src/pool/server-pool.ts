@@ -114,6 +114,7 @@ export class ServerPool {
       await jobs.store.close()
       throw thrown
     }
+    pool.member.onMapsLost = (error) => pool.fail(error)
     pool.move("registered", "store-added")
     pool.takeUp()
     if (pool.member.record !== undefined) pool.move("no-io", "join-assemble")

@@ -184,6 +184,33 @@ describe("a member whose store has failed", () => {
     })
   })
 
+  it("M1: says so when marks cannot be kept while it drains, instead of refusing for ever", async () => {
+    await tell(65, { nodes: 2, minNormal: 1 }, async (sim) => {
+      await sim.startAll()
+      const first = await sim.create()
+      const user = userOf(first)
+      sim.nodes[1]!.kill()
+      expect(await user.write(0, pattern(1, 4096))).toBe(STATUS_OK)
+      expect(await user.write(sim.chunkSizeBytes, pattern(2, 4096))).toBe(STATUS_OK)
+      const node = sim.nodes[0]!
+      // The client only blinks; what it resumes at drains, and has marks to make durable.
+      node.store.failNextCommit()
+      const session = first.pool.legs[0]?.link.session
+      if (session !== undefined) severSession(session)
+      for (let nth = 0; nth < 1000 && node.pool?.lastFailure === undefined; nth++) {
+        await pause(sim, 10)
+      }
+      expect(node.pool?.lastFailure?.code).toBe("io-error")
+      expect(node.pool?.state.state).toBe("no-io")
+      sim.killClient(first)
+      node.kill()
+      await node.start()
+      const second = await openSoon(sim)
+      expect(second.pool.record.normal).toBe(1)
+      expect(await userOf(second).read(0, 4096)).toEqual(pattern(1, 4096))
+    })
+  })
+
   it("I5: serves nothing when it was a copy whose flush has failed", async () => {
     await tell(64, { nodes: 2, minNormal: 1 }, async (sim) => {
       await sim.startAll()
