@@ -98,6 +98,17 @@ describe("LastIo", () => {
     expect(target.entries().map((entry) => entry.sequence)).toEqual([900, 20, 18])
   })
 
+  it("W6: forgets what was given up and what its unit recorded before, and nothing later", () => {
+    const left = (epoch: number, sequence: number): (number | undefined)[] => {
+      const lastIo = someLastIo()
+      lastIo.forgetUpTo(1, epoch, sequence)
+      lastIo.forgetUpTo(2, epoch, sequence)
+      return [lastIo.entryOf(unitId(1))?.sequence, lastIo.entries().length]
+    }
+    expect([left(3, 17), left(3, 18), left(4, 1)]).toEqual(Array(3).fill([undefined, 2]))
+    expect([left(3, 16), left(2, 99)]).toEqual(Array(2).fill([17, 3]))
+  })
+
   it("S10: holds a mutation that it recorded, and every older one of its unit", () => {
     const lastIo = someLastIo()
     const isHeld = (unitNumber: number, epoch: number, sequence: number): boolean =>

@@ -103,10 +103,15 @@ export class LastIo {
     )
   }
 
-  /** Forgets a mutation that was given up, if it is the newest of its unit (W6, RT-53). */
-  forget(unit: number, epoch: number, sequence: number): void {
-    if (this.epochs[unit] !== epoch || this.sequences[unit] !== sequence) return
-    if (epoch === NO_EPOCH) return
+  /**
+   * Forgets a mutation that was given up (W6, RT-53), and what its unit recorded before it: that
+   * was resolved when the unit was used again. Of members that have heard of it and such that have
+   * not, none then waits for what the others have forgotten (S10, RT-58).
+   */
+  forgetUpTo(unit: number, epoch: number, sequence: number): void {
+    const recorded = this.epochs[unit]
+    if (recorded === undefined || recorded === NO_EPOCH) return
+    if ((recorded - epoch || this.sequences[unit]! - sequence) > 0) return
     this.epochs[unit] = NO_EPOCH
     this.sequences[unit] = 0
   }

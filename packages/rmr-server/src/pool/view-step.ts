@@ -79,7 +79,8 @@ function hasApplied(
   return lastIo.holds({ unit, epoch, sequence }) && !underWay.isUnderWay(unit, epoch, sequence)
 }
 
-/** W6: a mutation that was given up has become suspicion, and last io forgets it (RT-53). */
+/** W6: a mutation that was given up has become suspicion (RT-53); what came before it is resolved. */
 function forgetGivenUp(volume: MemberVolume, range: MutationRange): void {
-  volume.lastIo.forget(range.unit, range.epoch, range.sequence)
+  if (range.sequence === 0) return
+  volume.lastIo.forgetUpTo(range.unit, range.epoch, range.sequence)
 }

@@ -121,6 +121,37 @@ describe("a pool that too few members answer", () => {
   })
 })
 
+describe("a mutation that was given up", () => {
+  it("S10: takes the memory of those before it in its unit along, so that copies go on", async () => {
+    // One io unit: every mutation follows the one before it there.
+    await tell(
+      66,
+      { nodes: 2, minNormal: 2, queueDepth: 1, times: { noLegMs: 400 } },
+      async (sim) => {
+        await sim.startAll()
+        const client = await sim.create()
+        const user = userOf(client)
+        expect(await user.write(0, pattern(1, 4096))).toBe(STATUS_OK)
+        const { name } = sim.nodes[1]!.host
+        // It reaches one member, is given up, and both hear that it is uncertain.
+        sim.network.cut(client.host.name, name)
+        sim.network.cut(name, client.host.name)
+        expect(await user.write(4096, pattern(2, 4096))).not.toBe(STATUS_OK)
+        while (client.pool.legs[1]?.link.session !== undefined) await pause(sim, 100)
+        sim.network.heal()
+        // The chunk becomes suspect at both. The member that is not elected copies it, though it
+        // remembers the first write, and the other one remembers nothing of that unit.
+        const isClean = (): boolean => sim.nodes[1]!.pool!.member.volume!.maps.own.isEmpty
+        for (let nth = 0; nth < 100 && client.pool.record.mapVersion.version < 3; nth++) {
+          await pause(sim, 100)
+        }
+        for (let nth = 0; nth < 100 && !isClean(); nth++) await pause(sim, 100)
+        expect([client.pool.record.mapVersion.version, isClean()]).toEqual([3, true])
+      },
+    )
+  })
+})
+
 describe("a member that is well", () => {
   it("P7: stays in the view when bytes are hurt on the way to it", async () => {
     await tell(57, {}, async (sim) => {
