@@ -103,7 +103,7 @@ describe("LastIo", () => {
       const lastIo = someLastIo()
       lastIo.forgetUpTo(1, epoch, sequence)
       lastIo.forgetUpTo(2, epoch, sequence)
-      return [lastIo.entryOf(unitId(1))?.sequence, lastIo.entries().length]
+      return [lastIo.entryOf(unit(1))?.sequence, lastIo.entries().length]
     }
     expect([left(3, 17), left(3, 18), left(4, 1)]).toEqual(Array(3).fill([undefined, 2]))
     expect([left(3, 16), left(2, 99)]).toEqual(Array(2).fill([17, 3]))

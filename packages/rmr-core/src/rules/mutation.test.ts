@@ -7,9 +7,15 @@ import {
   type MutationProgress,
   meaningOfAnswer,
   progressAfterView,
+  takesBackDone,
   unanswered,
 } from "./mutation.js"
-import { CHUNK_REAL, CHUNK_SUSPECT_CACHE_LOST, CHUNK_SUSPECT_IN_FLIGHT } from "./rank.js"
+import {
+  CHUNK_CLEAN,
+  CHUNK_REAL,
+  CHUNK_SUSPECT_CACHE_LOST,
+  CHUNK_SUSPECT_IN_FLIGHT,
+} from "./rank.js"
 
 const A = setOf(0)
 const B = setOf(1)
@@ -76,6 +82,11 @@ describe("a mutation", () => {
     expect(answerWithoutCopy(CHUNK_REAL)).toBe("no-clean-copy")
     expect(answerWithoutCopy(CHUNK_SUSPECT_IN_FLIGHT)).toBe("hold")
     expect(answerWithoutCopy(CHUNK_SUSPECT_CACHE_LOST)).toBe("hold")
+  })
+
+  it("V2 done is taken back by who lacks the bytes, not by who only suspects them (RT-59)", () => {
+    expect([CHUNK_CLEAN, CHUNK_SUSPECT_IN_FLIGHT].map(takesBackDone)).toEqual([false, false])
+    expect([CHUNK_REAL, CHUNK_SUSPECT_CACHE_LOST].map(takesBackDone)).toEqual([true, true])
   })
 
   it("names who has not answered", () => {

@@ -7,7 +7,7 @@
  */
 import type { ErrorCode } from "../errors.js"
 import { has, isSubset, type MemberSet, slotsOf, without } from "./member-set.js"
-import { CHUNK_REAL } from "./rank.js"
+import { CHUNK_CLEAN, CHUNK_REAL, CHUNK_SUSPECT_IN_FLIGHT } from "./rank.js"
 import type { View } from "./view-change.js"
 
 /** What a leg's answer means for the mutation. */
@@ -45,6 +45,16 @@ export function answerWithoutCopy(ownByte: number): "no-clean-copy" | "hold" {
   return ownByte === CHUNK_REAL ? "no-clean-copy" : "hold"
 }
 
+/**
+ * V2: has a member whose chunk has this byte lost what it had done there (RT-48)? A read error
+ * makes the chunk real. What was in flight beside a mutation that is done only makes it suspect:
+ * the bytes are there, and no copy takes their place that does not hold them (S10). Were they
+ * taken back too, a mutation that was given up would fail every other one of its chunk (RT-59).
+ */
+export function takesBackDone(ownByte: number): boolean {
+  return ownByte !== CHUNK_CLEAN && ownByte !== CHUNK_SUSPECT_IN_FLIGHT
+}
+
 export interface MutationProgress {
   /** N of the view it was sent under. */
   readonly sentTo: MemberSet
@@ -74,8 +84,8 @@ export type MutationDecision =
 
 /**
  * V2, W3: what is left of the progress when a view becomes effective. `carriesRange`: the view
- * lists the mutation. `takenBack`: members that said, in their answer to the view change, that the
- * chunk is dirty in their own map: a read error has cost them what they had done (RT-48). Marks for
+ * lists the mutation. `takenBack`: members that said, in their answer to the view change, that a
+ * read error has cost them what they had done (`takesBackDone`, RT-48). Marks for
  * the absent are asked for again, since more are absent now (RT-52).
  */
 export function progressAfterView(

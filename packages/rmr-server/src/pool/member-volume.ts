@@ -19,6 +19,7 @@ import {
   RANK_REAL,
   type RestartClass,
   rankOfByte,
+  takesBackDone,
 } from "@rmr/core"
 import type { HotExtents } from "./hot-extents.js"
 import type { PoolMaps } from "./pool-maps.js"
@@ -64,14 +65,16 @@ export function markOwn(
   return count
 }
 
-/** Whether any own chunk of a byte range is dirty. */
-export function isOwnDirty(
-  { geometry, maps }: MemberVolume,
-  offset: number,
-  length: number,
-): boolean {
+/** Whether what was done in this byte range is lost in part (V2, RT-48). */
+export function hasLost({ geometry, maps }: MemberVolume, offset: number, length: number): boolean {
+  const { own } = maps
   const first = geometry.chunkOf(offset)
-  return maps.own.nextDirty(first, first + geometry.chunkSpan(offset, length)) !== NO_CHUNK
+  const end = first + geometry.chunkSpan(offset, length)
+  let chunk = own.nextDirty(first, end)
+  for (; chunk !== NO_CHUNK; chunk = own.nextDirty(chunk + 1, end)) {
+    if (takesBackDone(own.byteOf(chunk))) return true
+  }
+  return false
 }
 
 /**

@@ -9,7 +9,7 @@
 import type { MutationRange, PoolMetadata, RangeMarking, TakenBack } from "@rmr/core"
 import { decideMarksAtViewChange, QUEUE_DEPTH_MAX, RANK_IN_FLIGHT, slotsOf } from "@rmr/core"
 import { absentOf, type Member } from "./member.js"
-import { isOwnDirty, type MemberVolume, markListed, markOwn } from "./member-volume.js"
+import { hasLost, type MemberVolume, markListed, markOwn } from "./member-volume.js"
 
 export interface ViewStep {
   readonly markings: readonly RangeMarking[]
@@ -43,7 +43,7 @@ export function stepToView(
       continue
     }
     // A client lists what it waits for first, so that these indexes are small.
-    if (nth < QUEUE_DEPTH_MAX && isOwnDirty(volume, range.offset, range.length)) {
+    if (nth < QUEUE_DEPTH_MAX && hasLost(volume, range.offset, range.length)) {
       takenBack.push({ range: nth })
     }
     if (absent === 0) {
@@ -79,7 +79,7 @@ function hasApplied(
   return lastIo.holds({ unit, epoch, sequence }) && !underWay.isUnderWay(unit, epoch, sequence)
 }
 
-/** W6: a mutation that was given up has become suspicion (RT-53); what came before it is resolved. */
+/** W6: what was given up has become suspicion (RT-53), and what came before it is resolved. */
 function forgetGivenUp(volume: MemberVolume, range: MutationRange): void {
   if (range.sequence === 0) return
   volume.lastIo.forgetUpTo(range.unit, range.epoch, range.sequence)

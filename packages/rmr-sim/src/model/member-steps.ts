@@ -13,6 +13,7 @@ import {
   type MutationProgress,
   type RestartClass,
   strongerByte,
+  takesBackDone,
   type UnitRecord,
 } from "@rmr/core"
 import type { RuleTable } from "./rule-table.js"
@@ -187,7 +188,7 @@ export function persistView(rules: RuleTable, s: State, v: number, m: number): v
     if (w !== 0) markListed(rules, s, m, x, get(s, at + M_LAST_IO) === w)
   }
   if (isUncertain && rules.givenUpIsRefused && get(s, at + M_LAST_IO) === w) s[at + M_LAST_IO] = 0
-  if (w !== 0 && w !== UNNAMED && get(s, at + M_OWN) !== CHUNK_CLEAN) takeBack(rules, s, v, w, m)
+  if (w !== 0 && w !== UNNAMED && takesBackDone(get(s, at + M_OWN))) takeBack(rules, s, v, w, m)
   s[at + M_RECORD] = v
   s[at + M_SEEN] = laterView(s, v, get(s, at + M_SEEN))
   s[view + V_PERSISTED] = get(s, view + V_PERSISTED) | (1 << m)
