@@ -38,6 +38,7 @@ import {
   specOf,
   ZERO_UUID,
 } from "@rmr/core"
+import { CommandMemory } from "./command-memory.js"
 
 export interface LinkParts {
   readonly env: Env
@@ -68,12 +69,15 @@ export interface AskOptions {
 
 interface Waiting {
   readonly lane: Lane
+  /** Its deadline is over, and nobody waits for its answer: it is not sent any more. */
+  isOver: boolean
   send(): boolean
 }
 
 export class Link {
   readonly address: string
   private readonly parts: LinkParts
+  private readonly commandMemory: CommandMemory
   private sessionNow: Session | undefined
   private agreementNow: Agreement | undefined
   private dialing: Promise<void> | undefined
@@ -84,6 +88,7 @@ export class Link {
   constructor(address: string, parts: LinkParts) {
     this.address = address
     this.parts = parts
+    this.commandMemory = new CommandMemory(parts.memory)
   }
 
   /** The session, while it is up and greeted. */
@@ -134,6 +139,7 @@ export class Link {
     }
     return new Promise<ReplyOf<K>>((resolve, reject) => {
       const timer = this.parts.env.clock.schedule(deadlineMs, () => {
+        request.isOver = true
         const words = `${this.address} has not answered ${command.kind} for ${deadlineMs} ms`
         reject(new RmrError("deadline", words))
       })
@@ -145,14 +151,15 @@ export class Link {
       const { lane } = specOf(command.kind)
       const request: Waiting = {
         lane: lane === "sync" ? LANE_SYNC : LANE_CONTROL,
-        send: () => this.send(session, request.lane, command, roomBytes, settle),
+        isOver: false,
+        send: () => request.isOver || this.send(session, request.lane, command, roomBytes, settle),
       }
       if (!request.send()) this.waiting.push(request)
     })
   }
 
-  /** A command has ended: whoever waits for a credit goes on. */
-  private sendWaiting(): void {
+  /** A command has ended, or memory is free: whoever waits for a credit or for memory goes on. */
+  private readonly sendWaiting = (): void => {
     const { waiting } = this
     this.waiting = []
     for (const request of waiting) if (!request.send()) this.waiting.push(request)
@@ -170,6 +177,7 @@ export class Link {
       settle(new RmrError("link-lost", `the session with ${this.address} is down`))
       return true
     }
+    const { commandMemory } = this
     const { memory } = this.parts
     const out = commandPayloadBytes(command)
     const most = Math.min(
@@ -178,18 +186,18 @@ export class Link {
     )
     const room = out > 0 ? 0 : Math.min(roomBytes ?? ROOM_BYTES, most)
     const bytes = out > 0 ? out : room
-    const lease = bytes === 0 ? NO_LEASE : memory.lease(bytes)
+    const lease = bytes === 0 ? NO_LEASE : commandMemory.take(bytes, this.sendWaiting)
     if (bytes > 0 && lease === NO_LEASE) return false
     const slot = session.reserve(lane)
     if (slot === NO_SLOT) {
-      if (lease !== NO_LEASE) memory.release(lease)
+      commandMemory.give(lease)
       return false
     }
     const payload = out > 0 ? leaseBytes(memory, lease, 0, out) : new Uint8Array(0)
     const headerBytes = encodeCommand(session.slots, slot, command, payload)
     const token = this.parts.takeToken((status, headers, at, length, payloadBytes) => {
       settle(this.read(command, lease, status, headers, at, length, payloadBytes))
-      if (lease !== NO_LEASE) memory.release(lease)
+      commandMemory.give(lease)
       this.sendWaiting()
     })
     const direction = out > 0 ? PAYLOAD_OUT : PAYLOAD_BACK
@@ -255,6 +263,7 @@ export class Link {
   async close(): Promise<void> {
     this.isClosed = true
     await this.sessionNow?.close()
+    this.commandMemory.close()
   }
 
   private async dialAndGreet(deadlineMs: number): Promise<void> {
@@ -264,6 +273,12 @@ export class Link {
     if (this.isClosed) {
       await session.close()
       throw new RmrError("closed", "the link was closed meanwhile")
+    }
+    try {
+      this.commandMemory.keepSpare()
+    } catch (thrown) {
+      await session.close()
+      throw thrown
     }
     this.sessionNow = session
     const leftMs = Math.max(1, deadlineMs - (env.clock.nowMs() - startMs))

@@ -95,6 +95,7 @@ describe("a pool without faults", () => {
       await verify(user, oracle, 2)
       await user.volume.close()
       await client.pool.close()
+      await client.registry.close()
       expect(client.memory.stats().leaseCount).toBe(0)
     })
   })

@@ -1,5 +1,5 @@
 /** Small failures of simulated pools that once grew: each story is a defect that was. */
-import { STATUS_OK, statusOf } from "@rmr/core"
+import { type Lease, NO_LEASE, STATUS_OK, statusOf } from "@rmr/core"
 import { severSession } from "@rmr/testkit"
 import { openSoon, pattern, pause, tell, userOf } from "./story.js"
 
@@ -179,6 +179,29 @@ describe("a mutation that its only medium refuses", () => {
         }
         expect(await refused).not.toBe(STATUS_OK)
         expect(new Set(await Promise.all(others))).toEqual(new Set([STATUS_OK]))
+      }
+    })
+  })
+})
+
+describe("a client whose payload memory is full", () => {
+  it("W8: changes the view all the same, for the writes that fill it wait for that", async () => {
+    await tell(68, {}, async (sim) => {
+      await sim.startAll()
+      const client = await sim.create()
+      const user = userOf(client)
+      const { memory } = client
+      sim.nodes[2]!.kill()
+      const writes = [1, 2, 3, 4].map((nth) => user.write(nth * 4096, pattern(nth, 4096)))
+      const rest: Lease[] = []
+      for (let lease = memory.lease(4096); lease !== NO_LEASE; lease = memory.lease(4096)) {
+        rest.push(lease)
+      }
+      expect(await Promise.all(writes)).toEqual(Array(4).fill(STATUS_OK))
+      expect(client.pool.record.normal).toBe(3)
+      for (const lease of rest) memory.release(lease)
+      for (const nth of [1, 2, 3, 4]) {
+        expect(await user.read(nth * 4096, 4096)).toEqual(pattern(nth, 4096))
       }
     })
   })
