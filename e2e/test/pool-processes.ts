@@ -90,6 +90,8 @@ export class RmrDaemon {
 }
 
 export interface PoolOptions {
+  /** Further lines of each `[storage]`. */
+  readonly storage?: string
   /** Lines of configuration, behind those of each storage node's pool. */
   readonly storagePool?: string
   /** Where the store of a member is; default in the folder. */
@@ -129,7 +131,11 @@ export async function startPool(
     const shape = `store = "${storeOf(id)}"\nsize = ${sizeBytes}\n${options.storagePool ?? ""}`
     const pool = `name = "vault"\nmember = ${id}\n${shape}`
     const listen = `listen = ["tcp://127.0.0.1:${ports[nth]}"]`
-    return new RmrDaemon(folder, `storage-${id}`, `[storage]\n${listen}\n[[storage.pool]]\n${pool}`)
+    return new RmrDaemon(
+      folder,
+      `storage-${id}`,
+      `[storage]\n${listen}\n${options.storage ?? ""}\n[[storage.pool]]\n${pool}`,
+    )
   })
   const members = ids.map((id, nth) => `"${id}@tcp://127.0.0.1:${ports[nth]}"`).join(", ")
   const socket = join(folder, "nbd.sock")
