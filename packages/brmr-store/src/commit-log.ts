@@ -11,7 +11,7 @@
  * not whole with whole ones behind it is a bad spot, and the last one was never answered for.
  */
 import type { CellKind } from "@rmr/core"
-import { assert, CELL_KINDS, RmrError, STATUS_OK } from "@rmr/core"
+import { assert, CELL_KINDS, COMMIT_BYTES_MAX, RmrError, STATUS_OK } from "@rmr/core"
 import {
   alignUp,
   cellEntry,
@@ -28,9 +28,11 @@ import {
   FRAME_ALIGN,
   FRAME_HEAD_BYTES,
   type FrameEntry,
+  type FrameHead,
   frameBytesOf,
   headBytesOf,
   hotEntry,
+  isHeadOf,
   isWhole,
 } from "./frame.js"
 import type { MetaIo } from "./meta-io.js"
@@ -127,7 +129,9 @@ export class CommitLog {
     if (status !== STATUS_OK) return status
     const head = decodeHead(viewOf(frame), this.area.generation)
     assert(head !== undefined, "a frame that was made can be read")
-    for (const entry of head.entries) this.apply(entry, this.end, frame)
+    for (const entry of head.entries) {
+      this.apply(entry, frame.subarray(entry.at, entry.at + entry.bytes))
+    }
     this.frames++
     this.end += frame.length
     return STATUS_OK
@@ -159,22 +163,26 @@ export class CommitLog {
     return next
   }
 
-  /** Reads the log back. `frames` is how many there must be, where that is known. */
+  /**
+   * Reads the log back. `frames` is how many there must be, where that is known. Bodies are not
+   * read, but for those of the hot set and of the last frame, which may have been on its way.
+   */
   async replay(frames: number | undefined): Promise<void> {
     const { start, bytes } = this.area
-    while (this.end + this.alignBytes <= start + bytes) {
-      const frame = await this.readFrame(this.end)
-      if (frame === undefined) break
-      const { head, content } = frame
-      const isTorn = !head.entries.every((entry) => isWhole(content, entry))
-      const isLast = frames === undefined ? !(await this.hasFrameBehind(head.frameBytes)) : false
-      if (isTorn && isLast) break
-      for (const entry of head.entries) this.apply(entry, this.end, content)
+    while (this.frames !== frames && this.end + this.alignBytes <= start + bytes) {
+      const head = await this.readHead(this.end)
+      if (head === undefined) break
+      const { frameBytes, entries } = head
+      const mayBeLast = frames === undefined && !(await this.hasFrameBehind(frameBytes))
+      if (mayBeLast && !(await this.areWhole(entries))) break
+      for (const entry of entries) {
+        this.apply(entry, isOfCell(entry) ? NO_BYTES : await this.bodyOf(entry))
+      }
       this.frames++
-      this.end += head.frameBytes
-      if (this.frames === frames) return
+      this.end += frameBytes
     }
-    if (frames !== undefined && this.frames < frames) {
+    if (this.frames === frames) return
+    if (frames !== undefined) {
       const words = `the commit log has ${this.frames} frames that can be read, of ${frames}`
       throw new RmrError("corrupt", words)
     }
@@ -196,24 +204,43 @@ export class CommitLog {
     }
   }
 
-  private async readFrame(
-    at: number,
-  ): Promise<
-    | { readonly head: NonNullable<ReturnType<typeof decodeHead>>; readonly content: Uint8Array }
-    | undefined
-  > {
+  /** The head of the frame that comes next in this log, if it is there. */
+  private async readHead(at: number): Promise<FrameHead | undefined> {
+    const { start, bytes } = this.area
+    const head = await this.anyHead(at)
+    if (head === undefined || head.sequence !== this.frames + 1) return undefined
+    const isRoomy = head.frameBytes >= FRAME_HEAD_BYTES + head.entries.length * ENTRY_BYTES
+    return isRoomy && at + head.frameBytes <= start + bytes ? head : undefined
+  }
+
+  /** The head of any frame of this log at this place, however long it is. */
+  private async anyHead(at: number): Promise<FrameHead | undefined> {
     const { generation, start, bytes } = this.area
     const first = await this.readOrZero(at, this.alignBytes)
     const headBytes = headBytesOf(viewOf(first), generation)
-    if (headBytes < FRAME_HEAD_BYTES || at + headBytes > start + bytes) return undefined
-    const longer =
-      headBytes <= first.length
-        ? first
-        : await this.readOrZero(at, alignUp(headBytes, this.alignBytes))
-    const head = decodeHead(viewOf(longer), generation)
-    if (head === undefined || head.sequence !== this.frames + 1) return undefined
-    if (head.frameBytes < headBytes || at + head.frameBytes > start + bytes) return undefined
-    return { head, content: await this.readOrZero(at, head.frameBytes) }
+    if (headBytes === 0 || at + headBytes > start + bytes) return undefined
+    if (headBytes <= first.length) return decodeHead(viewOf(first), generation)
+    const whole = await this.readOrZero(at, alignUp(headBytes, this.alignBytes))
+    return decodeHead(viewOf(whole), generation)
+  }
+
+  /** Whether all bodies of the frame at the end are what was written. */
+  private async areWhole(entries: readonly EntryPlace[]): Promise<boolean> {
+    for (const entry of entries) {
+      if (!isWhole(await this.bodyOf(entry), { ...entry, at: 0 })) return false
+    }
+    return true
+  }
+
+  /** Of the frame at the end. What cannot be read counts as zeroes here, too. */
+  private async bodyOf({ at, bytes }: EntryPlace): Promise<Uint8Array> {
+    if (bytes === 0) return NO_BYTES
+    try {
+      return await this.io.read(this.end + at, bytes)
+    } catch (thrown) {
+      if (RmrError.from(thrown).code !== "media-error") throw thrown
+      return new Uint8Array(bytes)
+    }
   }
 
   /** What the medium cannot read counts as zeroes, which no checksum takes for anything else. */
@@ -236,23 +263,25 @@ export class CommitLog {
 
   /** Whether some frame of this log lies behind the one at the end: then that one is no tail. */
   private async hasFrameBehind(frameBytes: number): Promise<boolean> {
-    const { generation, start, bytes } = this.area
+    const { start, bytes } = this.area
     const limit = Math.min(start + bytes, this.end + frameBytes + LOOK_AHEAD_BYTES)
-    for (let at = this.end + frameBytes; at + this.alignBytes <= limit; at += this.alignBytes) {
-      const block = await this.readOrZero(at, this.alignBytes)
-      const view = viewOf(block)
-      const headBytes = headBytesOf(view, generation)
-      if (headBytes === 0 || headBytes > block.length) continue
-      const head = decodeHead(view, generation)
-      if (head !== undefined && head.sequence > this.frames + 1) return true
+    for (let from = this.end + frameBytes; from < limit; from += LOOK_BYTES) {
+      const length = Math.min(LOOK_BYTES, limit - from)
+      const view = viewOf(await this.readOrZero(from, length))
+      for (let at = 0; at < length; at += this.alignBytes) {
+        if (!isHeadOf(view, at, this.area.generation)) continue
+        const head = await this.anyHead(from + at)
+        if (head !== undefined && head.sequence > this.frames + 1) return true
+      }
     }
     return false
   }
 
-  private apply(entry: EntryPlace, frameAt: number, frame: Uint8Array): void {
+  /** An entry of the frame at the end, and its body where that is of the hot set. */
+  private apply(entry: EntryPlace, body: Uint8Array): void {
     const { type, kind, index, at, bytes, crc } = entry
-    const place = { at: frameAt + at, bytes, crc, isDamaged: type === ENTRY_DAMAGED }
-    if (type === ENTRY_CELL || type === ENTRY_REMOVED || type === ENTRY_DAMAGED) {
+    const place = { at: this.end + at, bytes, crc, isDamaged: type === ENTRY_DAMAGED }
+    if (isOfCell(entry)) {
       const cells = this.cells[kind]
       if (cells === undefined) throw new RmrError("corrupt", `there is no kind of cell ${kind}`)
       this.liveBytes -= sizeOf(cells.get(index))
@@ -262,11 +291,11 @@ export class CommitLog {
       return
     }
     this.hotPlace = place
-    if (!isWhole(frame, entry)) {
+    if (!isWhole(body, { ...entry, at: 0 })) {
       this.isHotDamaged = true
       return
     }
-    const extents = extentsOf(frame.subarray(at, at + bytes))
+    const extents = extentsOf(body)
     if (type === ENTRY_SNAPSHOT) this.hot.clear()
     for (const extent of extents) {
       if (type === ENTRY_COOL) this.hot.delete(extent)
@@ -281,8 +310,15 @@ export class CommitLog {
   }
 }
 
-/** A frame is at most a commit long; behind more than that nothing of the same crash can lie. */
-const LOOK_AHEAD_BYTES = 256 * 1024
+const NO_BYTES = new Uint8Array(0)
+/** So far behind a frame that is not whole another one can begin: a frame is a commit and a head. */
+const LOOK_AHEAD_BYTES = 2 * COMMIT_BYTES_MAX
+/** As much is read at a time when looking for one. */
+const LOOK_BYTES = 64 * 1024
+
+function isOfCell({ type }: EntryPlace): boolean {
+  return type === ENTRY_CELL || type === ENTRY_REMOVED || type === ENTRY_DAMAGED
+}
 
 function sizeOf(place: CellPlace | undefined): number {
   return place === undefined ? 0 : place.bytes + ENTRY_BYTES

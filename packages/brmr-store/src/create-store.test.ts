@@ -1,13 +1,22 @@
 /** Making, refusing, inspecting and erasing stores, and what is found where a store is damaged. */
-import type { Env, Memory, Store } from "@rmr/core"
+import type { CellWrite, Env, Memory, Store } from "@rmr/core"
 import { buddyMemory, STATUS_OK } from "@rmr/core"
 import { type SimDisk, simDisk, type World } from "@rmr/testkit"
 import { nodeWorld } from "@rmr/testkit/node"
-import { createStore, eraseStore, inspectStore, storeBytes } from "./create-store.js"
+import {
+  createStore,
+  eraseStore,
+  inspectStore,
+  type StoreShape,
+  storeBytes,
+} from "./create-store.js"
 import { fileStore } from "./open-store.js"
 import { SUPERBLOCK_BYTES } from "./superblock.js"
 
 const SHAPE = { sizeBytes: 1024 * 1024, extentBytes: 65_536, hotExtentsMax: 16 }
+
+/** Room for the map pages of a volume that may grow. */
+const WIDE = { ...SHAPE, sizeBytesMax: 40 * 512 * 1024 * 1024 }
 
 interface Place {
   readonly world: World
@@ -23,12 +32,14 @@ function newPlace(sizeBytes = storeBytes(SHAPE)): Place {
   return { world, env: world.env, memory, disk }
 }
 
-const create = ({ world, env, memory, disk }: Place, isForced = false): Promise<void> =>
-  world.settled(
-    createStore({ env, memory, source: disk.source(), isForced, ...SHAPE }),
+const create = (place: Place, isForced = false, shape: StoreShape = SHAPE): Promise<void> => {
+  const { world, env, memory, disk } = place
+  return world.settled(
+    createStore({ env, memory, source: disk.source(), isForced, ...shape }),
     "create",
     1e9,
   )
+}
 
 /** Completions resolve what waits for them, by token. */
 class Opened {
@@ -161,6 +172,57 @@ describe("a store that is damaged", () => {
     const log = 2 * SUPERBLOCK_BYTES
     place.disk.poke(log + 2 * 4096 + 4, Uint8Array.of(0))
     await expect(new Opened().open(place)).rejects.toMatchObject({ code: "corrupt" })
+  })
+})
+
+describe("a store that was open when its log was damaged", () => {
+  const cell = (version: number, bytes = 1) =>
+    ({ kind: "pool-metadata", index: 0, bytes: new Uint8Array(bytes).fill(version) }) as const
+  const pages = (count: number, version: number): CellWrite[] =>
+    Array.from({ length: count }, (_, nth) => {
+      return { kind: "map-page", index: nth, bytes: Uint8Array.of(version) }
+    })
+  const log = 2 * SUPERBLOCK_BYTES
+
+  /** Commits these, one after another, and dies. The first frame of the log is of its creation. */
+  async function killedAfter(commits: readonly (readonly CellWrite[])[]): Promise<Place> {
+    const place = newPlace(storeBytes(WIDE))
+    await create(place, false, WIDE)
+    const opened = new Opened()
+    await opened.open(place)
+    for (const cells of commits) {
+      const status = opened.ask((one, token) => one.commit(token, cells))
+      expect(await place.world.settled(status, "commit")).toBe(STATUS_OK)
+    }
+    place.disk.powerCut("lost")
+    return place
+  }
+
+  it("S19: takes no bad spot before a frame with a long head for the end", async () => {
+    const place = await killedAfter([[cell(1)], pages(300, 2)])
+    // In the body of the first commit: it was told, so its cell is damaged, and not absent.
+    place.disk.poke(log + 4096 + 32 + 24, Uint8Array.of(9))
+    const store = await new Opened().open(place)
+    const reading = place.world.settled(store.readCell("pool-metadata", 0), "cell")
+    await expect(reading).rejects.toMatchObject({ code: "corrupt" })
+    expect(store.cellIndexes("map-page")).toHaveLength(300)
+    await place.world.settled(store.close(), "close")
+  })
+
+  it("S19: is refused where the head of a long frame is gone before others", async () => {
+    const place = await killedAfter([[cell(1, 256 * 1024), ...pages(8, 1)], [cell(2)]])
+    place.disk.poke(log + 4096, new Uint8Array(64))
+    await expect(new Opened().open(place)).rejects.toMatchObject({ code: "corrupt" })
+  })
+
+  it("S9: forgets a last frame that is not whole, and nothing before it", async () => {
+    const place = await killedAfter([[cell(1)], [cell(2)]])
+    place.disk.poke(log + 2 * 4096 + 32 + 24, Uint8Array.of(9))
+    const opened = new Opened()
+    const store = await opened.open(place)
+    const found = await place.world.settled(store.readCell("pool-metadata", 0), "cell")
+    expect(found).toEqual(Uint8Array.of(1))
+    await place.world.settled(store.close(), "close")
   })
 })
 

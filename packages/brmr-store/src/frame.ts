@@ -113,10 +113,16 @@ export function encodeFrame(
   return bytes
 }
 
+/** Whether a frame of this log seems to begin here. */
+export function isHeadOf(view: DataView, at: number, generation: number): boolean {
+  if (view.byteLength < at + FRAME_HEAD_BYTES || view.getUint32(at + 4, true) !== MAGIC)
+    return false
+  return view.getBigUint64(at + 16, true) === BigInt(generation)
+}
+
 /** How much of a frame has to be read for its head; 0 where there is no head of this log. */
 export function headBytesOf(view: DataView, generation: number): number {
-  if (view.byteLength < FRAME_HEAD_BYTES || view.getUint32(4, true) !== MAGIC) return 0
-  if (view.getBigUint64(16, true) !== BigInt(generation)) return 0
+  if (!isHeadOf(view, 0, generation)) return 0
   const count = view.getUint32(8, true)
   return FRAME_HEAD_BYTES + count * ENTRY_BYTES
 }
