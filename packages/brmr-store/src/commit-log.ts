@@ -311,7 +311,7 @@ export class CommitLog {
 }
 
 const NO_BYTES = new Uint8Array(0)
-/** So far behind a frame that is not whole another one can begin: a frame is a commit and a head. */
+/** So far behind a bad frame another one can begin: each is a commit and a head at most. */
 const LOOK_AHEAD_BYTES = 2 * COMMIT_BYTES_MAX
 /** As much is read at a time when looking for one. */
 const LOOK_BYTES = 64 * 1024
