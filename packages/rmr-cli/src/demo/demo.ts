@@ -6,13 +6,11 @@
  * Without a terminal it prints plain lines and runs until SIGINT or SIGTERM. Ctrl-C ends everything
  * and leaves nothing behind but the data.
  */
-import { mkdirSync, writeFileSync } from "node:fs"
-import { resolve } from "node:path"
 import { RmrError } from "@rmr/core"
 import { parseSize } from "../config/sizes.js"
 import { askDaemon } from "../control/control-client.js"
 import type { DaemonStatus } from "../control/status.js"
-import { freePorts } from "./free-ports.js"
+import { prepareFolder } from "./demo-folder.js"
 import { frameOf } from "./live-view.js"
 import { NodeProcess } from "./node-process.js"
 
@@ -51,17 +49,9 @@ class Demo {
     if (!Number.isInteger(nodeCount) || nodeCount < 1 || nodeCount > 8) {
       throw new RmrError("invalid-argument", `"${options.nodes}" is no count of nodes from 1 to 8`)
     }
-    const folder = resolve(options.folder)
-    mkdirSync(folder, { recursive: true })
-    const sizeBytes = parseSize(options.size)
-    const ports = await freePorts(nodeCount + 1)
-    const configs = configsOf(folder, sizeBytes, nodeCount, ports)
-    const [client, ...nodes] = configs.map(({ name, text }) => {
-      const path = `${folder}/${name}.toml`
-      writeFileSync(path, text)
-      return new NodeProcess(name, path, `${folder}/${name}.sock`, `${folder}/${name}.log`)
-    })
-    if (client === undefined) throw new RmrError("internal", "a demo has a client")
+    const folder = await prepareFolder(options.folder, parseSize(options.size), nodeCount)
+    const nodes = folder.storage.map((place) => new NodeProcess(place))
+    const client = new NodeProcess(folder.client)
     const demo = new Demo(nodes, client)
     try {
       for (const node of [...nodes, client]) node.start()
@@ -180,41 +170,4 @@ Try, in another terminal:
       }
     })
   }
-}
-
-function configsOf(
-  folder: string,
-  sizeBytes: number,
-  nodeCount: number,
-  ports: readonly number[],
-): { readonly name: string; readonly text: string }[] {
-  const ids = Array.from({ length: nodeCount }, (_, nth) => nth + 1)
-  const members = ids.map((id) => `"${id}@tcp://127.0.0.1:${ports[id]}"`).join(", ")
-  const client = `name = "client"
-control = "${folder}/client.sock"
-
-[client]
-nbd = ["unix:${folder}/nbd.sock", "127.0.0.1:${ports[0]}"]
-
-[[client.pool]]
-name = "vault"
-members = [${members}]
-create = ${sizeBytes}
-`
-  const nodes = ids.map((id) => ({
-    name: `storage-${id}`,
-    text: `name = "storage-${id}"
-control = "${folder}/storage-${id}.sock"
-
-[storage]
-listen = ["tcp://127.0.0.1:${ports[id]}"]
-
-[[storage.pool]]
-name = "vault"
-member = ${id}
-store = "${folder}/storage-${id}.store"
-size = ${sizeBytes}
-`,
-  }))
-  return [{ name: "client", text: client }, ...nodes]
 }

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { closeSync, openSync, readFileSync } from "node:fs"
 import { RmrError } from "@rmr/core"
+import type { DaemonPlace } from "./demo-folder.js"
 
 const STOP_MS = 10_000
 
@@ -12,7 +13,7 @@ export class NodeProcess {
   private readonly log: string
   private child: ChildProcess | undefined
 
-  constructor(name: string, config: string, socket: string, log: string) {
+  constructor({ name, config, socket, log }: DaemonPlace) {
     this.name = name
     this.config = config
     this.socket = socket

@@ -1,0 +1,117 @@
+/**
+ * `rmr demo` as a process: what it prints, what its daemons say, and how a person ends it.
+ *
+ * On a terminal it is another program than in a pipe; `script` gives it one.
+ */
+import { type ChildProcess, spawn } from "node:child_process"
+import { existsSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { askDaemon } from "../../packages/rmr-cli/src/control/control-client.js"
+import type { DaemonStatus } from "../../packages/rmr-cli/src/control/status.js"
+import { at } from "../../tools/setup/paths.js"
+import { rmrEnv, rmrWords } from "./rmr-program.js"
+
+const WAIT_MS_MAX = 60_000
+const LOOK_MS = 50
+const ARRIVED = /^nbd\+unix:\S+/m
+
+export class DemoProcess {
+  readonly folder: string
+  private readonly child: ChildProcess
+  private readonly ended: Promise<number | string>
+  private said = ""
+
+  private constructor(folder: string, child: ChildProcess) {
+    this.folder = folder
+    this.child = child
+    const hear = (text: Buffer): void => {
+      this.said += text.toString()
+    }
+    child.stdout?.on("data", hear)
+    child.stderr?.on("data", hear)
+    this.ended = new Promise((resolve) => {
+      child.once("close", (code, signal) => resolve(code ?? signal ?? "nothing"))
+    })
+  }
+
+  /** Its device is there when this is fulfilled. */
+  static async start(folder: string, ...options: string[]): Promise<DemoProcess> {
+    const words = wordsOf(folder, options)
+    const demo = new DemoProcess(folder, spawnAs(process.execPath, words))
+    await demo.untilArrived()
+    return demo
+  }
+
+  /** The same on a terminal, which obeys keys. */
+  static async startOnTerminal(folder: string, ...options: string[]): Promise<DemoProcess> {
+    const command = [process.execPath, ...wordsOf(folder, options)].map(quoted).join(" ")
+    const demo = new DemoProcess(folder, spawnAs("script", ["-qec", command, "/dev/null"]))
+    await demo.untilArrived()
+    return demo
+  }
+
+  /** All that it printed so far. */
+  get output(): string {
+    return this.said
+  }
+
+  get uri(): string {
+    return ARRIVED.exec(this.said)?.[0] ?? ""
+  }
+
+  press(key: string): void {
+    this.child.stdin?.write(key)
+  }
+
+  async status(name: string): Promise<DaemonStatus> {
+    return (await askDaemon(join(this.folder, `${name}.sock`), "status")) as DaemonStatus
+  }
+
+  log(name: string): string {
+    const path = join(this.folder, `${name}.log`)
+    return existsSync(path) ? readFileSync(path, "utf8") : ""
+  }
+
+  /** Fails with all that was printed where it is not so within a minute. */
+  async until(what: string, isSo: () => Promise<boolean> | boolean): Promise<void> {
+    const limit = performance.now() + WAIT_MS_MAX
+    while (!(await isSo())) {
+      const isOver = this.child.exitCode !== null || performance.now() > limit
+      if (isOver) throw new Error(`it never came: ${what}\n${this.said}`)
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+    }
+  }
+
+  /** What Ctrl-C in a pipe does. Answers how it ended. */
+  async interrupt(): Promise<number | string> {
+    this.child.kill("SIGINT")
+    return this.ended
+  }
+
+  /** Waits until it has ended by itself, and answers how. */
+  async end(): Promise<number | string> {
+    return this.ended
+  }
+
+  /** Whatever of it is there goes, also where a test failed. Idempotent. */
+  async kill(): Promise<void> {
+    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill("SIGKILL")
+    await this.ended
+  }
+
+  private untilArrived(): Promise<void> {
+    return this.until("the URI of its device", () => ARRIVED.test(this.said))
+  }
+}
+
+function wordsOf(folder: string, options: readonly string[]): string[] {
+  return [...rmrWords(), "demo", "--folder", folder, ...options]
+}
+
+function spawnAs(program: string, words: readonly string[]): ChildProcess {
+  return spawn(program, words, { cwd: at(), env: rmrEnv(), stdio: "pipe" })
+}
+
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`
+}
