@@ -14,6 +14,8 @@ import type {
   GroupId,
   LastIoEntry,
   Lease,
+  LogFields,
+  LogLevel,
   MapVersion,
   MemberEntry,
   MemberId,
@@ -86,6 +88,8 @@ export class Peers implements IoOwner {
   private readonly reply = new IoReplyRecord()
   /** Sessions that were joined, by address: another session has to be joined anew. */
   private readonly joined = new Map<string, unknown>()
+  /** Why members cannot be reached, as it was told: the same is told once. */
+  private readonly problems = new Map<MemberId, string>()
 
   constructor(options: PeersOptions) {
     this.options = options
@@ -110,7 +114,7 @@ export class Peers implements IoOwner {
     bytes: number,
   ): Promise<SyncAnswer> {
     try {
-      await this.connect(peer)
+      await this.reach(peer)
     } catch (thrown) {
       return { status: statusOf(RmrError.from(thrown).code), lastIo: [], isMore: false }
     }
@@ -123,7 +127,7 @@ export class Peers implements IoOwner {
 
   /** All that a peer remembers and has applied (S9, S10). */
   async readLastIo(peer: MemberEntry, view: MapVersion): Promise<readonly LastIoEntry[]> {
-    await this.connect(peer)
+    await this.reach(peer)
     const reply = await this.ask(peer, "read-last-io", view, {}, LAST_IO_ROOM)
     return reply.payload
   }
@@ -203,6 +207,30 @@ export class Peers implements IoOwner {
       this.nextToken = (this.nextToken + 1) & 0xffff
     } while (this.asked.has(this.nextToken))
     return this.nextToken
+  }
+
+  private async reach(peer: MemberEntry): Promise<void> {
+    try {
+      await this.connect(peer)
+    } catch (thrown) {
+      this.noteProblem(peer, RmrError.from(thrown))
+      throw thrown
+    }
+    if (this.problems.delete(peer.memberId)) this.tell("info", "server-pool.peer-reached", peer)
+  }
+
+  /** Copies from it are tried again and again; whoever asks why none comes finds it in the log. */
+  private noteProblem(peer: MemberEntry, { code, detail }: RmrError): void {
+    const problem = `${peer.address} ${code} ${detail}`
+    if (this.problems.get(peer.memberId) === problem) return
+    this.problems.set(peer.memberId, problem)
+    this.tell("warn", "server-pool.peer-unreachable", peer, { code, detail })
+  }
+
+  private tell(level: LogLevel, event: string, peer: MemberEntry, more: LogFields = {}): void {
+    const { env, poolName } = this.options
+    const { memberId: member, address } = peer
+    env.log.write(level, event, { pool: poolName, member, address, ...more })
   }
 
   private async connect(peer: MemberEntry): Promise<void> {
