@@ -2,11 +2,13 @@
  * The demo does what it prints and what the README says of it: lines that are pasted work, and the
  * data is there the next time, with all that was known of who lacks what.
  */
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { failureText } from "../../tools/setup/run.js"
 import { DemoProcess } from "./demo-process.js"
-import { itWhere, missing, nbdsh } from "./nbd-tools.js"
+import { whyNoFileSystem } from "./file-system.js"
+import { itWhere, missing, nbdsh, pasted, tool, tried } from "./nbd-tools.js"
 
 jest.setTimeout(180_000)
 
@@ -50,3 +52,61 @@ assert h.pread(8 << 20, 0) == b"a" * 4096 + b"b" * 4096 + b"a" * ((8 << 20) - 81
     expect(await again.interrupt()).toBe(0)
   })
 })
+
+describe("the lines that a demo prints", () => {
+  itWhere("show its device and load it", missing("nbdinfo", "qemu-img"), async () => {
+    demo = await DemoProcess.start(folder, "--size", "128 MiB")
+    const output = await paste(...printedUnder(demo, "Try, in another terminal:"))
+    expect(output).toContain("export-size: 134217728 (128M)")
+    expect(output).toMatch(/^Run completed in [\d.]+ seconds\.$/m)
+  })
+
+  itWhere("mount a file system on it and take it away again", whyNoFileSystem(), async () => {
+    demo = await DemoProcess.start(folder, "--size", "64 MiB")
+    try {
+      const output = await paste(
+        ...printedUnder(demo, "A file system on it, as root:"),
+        `echo "it holds this" > "$disk/files/note"`,
+        `sync && cat "$disk/files/note"`,
+        ...printedUnder(demo, "And away with it, before the demo ends:"),
+      )
+      expect(output.trim()).toBe("it holds this")
+      expect(readdirSync(join(folder, "disk"))).toEqual(["files", "nbd"])
+      expect(readdirSync(join(folder, "disk", "nbd"))).toEqual([])
+      expect(readdirSync(join(folder, "disk", "files"))).toEqual([])
+    } finally {
+      await dismount(join(folder, "disk"))
+    }
+    expect(await demo.interrupt()).toBe(0)
+  })
+})
+
+/** In a folder of their own, which they leave alone. Answers what they printed. */
+async function paste(...lines: string[]): Promise<string> {
+  const place = join(folder, "elsewhere")
+  mkdirSync(place)
+  const result = await pasted(place, lines)
+  if (!result.ok) throw new Error(failureText(result))
+  expect(readdirSync(place)).toEqual([])
+  return result.output
+}
+
+function printedUnder({ output }: DemoProcess, title: string): string[] {
+  const lines = output.split("\n")
+  const start = lines.indexOf(title) + 1
+  const end = lines.indexOf("", start)
+  expect([start > 0, end > start]).toEqual([true, true])
+  return lines.slice(start, end)
+}
+
+/** What lines that failed half way have left. */
+async function dismount(disk: string): Promise<void> {
+  await tried(folder, "umount", join(disk, "files"))
+  const image = join(disk, "nbd", "image")
+  const listing = ["--list", "--noheadings", "--output", "NAME,BACK-FILE"]
+  for (const line of (await tool(folder, "losetup", ...listing)).split("\n")) {
+    const [loop = "", file] = line.trim().split(/\s+/)
+    if (file === image) await tried(folder, "losetup", "--detach", loop)
+  }
+  await tried(folder, "umount", join(disk, "nbd"))
+}

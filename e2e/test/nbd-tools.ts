@@ -71,6 +71,12 @@ export function tried(folder: string, name: Tool, ...args: string[]): Promise<Ru
   return run(name, args, { timeoutMs: TOOL_MS_MAX, cwd: folder, env: TOOL_ENV })
 }
 
+/** Runs lines as a person pastes them into a shell; the first that fails ends them. */
+export function pasted(folder: string, lines: readonly string[]): Promise<RunResult> {
+  const program = ["set -euo pipefail", ...lines].join("\n")
+  return run("bash", ["-c", program], { timeoutMs: TOOL_MS_MAX, cwd: folder, env: TOOL_ENV })
+}
+
 /** A script with `h`, connected to the export; `fails` expects a refusal by its errno. */
 export function nbdsh(folder: string, uri: string, script: string): Promise<string> {
   const preamble = `

@@ -10,9 +10,10 @@ import { RmrError } from "@rmr/core"
 import { parseSize } from "../config/sizes.js"
 import { askDaemon } from "../control/control-client.js"
 import type { DaemonStatus } from "../control/status.js"
-import { prepareFolder } from "./demo-folder.js"
+import { type DemoFolder, prepareFolder } from "./demo-folder.js"
 import { frameOf } from "./live-view.js"
 import { NodeProcess } from "./node-process.js"
+import { suggestions } from "./suggestions.js"
 
 export interface DemoOptions {
   readonly folder: string
@@ -36,12 +37,14 @@ export async function runDemo(options: DemoOptions): Promise<void> {
 class Demo {
   private readonly nodes: readonly NodeProcess[]
   private readonly client: NodeProcess
+  private readonly folder: DemoFolder
   private isOver = false
   private wake: (() => void) | undefined
 
-  private constructor(nodes: readonly NodeProcess[], client: NodeProcess) {
-    this.nodes = nodes
-    this.client = client
+  private constructor(folder: DemoFolder) {
+    this.folder = folder
+    this.nodes = folder.storage.map((place) => new NodeProcess(place))
+    this.client = new NodeProcess(folder.client)
   }
 
   static async start(options: DemoOptions): Promise<Demo> {
@@ -50,11 +53,9 @@ class Demo {
       throw new RmrError("invalid-argument", `"${options.nodes}" is no count of nodes from 1 to 8`)
     }
     const folder = await prepareFolder(options.folder, parseSize(options.size), nodeCount)
-    const nodes = folder.storage.map((place) => new NodeProcess(place))
-    const client = new NodeProcess(folder.client)
-    const demo = new Demo(nodes, client)
+    const demo = new Demo(folder)
     try {
-      for (const node of [...nodes, client]) node.start()
+      for (const node of [...demo.nodes, demo.client]) node.start()
       await demo.untilOpen()
       return demo
     } catch (thrown) {
@@ -66,13 +67,7 @@ class Demo {
   printHead(): void {
     const { uris } = this.head
     for (const uri of uris) console.log(uri)
-    const unix = uris.find((uri) => uri.startsWith("nbd+unix:")) ?? uris[0]
-    console.log(`
-Try, in another terminal:
-  nbdinfo '${unix}'
-  qemu-img bench -f raw -c 20000 -d 32 -w '${unix}'
-  nbdfuse ./disk '${unix}' & mkfs.ext4 -F ./disk/nbd
-`)
+    console.log(suggestions(this.folder.path, uris))
   }
 
   async run(): Promise<void> {
