@@ -5,18 +5,22 @@ import type { ControlReply } from "./protocol.js"
 
 const DEADLINE_MS = 60_000
 
-/** Fails with `unreachable` where no daemon is, and with what the daemon refuses. */
+/**
+ * Fails with `unreachable` where no daemon is, with `deadline` where one says nothing, and with
+ * what the daemon refuses.
+ */
 export function askDaemon(
   path: string,
   verb: string,
   args: Readonly<Record<string, unknown>> = {},
+  deadlineMs: number = DEADLINE_MS,
 ): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const socket = connect(path)
     const timer = setTimeout(() => {
       socket.destroy()
       reject(new RmrError("deadline", `the daemon at ${path} did not answer ${verb}`))
-    }, DEADLINE_MS)
+    }, deadlineMs)
     const end = (run: () => void): void => {
       clearTimeout(timer)
       socket.destroy()

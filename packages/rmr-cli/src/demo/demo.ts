@@ -11,9 +11,10 @@ import { parseSize } from "../config/sizes.js"
 import { askDaemon } from "../control/control-client.js"
 import type { DaemonStatus } from "../control/status.js"
 import { type DemoFolder, prepareFolder } from "./demo-folder.js"
-import { frameOf } from "./live-view.js"
+import { type DaemonLook, frameOf, type PoolLook } from "./live-view.js"
 import { NodeProcess } from "./node-process.js"
 import { suggestions } from "./suggestions.js"
+import { LivePart } from "./terminal.js"
 
 export interface DemoOptions {
   readonly folder: string
@@ -23,6 +24,10 @@ export interface DemoOptions {
 
 const TICK_MS = 500
 const START_MS = 30_000
+/** Who has not said by then how it is may be stopped or stuck: the view goes on without it. */
+const STATUS_MS = 1000
+/** What a daemon says that is killed, is starting, or is stuck. */
+const NO_ANSWER: ReadonlySet<string> = new Set(["unreachable", "link-lost", "deadline"])
 
 export async function runDemo(options: DemoOptions): Promise<void> {
   const demo = await Demo.start(options)
@@ -55,7 +60,7 @@ class Demo {
     const folder = await prepareFolder(options.folder, parseSize(options.size), nodeCount)
     const demo = new Demo(folder)
     try {
-      for (const node of [...demo.nodes, demo.client]) node.start()
+      for (const node of demo.processes) node.start()
       await demo.untilOpen()
       return demo
     } catch (thrown) {
@@ -74,16 +79,16 @@ class Demo {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => this.end())
     const isTerminal = process.stdout.isTTY === true && process.stdin.isTTY === true
     if (isTerminal) this.listenToKeys()
-    let last: DaemonStatus | undefined
+    const part = new LivePart(process.stdout)
+    let last: PoolLook | undefined
     let line = ""
     while (!this.isOver) {
-      const statuses = await this.statuses()
-      const now = statuses.at(-1)
-      const frame = frameOf(statuses, this.names, last, TICK_MS)
-      if (isTerminal) process.stdout.write(`\x1b[H\x1b[2J${frame.screen}\n${this.keyHelp}\n`)
+      const look = await this.look()
+      const frame = frameOf(look, last)
+      if (isTerminal) part.draw(`${frame.screen}\n${this.keyHelp}`)
       else if (frame.line !== line) console.log(frame.line)
       line = frame.line
-      last = now
+      if (look.client.status !== undefined) last = look
       await this.sleep(TICK_MS)
     }
   }
@@ -98,8 +103,8 @@ class Demo {
 
   private head: { readonly uris: readonly string[] } = { uris: [] }
 
-  private get names(): readonly string[] {
-    return [...this.nodes, this.client].map(({ name }) => name)
+  private get processes(): readonly NodeProcess[] {
+    return [...this.nodes, this.client]
   }
 
   private get keyHelp(): string {
@@ -110,14 +115,14 @@ class Demo {
   private async untilOpen(): Promise<void> {
     const until = Date.now() + START_MS
     for (;;) {
-      const status = await this.statusOf(this.client)
+      const status = await statusOf(this.client)
       const [pool] = status?.client?.pools ?? []
       const uris = status?.client?.nbd.uris ?? []
       if (uris.length > 0) {
         this.head = { uris }
         return
       }
-      for (const node of [...this.nodes, this.client]) node.requireAlive()
+      for (const node of this.processes) node.requireAlive()
       if (Date.now() > until) {
         throw new RmrError("deadline", `the pool is not open: ${pool?.why ?? "no answer"}`)
       }
@@ -129,10 +134,14 @@ class Demo {
     process.stdin.setRawMode(true)
     process.stdin.resume()
     process.stdin.on("data", (data) => {
-      const key = data.toString()
-      const node = this.nodes[Number(key) - 1]
-      if (key === "q" || key === "\x03") this.end()
-      else if (node !== undefined) node.toggle()
+      const typed = data.toString()
+      // Keys without a letter send several, as Delete does: a 3 in these is no 3.
+      if (typed.startsWith("\x1b")) return
+      for (const key of typed) {
+        const node = this.nodes[Number(key) - 1]
+        if (key === "q" || key === "\x03") this.end()
+        else if (node !== undefined) node.toggle()
+      }
     })
   }
 
@@ -141,19 +150,14 @@ class Demo {
     this.wake?.()
   }
 
-  private statuses(): Promise<(DaemonStatus | undefined)[]> {
-    return Promise.all([...this.nodes, this.client].map((node) => this.statusOf(node)))
-  }
-
-  /** Undefined where it does not answer: it was killed, or is starting. */
-  private async statusOf(node: NodeProcess): Promise<DaemonStatus | undefined> {
-    try {
-      return (await askDaemon(node.socket, "status")) as DaemonStatus
-    } catch (thrown) {
-      const { code } = RmrError.from(thrown)
-      if (code === "unreachable" || code === "link-lost") return undefined
-      throw thrown
-    }
+  private async look(): Promise<PoolLook> {
+    let atMs = 0
+    const client = lookAt(this.client).then((look) => {
+      atMs = performance.now()
+      return look
+    })
+    const storage = await Promise.all(this.nodes.map(lookAt))
+    return { storage, client: await client, atMs }
   }
 
   private sleep(ms: number): Promise<void> {
@@ -164,5 +168,20 @@ class Demo {
         resolveSleep()
       }
     })
+  }
+}
+
+async function lookAt(node: NodeProcess): Promise<DaemonLook> {
+  const status = await statusOf(node)
+  return { name: node.name, isRunning: node.isRunning, status }
+}
+
+/** Undefined where it does not answer. */
+async function statusOf({ socket }: NodeProcess): Promise<DaemonStatus | undefined> {
+  try {
+    return (await askDaemon(socket, "status", {}, STATUS_MS)) as DaemonStatus
+  } catch (thrown) {
+    if (NO_ANSWER.has(RmrError.from(thrown).code)) return undefined
+    throw thrown
   }
 }

@@ -1,8 +1,24 @@
 /** One screen of what a pool does: nodes, legs, traffic, and what is dirty where. */
 import { sizeText } from "../config/sizes.js"
-import type { DaemonStatus, LegStatus } from "../control/status.js"
+import type { ClientStatus, DaemonStatus, LegStatus, StoragePoolStatus } from "../control/status.js"
 
 const BAR_WIDTH = 24
+
+/** A daemon as it was found. */
+export interface DaemonLook {
+  readonly name: string
+  readonly isRunning: boolean
+  /** Undefined where it did not answer: it is down, starting, or stuck. */
+  readonly status: DaemonStatus | undefined
+}
+
+export interface PoolLook {
+  /** By member, from 1 on. */
+  readonly storage: readonly DaemonLook[]
+  readonly client: DaemonLook
+  /** When the client answered, on a clock that only goes forward. */
+  readonly atMs: number
+}
 
 export interface Frame {
   readonly screen: string
@@ -10,42 +26,47 @@ export interface Frame {
   readonly line: string
 }
 
-/** `statuses` are of the storage nodes, and of the client last. */
-export function frameOf(
-  statuses: readonly (DaemonStatus | undefined)[],
-  names: readonly string[],
-  before: DaemonStatus | undefined,
-  passedMs: number,
-): Frame {
-  const client = statuses.at(-1)
-  const [pool] = client?.client?.pools ?? []
-  const legs = pool?.legs ?? []
-  const nodes = statuses.slice(0, -1)
-  const rows = nodes.map((node, nth) => nodeRow(node, names[nth] ?? "", legs[nth]))
-  const view = pool?.view ?? "none"
-  const head = `pool ${pool?.name ?? "?"}: ${pool?.state ?? "no client"}, view ${view}`
-  const traffic = trafficOf(client, before, passedMs)
-  const states = nodes.map((node, nth) => `${names[nth]} ${stateOf(node, legs[nth])}`).join(", ")
+export function frameOf(now: PoolLook, before: PoolLook | undefined): Frame {
+  const [pool] = now.client.status?.client?.pools ?? []
+  const nodes = now.storage.map((node, nth) => {
+    const leg = pool?.legs.find(({ member }) => member === nth + 1)
+    return { node, leg }
+  })
+  const head =
+    pool === undefined
+      ? `the client: ${stateOf(now.client)}`
+      : `pool ${pool.name}: ${pool.state}, view ${pool.view ?? "none"}`
+  const rows = nodes.map(({ node, leg }) => rowOf(node, leg))
+  const states = nodes.map(({ node, leg }) => `${node.name} ${wordsOf(node, leg)}`).join(", ")
   return {
-    screen: [head, traffic, "", ...rows].join("\n"),
+    screen: [head, trafficOf(now, before), "", ...rows].join("\n"),
     line: `${head}: ${states}`,
   }
 }
 
-function stateOf(node: DaemonStatus | undefined, leg: LegStatus | undefined): string {
-  const state = node?.storage?.pools[0]?.state ?? "down"
-  const dirty = node?.storage?.pools[0]?.dirtyChunks ?? 0
-  return `${state}/${leg?.state ?? "none"}${dirty > 0 ? " (syncing)" : ""}`
+function wordsOf(node: DaemonLook, leg: LegStatus | undefined): string {
+  const dirty = poolOf(node)?.dirtyChunks ?? 0
+  return `${stateOf(node)}/${leg?.state ?? "none"}${dirty > 0 ? " (syncing)" : ""}`
 }
 
-function nodeRow(node: DaemonStatus | undefined, name: string, leg: LegStatus | undefined): string {
-  const [pool] = node?.storage?.pools ?? []
-  const state = pool?.state ?? "down"
+function rowOf(node: DaemonLook, leg: LegStatus | undefined): string {
+  const pool = poolOf(node)
   const latency = leg === undefined ? "" : `${leg.latencyMs.toFixed(2)} ms`
-  const clean = pool === undefined ? 0 : pool.chunkCount - pool.dirtyChunks
-  const bar = pool === undefined ? "" : barOf(clean, pool.chunkCount)
-  const cells = [name.padEnd(12), state.padEnd(8), (leg?.state ?? "none").padEnd(13)]
-  return `  ${cells.join(" ")} ${latency.padStart(9)}  ${bar} ${pool?.dirtyChunks ?? 0} dirty`
+  const cells = [node.name.padEnd(12), stateOf(node).padEnd(9), (leg?.state ?? "none").padEnd(13)]
+  const lacks =
+    pool === undefined
+      ? ""
+      : `${barOf(pool.chunkCount - pool.dirtyChunks, pool.chunkCount)} ${pool.dirtyChunks} dirty`
+  return `  ${cells.join(" ")} ${latency.padStart(9)}  ${lacks}`.trimEnd()
+}
+
+function stateOf(look: DaemonLook): string {
+  if (look.status === undefined) return look.isRunning ? "no answer" : "down"
+  return poolOf(look)?.state ?? "no pool"
+}
+
+function poolOf({ status }: DaemonLook): StoragePoolStatus | undefined {
+  return status?.storage?.pools[0]
 }
 
 function barOf(done: number, all: number): string {
@@ -53,18 +74,19 @@ function barOf(done: number, all: number): string {
   return `[${"#".repeat(filled)}${".".repeat(BAR_WIDTH - filled)}]`
 }
 
-function trafficOf(
-  now: DaemonStatus | undefined,
-  before: DaemonStatus | undefined,
-  passedMs: number,
-): string {
-  const nbd = now?.client?.nbd
-  const old = before?.client?.nbd
-  if (nbd === undefined || old === undefined) return "no traffic yet"
+function trafficOf(now: PoolLook, before: PoolLook | undefined): string {
+  const nbd = nbdOf(now)
+  const old = before === undefined ? undefined : nbdOf(before)
+  if (nbd === undefined || old === undefined || before === undefined) return "no traffic yet"
+  const passedMs = now.atMs - before.atMs
   const perSecond = (value: number): number => Math.round((value * 1000) / passedMs)
   const iops = perSecond(nbd.requestCount - old.requestCount)
   const read = sizeText(perSecond(nbd.readBytes - old.readBytes))
   const written = sizeText(perSecond(nbd.writtenBytes - old.writtenBytes))
   const clients = `${nbd.clientCount} clients, ${nbd.openRequestCount} open requests`
   return `${iops} IOPS, read ${read}/s, written ${written}/s, ${clients}, ${nbd.errorCount} errors`
+}
+
+function nbdOf({ client }: PoolLook): ClientStatus["nbd"] | undefined {
+  return client.status?.client?.nbd
 }
