@@ -41,7 +41,7 @@ const OUTPUT_CHARS_MAX = 16 * 1024 * 1024
  * Between asking a child to end and ending it. The foreground job has children of its own to end.
  */
 const GRACE_MS = 3000
-const FOREGROUND_GRACE_MS = 8000
+const FOREGROUND_GRACE_MS = 25_000
 /** How long an ended program's pipes may stay open in the hands of a process it left behind. */
 const PIPE_CLOSE_MS = 1000
 

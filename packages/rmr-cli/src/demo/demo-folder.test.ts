@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { createServer, type Server } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { readConfig } from "../config/config.js"
-import { type DemoFolder, prepareFolder } from "./demo-folder.js"
+import { clearFolder, type DemoFolder, prepareFolder } from "./demo-folder.js"
 
 const SIZE_BYTES = 64 * 1024 * 1024
 
@@ -56,6 +56,20 @@ describe("the folder of a demo", () => {
     })
     const config = readConfig(join(folder, "client.toml"))
     expect(config.client?.pool).toMatchObject([{ create: SIZE_BYTES, members: [{ address }] }])
+  })
+
+  it("keeps stores and where nodes are to be found, and logs where somebody wants them", async () => {
+    const made = await prepareFolder(folder, SIZE_BYTES, 1)
+    for (const kind of ["sock", "log", "store"])
+      writeFileSync(join(folder, `storage-1.${kind}`), "")
+    for (const name of ["client.sock", "client.log", "nbd.sock"]) {
+      writeFileSync(join(folder, name), "")
+    }
+    const kept = ["client.toml", "storage-1.store", "storage-1.toml"]
+    clearFolder(made, true)
+    expect(readdirSync(folder).sort()).toEqual([...kept, "client.log", "storage-1.log"].sort())
+    clearFolder(made, false)
+    expect(readdirSync(folder).sort()).toEqual(kept)
   })
 
   it("may have any name that a file may have", async () => {

@@ -5,7 +5,7 @@
  * node listens where it did the last time, which its configuration says; a node that has none yet
  * gets a port that is free. The port for NBD is in no record: it is kept where it can be.
  */
-import { existsSync, mkdirSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { RmrError } from "@rmr/core"
 import { type Config, readConfig } from "../config/config.js"
@@ -45,6 +45,15 @@ export async function prepareFolder(
     writeFileSync(place.config, storageConfig(path, place, sizeBytes, nth + 1, ports[nth] ?? 0))
   }
   return { path, client, storage }
+}
+
+/** What can be made again goes: sockets, also those of who was killed, and logs nobody needs. */
+export function clearFolder({ path, client, storage }: DemoFolder, keepsLogs: boolean): void {
+  rmSync(nbdSocketOf(path), { force: true })
+  for (const { socket, log } of [client, ...storage]) {
+    rmSync(socket, { force: true })
+    if (!keepsLogs) rmSync(log, { force: true })
+  }
 }
 
 function placeOf(folder: string, name: string): DaemonPlace {

@@ -4,13 +4,13 @@
  *
  * Keys kill and restart a storage node, so that a person can watch the pool go on without it.
  * Without a terminal it prints plain lines and runs until SIGINT or SIGTERM. Ctrl-C ends everything
- * and leaves nothing behind but the data.
+ * and leaves nothing behind but the data, and where each node has to be found again.
  */
 import { RmrError } from "@rmr/core"
 import { parseSize } from "../config/sizes.js"
 import { askDaemon } from "../control/control-client.js"
 import type { DaemonStatus } from "../control/status.js"
-import { type DemoFolder, prepareFolder } from "./demo-folder.js"
+import { clearFolder, type DemoFolder, prepareFolder } from "./demo-folder.js"
 import { type DaemonLook, frameOf, type PoolLook } from "./live-view.js"
 import { NodeProcess } from "./node-process.js"
 import { suggestions } from "./suggestions.js"
@@ -34,9 +34,11 @@ export async function runDemo(options: DemoOptions): Promise<void> {
   try {
     demo.printHead()
     await demo.run()
-  } finally {
+  } catch (thrown) {
     await demo.stop()
+    throw thrown
   }
+  demo.clear(await demo.stop())
 }
 
 class Demo {
@@ -93,12 +95,20 @@ class Demo {
     }
   }
 
-  async stop(): Promise<void> {
+  /** Answers what did not end in order. */
+  async stop(): Promise<readonly string[]> {
     if (process.stdin.isTTY === true) process.stdin.setRawMode(false)
     process.stdin.pause()
     // The client first: what is in flight is finished while there is somebody to finish it.
-    await this.client.stop()
-    await Promise.all(this.nodes.map((node) => node.stop()))
+    const endings = [await this.client.stop()]
+    endings.push(...(await Promise.all(this.nodes.map((node) => node.stop()))))
+    return endings.filter((ending) => ending !== undefined)
+  }
+
+  /** Everything has ended. Whoever did not in order has said why in its log, which stays then. */
+  clear(problems: readonly string[]): void {
+    for (const problem of problems) console.log(problem)
+    clearFolder(this.folder, problems.length > 0)
   }
 
   private head: { readonly uris: readonly string[] } = { uris: [] }
@@ -173,13 +183,13 @@ class Demo {
 
 async function lookAt(node: NodeProcess): Promise<DaemonLook> {
   const status = await statusOf(node)
-  return { name: node.name, isRunning: node.isRunning, status }
+  return { name: node.place.name, isRunning: node.isRunning, status }
 }
 
 /** Undefined where it does not answer. */
-async function statusOf({ socket }: NodeProcess): Promise<DaemonStatus | undefined> {
+async function statusOf({ place }: NodeProcess): Promise<DaemonStatus | undefined> {
   try {
-    return (await askDaemon(socket, "status", {}, STATUS_MS)) as DaemonStatus
+    return (await askDaemon(place.socket, "status", {}, STATUS_MS)) as DaemonStatus
   } catch (thrown) {
     if (NO_ANSWER.has(RmrError.from(thrown).code)) return undefined
     throw thrown

@@ -7,17 +7,12 @@ import type { DaemonPlace } from "./demo-folder.js"
 const STOP_MS = 10_000
 
 export class NodeProcess {
-  readonly name: string
-  readonly socket: string
-  private readonly config: string
-  private readonly log: string
+  readonly place: DaemonPlace
   private child: ChildProcess | undefined
+  private isKilledByKey = false
 
-  constructor({ name, config, socket, log }: DaemonPlace) {
-    this.name = name
-    this.config = config
-    this.socket = socket
-    this.log = log
+  constructor(place: DaemonPlace) {
+    this.place = place
   }
 
   get isRunning(): boolean {
@@ -27,45 +22,61 @@ export class NodeProcess {
   }
 
   start(): void {
-    const log = openSync(this.log, "a")
+    const log = openSync(this.place.log, "a")
     const [program = ""] = process.argv.slice(1)
     const args = [
       ...process.execArgv,
       program,
       "daemon",
       "--config",
-      this.config,
+      this.place.config,
       "--end-with-stdin",
     ]
     // A group of its own: Ctrl-C is for the demo, which then ends them in order. Its stdin is ours,
     // so that it ends even where the demo is killed.
     this.child = spawn(process.execPath, args, { stdio: ["pipe", log, log], detached: true })
+    this.isKilledByKey = false
     closeSync(log)
   }
 
   /** Fails where the process has ended by itself, with the last it said. */
   requireAlive(): void {
     if (this.isRunning) return
-    const last = readFileSync(this.log, "utf8").trim().split("\n").at(-1) ?? ""
-    throw new RmrError("closed", `${this.name} has ended: ${last}`)
+    const last = readFileSync(this.place.log, "utf8").trim().split("\n").at(-1) ?? ""
+    throw new RmrError("closed", `${this.place.name} has ended: ${last}`)
   }
 
   toggle(): void {
-    if (this.isRunning) this.child?.kill("SIGKILL")
-    else this.start()
+    if (this.isRunning) {
+      this.isKilledByKey = true
+      this.child?.kill("SIGKILL")
+    } else this.start()
   }
 
-  /** Asks it to end, and does not wait for ever. */
-  async stop(): Promise<void> {
+  /** Asks it to end, and does not wait for ever. Answers what went wrong with it, if anything. */
+  async stop(): Promise<string | undefined> {
     const { child } = this
-    if (child === undefined || !this.isRunning) return
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => child.kill("SIGKILL"), STOP_MS)
-      child.once("exit", () => {
-        clearTimeout(timer)
-        resolve()
-      })
-      child.kill("SIGTERM")
-    })
+    if (child === undefined) return undefined
+    const wasRunning = this.isRunning
+    if (wasRunning) await ended(child)
+    if (this.isKilledByKey || (wasRunning && child.exitCode === 0)) return undefined
+    const { name, log } = this.place
+    const what = wasRunning ? "did not end in order" : "ended by itself"
+    return `${name} ${what} (${endingOf(child)}): ${log}`
   }
+}
+
+function ended(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => child.kill("SIGKILL"), STOP_MS)
+    child.once("exit", () => {
+      clearTimeout(timer)
+      resolve()
+    })
+    child.kill("SIGTERM")
+  })
+}
+
+function endingOf({ exitCode, signalCode }: ChildProcess): string {
+  return exitCode === null ? `${signalCode}` : `exit code ${exitCode}`
 }
