@@ -13,7 +13,7 @@ import { rmrEnv, rmrWords } from "./rmr-program.js"
 
 const WAIT_MS_MAX = 60_000
 const LOOK_MS = 50
-const ARRIVED = /^nbd\+unix:\S+/m
+const ARRIVED = /^nbd\+unix:\S+(?=\s)/m
 
 export class DemoProcess {
   readonly folder: string
@@ -55,6 +55,11 @@ export class DemoProcess {
     return this.said
   }
 
+  /** What its live part shows now; empty in a pipe. */
+  get screen(): string {
+    return this.said.split("\x1b[J").slice(1).at(-1)?.replaceAll("\r", "") ?? ""
+  }
+
   get uri(): string {
     return ARRIVED.exec(this.said)?.[0] ?? ""
   }
@@ -83,9 +88,21 @@ export class DemoProcess {
   }
 
   /** What Ctrl-C in a pipe does. Answers how it ended. */
-  async interrupt(): Promise<number | string> {
-    this.child.kill("SIGINT")
+  interrupt(): Promise<number | string> {
+    return this.signal("SIGINT")
+  }
+
+  /** Answers how it ended. */
+  signal(name: NodeJS.Signals): Promise<number | string> {
+    this.child.kill(name)
     return this.ended
+  }
+
+  /** The processes of its four daemons. */
+  async pids(): Promise<number[]> {
+    const names = ["client", "storage-1", "storage-2", "storage-3"]
+    const all = await Promise.all(names.map((name) => this.status(name)))
+    return all.map(({ pid }) => pid)
   }
 
   /** Waits until it has ended by itself, and answers how. */
@@ -101,6 +118,16 @@ export class DemoProcess {
 
   private untilArrived(): Promise<void> {
     return this.until("the URI of its device", () => ARRIVED.test(this.said))
+  }
+}
+
+export function isThere(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === "ESRCH") return false
+    throw thrown
   }
 }
 

@@ -29,6 +29,7 @@ const PACKAGES = {
   fusermount3: "fuse3",
   "mkfs.ext4": "e2fsprogs",
   "fsck.ext4": "e2fsprogs",
+  script: "bsdutils",
 } as const
 export type Tool = keyof typeof PACKAGES
 

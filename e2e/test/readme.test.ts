@@ -8,7 +8,7 @@
  * to exist.
  */
 import { spawn } from "node:child_process"
-import { readFileSync } from "node:fs"
+import { readdirSync, readFileSync } from "node:fs"
 import { at, plainEnv, readJson } from "../../tools/setup/paths.js"
 import { failureText, run } from "../../tools/setup/run.js"
 
@@ -28,6 +28,9 @@ const WHOLE_RUN = /^(?:npm (test)\b|(?:npx )?pnpm (test|e2e)\b|\.ci\/run$)/
 /** What runs until somebody ends it; it has come far enough when it prints this. */
 const LASTING = /^npm start$/
 const ARRIVED = /^nbd\+unix:\/\/\S+$/m
+/** Where it keeps its files, and those that may be there when it has ended. */
+const FOLDER = at(".rmr-demo")
+const DATA = /\.(?:store|toml)$/
 
 jest.setTimeout(2 * BLOCK_MS_MAX)
 
@@ -75,7 +78,10 @@ describe("a page", () => {
   })
 })
 
-/** Runs it as a reader would, until its device is there, and ends it as Ctrl-C does. */
+/**
+ * Runs it as a reader would, until its device is there, and ends it as Ctrl-C does: then none of
+ * its processes is left, and no file but the data.
+ */
 async function runAndEnd(command: string): Promise<void> {
   const child = spawn("bash", ["-c", command], {
     cwd: at(),
@@ -99,6 +105,31 @@ async function runAndEnd(command: string): Promise<void> {
   const code = await ended
   if (!hasArrived || (code !== 0 && code !== 130 && code !== null)) {
     throw new Error(`${command} ended with ${code}:\n${output}`)
+  }
+  expect(processesIn(FOLDER)).toEqual([])
+  const names = readdirSync(FOLDER, { withFileTypes: true })
+    .filter((entry) => !entry.isDirectory())
+    .map(({ name }) => name)
+  expect(names.filter((name) => !DATA.test(name))).toEqual([])
+  expect(names).toContain("storage-1.store")
+}
+
+/** Command lines of processes that have a file of the folder on it. */
+function processesIn(folder: string): string[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(commandLineOf)
+    .filter((line) => line.includes(`${folder}/`))
+}
+
+function commandLineOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ")
+  } catch (thrown) {
+    const { code = "" } = thrown as NodeJS.ErrnoException
+    // It has ended since the list was made.
+    if (code === "ENOENT" || code === "ESRCH") return ""
+    throw thrown
   }
 }
 
