@@ -21,7 +21,7 @@ afterEach(async () => {
 })
 
 describe("the folder of a demo", () => {
-  it("gives every storage node the port that it had, since the pool's record names it", async () => {
+  it("gives every storage node the port it had, which the pool's record names", async () => {
     const first = addressesOf(await prepareFolder(folder, SIZE_BYTES, 3))
     const second = await prepareFolder(folder, SIZE_BYTES, 3)
     expect(addressesOf(second)).toEqual(first)
@@ -58,7 +58,7 @@ describe("the folder of a demo", () => {
     expect(config.client?.pool).toMatchObject([{ create: SIZE_BYTES, members: [{ address }] }])
   })
 
-  it("keeps stores and where nodes are to be found, and logs where somebody wants them", async () => {
+  it("keeps stores and configurations, and logs where somebody wants them", async () => {
     const made = await prepareFolder(folder, SIZE_BYTES, 1)
     for (const kind of ["sock", "log", "store"])
       writeFileSync(join(folder, `storage-1.${kind}`), "")
