@@ -3,8 +3,9 @@
  * listener that is closed leaves its connections alone, and is not kept open by them.
  *
  * A socket file that nobody listens at any more was left by a process that died: it is replaced.
+ * What is no socket is somebody's file, though it answers like one whose process died: it stays.
  */
-import { unlinkSync } from "node:fs"
+import { lstatSync, rmSync } from "node:fs"
 import net from "node:net"
 import { RmrError } from "@rmr/core"
 import { formatSocketAddress, isUnixAddress, type StreamAddress } from "./socket-address.js"
@@ -42,9 +43,10 @@ export class HandleListener {
       await this.bind(at)
     } catch (thrown) {
       const error = thrown as NodeJS.ErrnoException
-      const isLeftOver = error.code === "EADDRINUSE" && isUnixAddress(at) && (await isDead(at.path))
-      if (!isLeftOver) throw errorOf(error, at)
-      unlinkSync(at.path)
+      if (error.code !== "EADDRINUSE" || !isUnixAddress(at)) throw errorOf(error, at)
+      requireSocket(at.path)
+      if (!(await isDead(at.path))) throw errorOf(error, at)
+      rmSync(at.path, { force: true })
       await this.bind(at).catch((again) => Promise.reject(errorOf(again, at)))
     }
     // Accepting may fail for want of descriptors; whoever called will call again.
@@ -66,6 +68,12 @@ export class HandleListener {
       })
     })
   }
+}
+
+/** Not of the file that a link leads to: the link is what lies here, and what would go. */
+function requireSocket(path: string): void {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== false) return
+  throw new RmrError("invalid-argument", `${path} is there and is no socket; name another place`)
 }
 
 /** Whether nobody listens at this socket file. */

@@ -1,7 +1,7 @@
 /**
  * Streams over real sockets: talk, frames behind it, room for so many, and socket files.
  */
-import { mkdtempSync, rmSync } from "node:fs"
+import { lstatSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import net from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -225,5 +225,23 @@ describe.each([
       )
     expect(failed).toBe("invalid-argument")
     socket.destroy()
+  })
+
+  it("a file that lies where a socket should be is left alone, also behind a link", async () => {
+    const path = join(folder, "precious")
+    writeFileSync(path, "years of work")
+    const link = join(folder, "link")
+    symlinkSync(path, link)
+    for (const at of [path, link]) {
+      const refused = await engine
+        .listen({ path: at }, () => ({ onTalk: () => 0, onEnded: () => undefined }))
+        .then(
+          () => "listens",
+          (thrown) => RmrError.from(thrown).message,
+        )
+      expect(refused).toBe(`invalid-argument: ${at} is there and is no socket; name another place`)
+    }
+    expect(readFileSync(path, "utf8")).toBe("years of work")
+    expect(lstatSync(link).isSymbolicLink()).toBe(true)
   })
 })
