@@ -36,6 +36,11 @@ export class Submissions {
     return this.freeCount > 0
   }
 
+  /** Some request is on its way, on whatever leg and for whomever. */
+  get hasLive(): boolean {
+    return this.freeCount < this.rows.length
+  }
+
   get countMax(): number {
     return this.rows.length
   }

@@ -21,8 +21,9 @@ import type { PoolCounts } from "../io/io-counts.js"
 import { IoEngine } from "../io/io-engine.js"
 import type { IoOwner } from "../links/link-registry.js"
 import { PoolVolume, type VolumeHost } from "../volume/pool-volume.js"
-import { Leg } from "./leg.js"
+import type { Leg } from "./leg.js"
 import { LegKeeper } from "./leg-keeper.js"
+import { leaveMembers, legsOf, makeLeg } from "./legs.js"
 import { assemble, type Opening, openMembers } from "./opening.js"
 import type { KnownMember, PoolContext } from "./pool-context.js"
 import { poolHost } from "./pool-host.js"
@@ -53,6 +54,7 @@ export class ClientPool implements VolumeSource {
   /** Since when a proposed view waits for members to return. */
   private heldMs: number | undefined
   private endedBy: RmrError | undefined
+  private closing: Promise<void> | undefined
   private troubleNow: RmrError | undefined
 
   private constructor(context: PoolContext, record: PoolMetadata, opening: Opening) {
@@ -71,7 +73,10 @@ export class ClientPool implements VolumeSource {
     this.owner = {
       onCompletion: (token, status, headers, at, bytes, payloadBytes) =>
         this.engine.onCompletion(token, status, headers, at, bytes, payloadBytes),
-      onBatchEnd: () => this.engine.onBatchEnd(),
+      onBatchEnd: () => {
+        this.engine.onBatchEnd()
+        this.leaveRegistry()
+      },
     }
     this.engine = this.makeEngine(record)
     const { keeper, engine } = this
@@ -99,11 +104,16 @@ export class ClientPool implements VolumeSource {
     const legs = legsOf(context, record, found)
     const opening = await openMembers(context, legs, [])
     const pool = new ClientPool(context, opening.record, opening)
-    for (const leg of legs) {
-      pool.keeper.adopt(leg)
-      if (leg !== undefined) pool.engine.core.legs[leg.slot] = leg.io
+    try {
+      for (const leg of legs) {
+        pool.keeper.adopt(leg)
+        if (leg !== undefined) pool.engine.core.legs[leg.slot] = leg.io
+      }
+      await pool.start(opening)
+    } catch (thrown) {
+      pool.tearDown(RmrError.from(thrown))
+      throw thrown
     }
-    await pool.start(opening)
     return pool
   }
 
@@ -167,32 +177,46 @@ export class ClientPool implements VolumeSource {
   }
 
   /** Resolves what is in flight, flushes, and leaves the members. Idempotent. */
-  async close(): Promise<void> {
-    if (this.endedBy !== undefined) return
+  close(): Promise<void> {
+    this.closing ??= this.closeOnce()
+    return this.closing
+  }
+
+  private async closeOnce(): Promise<void> {
     for (const volume of [...this.volumes]) await volume.close()
+    if (this.endedBy !== undefined) return
     await this.flushOnce()
-    this.endedBy = new RmrError("closed", `pool ${this.name} was closed`)
+    const legs = this.keeper.legs.filter((leg) => leg?.io.session !== undefined)
+    if (!this.tearDown(new RmrError("closed", `pool ${this.name} was closed`))) return
+    await leaveMembers(this.context, legs, this.recordNow.mapVersion)
+  }
+
+  /**
+   * Nothing is acknowledged, dialed or heard any more, whatever it was that ended the pool. False
+   * where something had ended it before.
+   */
+  private tearDown(error: RmrError): boolean {
+    if (this.endedBy !== undefined) return false
+    this.endedBy = error
     this.timer?.cancel()
-    this.engine.endAll(statusOf("closed"))
-    this.context.registry.removeOwner(this.owner)
+    for (const leg of this.keeper.legs) {
+      if (leg === undefined) continue
+      leg.io.session = undefined
+      leg.move("removing", "closed")
+    }
     this.keeper.close()
-    const { mapVersion } = this.recordNow
-    await Promise.all(
-      this.keeper.legs.map(async (leg) => {
-        if (leg?.io.session === undefined) return
-        const body = { mode: "disassemble" as const, memberId: leg.memberId }
-        try {
-          await leg.ask("leave-pool", mapVersion, body, undefined, this.context.times.commandMs)
-        } catch (thrown) {
-          this.context.env.log.write("info", "pool.leave", {
-            member: leg.memberId,
-            detail: RmrError.from(thrown).message,
-          })
-        }
-        leg.io.session = undefined
-        leg.move("removing", "closed")
-      }),
-    )
+    this.engine.endAll(statusOf(error.code))
+    this.leaveRegistry()
+    return true
+  }
+
+  /**
+   * The answers to what is on its way would be taken for answers to the next pool that has the same
+   * tokens: they are waited for (W7).
+   */
+  private leaveRegistry(): void {
+    if (this.endedBy === undefined || this.engine.core.wire.submissions.hasLive) return
+    this.context.registry.removeOwner(this.owner)
   }
 
   /** The opening view is proposed, settled and made known to the data path. */
@@ -368,13 +392,8 @@ export class ClientPool implements VolumeSource {
   }
 
   private onFenced(): void {
-    if (this.endedBy !== undefined) return
-    this.endedBy = new RmrError("fenced", `another client has taken pool ${this.name} over`)
-    this.timer?.cancel()
-    for (const leg of this.keeper.legs) {
-      if (leg !== undefined) leg.io.session = undefined
-    }
-    this.engine.endAll(statusOf("fenced"))
+    const words = `another client has taken pool ${this.name} over`
+    if (!this.tearDown(new RmrError("fenced", words))) return
     this.context.env.log.write("error", "pool.fenced", { pool: this.name })
   }
 
@@ -419,29 +438,4 @@ export class ClientPool implements VolumeSource {
       },
     })
   }
-}
-
-function makeLeg(context: PoolContext, member: KnownMember, slot: number): Leg {
-  const { env, registry, groupId } = context
-  const { memberId, address } = member
-  return new Leg({ env, slot, memberId, address, link: registry.link(address), groupId })
-}
-
-/**
- * Legs in the order of the record; a member that was not named is reached where the record says.
- */
-function legsOf(
-  context: PoolContext,
-  record: PoolMetadata,
-  found: readonly Leg[],
-): (Leg | undefined)[] {
-  return record.members.map((entry, slot) => {
-    if (entry === undefined) return undefined
-    const known = found.find(({ memberId }) => memberId === entry.memberId)
-    const address = known?.address ?? entry.address
-    const leg = makeLeg(context, { memberId: entry.memberId, address }, slot)
-    leg.report = known?.report
-    leg.joinedSession = known?.joinedSession
-    return leg
-  })
 }
