@@ -16,7 +16,7 @@ import {
   tool,
   tried,
 } from "./nbd-tools.js"
-import { type PoolProcesses, startPool } from "./pool-processes.js"
+import { type PoolProcesses, startPool, untilMapped } from "./pool-processes.js"
 
 const SIZE_BYTES = 64 * MIB
 const OPT_UNKNOWN = 99
@@ -302,16 +302,27 @@ describe("rmr:dirty", () => {
     try {
       await thin.storage[2]!.kill()
       await nbdsh(own, thin.uri, "h.pwrite(bytes(1 << 20), 2 << 20)\nh.flush()")
-      const text = await tool(own, "nbdinfo", "--json", "--map=rmr:dirty", thin.uri)
-      const extents = JSON.parse(text) as { offset: number; length: number; type: number }[]
-      expect(extents.map(({ offset, length, type }) => [offset, length, type])).toEqual([
+      const missed = [
         [0, 2 * MIB, 0],
         [2 * MIB, MIB, 1],
         [3 * MIB, SIZE_BYTES - 3 * MIB, 0],
-      ])
+      ]
+      expect(await dirtyOf(own, thin.uri)).toEqual(missed)
+      // The next client was not there, and hears of it from the members that were.
+      await thin.client.stop()
+      thin.client.start()
+      await untilMapped(thin.client)
+      expect(await dirtyOf(own, thin.uri)).toEqual(missed)
     } finally {
       await thin.stop()
       rmSync(own, { recursive: true, force: true })
     }
   })
 })
+
+/** Offset, length and flags of each extent. */
+async function dirtyOf(inFolder: string, uri: string): Promise<number[][]> {
+  const text = await tool(inFolder, "nbdinfo", "--json", "--map=rmr:dirty", uri)
+  const extents = JSON.parse(text) as { offset: number; length: number; type: number }[]
+  return extents.map(({ offset, length, type }) => [offset, length, type])
+}

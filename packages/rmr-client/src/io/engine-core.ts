@@ -2,11 +2,12 @@
  * EngineCore: what all parts of the data path share: the operations that are not over, the way to
  * the legs, what is true of the view now, and how a caller hears that its operation is over.
  */
-import type { ChunkNumber, ChunkRange, IoReplyRecord, View } from "@rmr/core"
-import { DirtyMap, NO_LEASE, RANK_REAL, STATUS_OK, statusOf } from "@rmr/core"
+import type { ChunkRange, IoReplyRecord, View } from "@rmr/core"
+import { NO_LEASE, STATUS_OK, statusOf } from "@rmr/core"
 import type { PoolVolume } from "../volume/pool-volume.js"
 import type { EngineLeg } from "./engine-leg.js"
 import { type EngineOptions, EngineWire } from "./engine-wire.js"
+import { IncompleteChunks } from "./incomplete-chunks.js"
 import { IoCounts } from "./io-counts.js"
 import { IoRows, KIND_MUTATION } from "./io-rows.js"
 
@@ -46,7 +47,7 @@ export class EngineCore {
   /** Number of the newest mutation of this epoch. */
   lastSequence = 0
   /** Chunks that some member lacks, as far as this client knows. */
-  readonly incomplete: DirtyMap
+  readonly incomplete: IncompleteChunks
   private readonly hooks: EngineHooks
   /** Handles with something to tell; few. */
   private readonly due: PoolVolume[] = []
@@ -59,7 +60,7 @@ export class EngineCore {
     this.rows = new IoRows(options.queueDepth, options.readsMax)
     this.wire = new EngineWire(options, this.rows, this.legs)
     const chunkCount = Math.ceil(options.mappedSizeBytes / options.chunkSizeBytes)
-    this.incomplete = new DirtyMap({ chunkCount })
+    this.incomplete = new IncompleteChunks(chunkCount)
   }
 
   /** Members that take part and are not about to leave. */
@@ -134,17 +135,20 @@ export class EngineCore {
     if (rows.isTold[row] === 0) this.completeFor(row, status)
     const lease = rows.leaseOf(row)
     if (lease !== NO_LEASE) this.options.memory.release(lease)
-    if (wasMutation && (this.absentIds.length > 0 || rows.missed[row] !== 0)) this.noteMissing(row)
+    if (wasMutation) this.noteMissing(row)
     rows.give(row)
     if (wasMutation) this.hooks.onMutationEnded(row)
     this.options.events.onEnded(rows.count)
   }
 
   private noteMissing(row: number): void {
+    const isMissed = this.rows.missed[row] !== 0
+    if (!isMissed && this.absentIds.length === 0) return
     const { chunkSizeBytes } = this.options
     const offset = this.rows.offsets[row]!
     const first = Math.floor(offset / chunkSizeBytes)
-    const end = Math.ceil((offset + this.rows.lengths[row]!) / chunkSizeBytes)
-    this.incomplete.markRange(first as ChunkNumber, end - first, RANK_REAL)
+    const count = Math.ceil((offset + this.rows.lengths[row]!) / chunkSizeBytes) - first
+    if (isMissed) this.incomplete.present.mark(first, count)
+    if (this.absentIds.length > 0) this.incomplete.absent.mark(first, count)
   }
 }

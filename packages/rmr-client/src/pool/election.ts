@@ -6,38 +6,34 @@
  * elected one clears its own suspicion; beside a clean copy, who lost its cache gives its suspicion
  * up for certainty.
  */
-import type { ChunkNumber, ChunkRange, ElectStep, MapVersion, MemberSet } from "@rmr/core"
+import type { ChunkNumber, ChunkRange, ElectStep } from "@rmr/core"
 import {
-  ACCEPTED,
   CHUNK_RANGES_MAX,
   DirtyMap,
   decideElection,
   decideYield,
   mayFlush,
   NO_CHUNK,
+  RANK_REAL,
   RmrError,
   slotsOf,
 } from "@rmr/core"
-import type { Leg } from "./leg.js"
-import type { PoolContext } from "./pool-context.js"
+import { type MapReading, readOwnMap } from "./map-reading.js"
 
 export interface ElectionResult {
   /** I5: every chunk has a clean copy in N, and nobody is suspect with rank 2 beside one. */
   readonly isFlushable: boolean
   /** Chunks that wait for an absent member, or for the time after which rank 2 is elected. */
   readonly waitingChunks: number
-  /** Chunks that some member lacks. */
+  /** Chunks that some member lacked. */
   readonly dirtyChunks: number
+  /** Chunks that some member lacks still. */
+  readonly dirty: DirtyMap
   /** Chunks on which mutations were held: elected now, or to be elected after a while (W2). */
   readonly held: readonly ChunkRange[]
 }
 
-export interface Election {
-  readonly context: PoolContext
-  readonly legs: readonly (Leg | undefined)[]
-  readonly mapVersion: MapVersion
-  readonly normal: MemberSet
-  readonly chunkCount: number
+export interface Election extends MapReading {
   /** Nobody of the base view is missing, or was waited for long enough. */
   readonly mayElectCacheLost: boolean
 }
@@ -51,6 +47,7 @@ export async function runElection(election: Election): Promise<ElectionResult> {
   let dirtyChunks = 0
   let isFlushable = true
   const bytes: number[] = []
+  const dirty = new DirtyMap({ chunkCount: election.chunkCount })
   for (const chunk of chunksDirtyAnywhere(maps)) {
     for (const slot of slotsOf(election.normal)) bytes[slot] = maps[slot]?.byteOf(chunk) ?? 0
     const decision = decideElection(bytes, election.normal)
@@ -60,6 +57,7 @@ export async function runElection(election: Election): Promise<ElectionResult> {
       if (decision.rank === 2 && !election.mayElectCacheLost) {
         waitingChunks++
         isFlushable = false
+        dirty.mark(chunk, RANK_REAL)
         continue
       }
       append(elected, decision.slot, chunk)
@@ -74,9 +72,10 @@ export async function runElection(election: Election): Promise<ElectionResult> {
     }
     if (decision.decide === "wait") waitingChunks++
     if (!mayFlush(bytes, election.normal)) isFlushable = false
+    if (slotsOf(election.normal).some((slot) => bytes[slot] !== 0)) dirty.mark(chunk, RANK_REAL)
   }
   await carryOut(election, elected, yielding)
-  return { isFlushable, waitingChunks, dirtyChunks, held }
+  return { isFlushable, waitingChunks, dirtyChunks, dirty, held }
 }
 
 async function carryOut(
@@ -117,36 +116,14 @@ async function readOwnMaps(election: Election): Promise<(DirtyMap | undefined)[]
   const maps: (DirtyMap | undefined)[] = []
   await Promise.all(
     slotsOf(election.normal).map(async (slot) => {
-      maps[slot] = await readOwnMap(election, slot)
+      const map = await readOwnMap(election, slot)
+      maps[slot] = map
+      const leg = election.legs[slot]
+      if (leg !== undefined) leg.io.dirtyHint = map.count
     }),
   )
   return maps
 }
-
-async function readOwnMap(election: Election, slot: number): Promise<DirtyMap> {
-  const { context, legs, mapVersion, chunkCount } = election
-  const leg = legs[slot]
-  if (leg === undefined) throw new RmrError("no-leg", "a leg is gone")
-  const map = new DirtyMap({ chunkCount })
-  const { memberId } = leg
-  for (let firstPage = 0; ; ) {
-    const body = { firstPage, memberId }
-    const { commandMs } = context.times
-    const reply = await leg.ask("read-map-buf", mapVersion, body, undefined, commandMs, PAGES_ROOM)
-    for (const { records } of reply.payload) {
-      const view = new DataView(records.buffer, records.byteOffset, records.length)
-      if (map.importPages(view, 0, records.length) !== ACCEPTED) {
-        throw new RmrError("bad-message", `member ${memberId} sends map pages that are none`)
-      }
-    }
-    if (reply.result.isLast) break
-    firstPage = reply.result.nextPage
-  }
-  leg.io.dirtyHint = map.count
-  return map
-}
-
-const PAGES_ROOM = 64 * 1024
 
 /** Every chunk that is dirty anywhere, ascending. */
 function* chunksDirtyAnywhere(maps: readonly (DirtyMap | undefined)[]): Generator<ChunkNumber> {

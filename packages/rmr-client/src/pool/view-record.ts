@@ -1,6 +1,13 @@
 /** How the next view record follows from the last (rules V1, M2). */
-import type { MapVersion, MemberEntry, MemberSet, MutationRange, PoolMetadata } from "@rmr/core"
-import { has, slotsOf } from "@rmr/core"
+import type {
+  MapVersion,
+  MemberEntry,
+  MemberId,
+  MemberSet,
+  MutationRange,
+  PoolMetadata,
+} from "@rmr/core"
+import { has } from "@rmr/core"
 import type { Leg } from "./leg.js"
 
 /** Members of the table, as a set of slots. */
@@ -11,10 +18,9 @@ export function membersOf({ members }: PoolMetadata): MemberSet {
 }
 
 /** Ids of members that are not normal, ascending. */
-export function absentIdsOf(record: PoolMetadata): number[] {
-  const absent = membersOf(record) & ~record.normal
-  return slotsOf(absent)
-    .map((slot) => record.members[slot]?.memberId ?? 0)
+export function absentIdsOf({ members, normal }: PoolMetadata): MemberId[] {
+  return members
+    .flatMap((entry, slot) => (entry === undefined || has(normal, slot) ? [] : [entry.memberId]))
     .sort((a, b) => a - b)
 }
 
