@@ -205,13 +205,15 @@ export class EngineWire {
     return oldest
   }
 
-  noteAnswer(submission: number, slot: number): void {
+  /** Of reads it is noted how long they took: to choose whom to read from. */
+  noteAnswer(submission: number, slot: number, isRead: boolean): void {
     const leg = this.legs[slot]
     if (leg === undefined) return
     const { submissions } = this
     const nowMs = this.options.env.clock.nowMs()
     leg.lastAnswerMs = nowMs
     leg.answeredNumber = Math.max(leg.answeredNumber, submissions.numbers[submission]!)
+    if (!isRead) return
     const tookMs = nowMs - submissions.sentMs[submission]!
     leg.latencyMs += (tookMs - leg.latencyMs) * LATENCY_WEIGHT
   }

@@ -78,7 +78,7 @@ export class IoEngine {
       this.core.retryLater()
       return
     }
-    wire.noteAnswer(submission, slot)
+    wire.noteAnswer(submission, slot, isCurrent && this.core.rows.kinds[row] === KIND_READ)
     if ((reply.replyFlags & REPLY_FLUSH_WANTED) !== 0) this.core.options.events.onFlushWanted()
     if (reply.status === FENCED) {
       this.core.options.events.onFenced(slot)
