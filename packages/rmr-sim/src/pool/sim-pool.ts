@@ -1,9 +1,10 @@
 /**
- * SimPool: storage nodes and clients of one pool, the real ones, in a world of pretence.
+ * SimPool: storage nodes and clients of a pool, the real ones, in a world of pretence.
  *
  * Hosts, network and stores are simulated; everything above the ports is what users run. A node can
  * be killed and started again, its power cut, its store hurt; a client can die, and another one
- * come.
+ * come. Where more pools are named, each node serves all of them, and one client process can have
+ * them open over the same sessions.
  */
 
 import {
@@ -16,7 +17,7 @@ import {
   type PoolTimes,
 } from "@rmr/client"
 import type { MemberId, Memory } from "@rmr/core"
-import { assert, buddyMemory, leaseBytes, memberId, STATUS_OK } from "@rmr/core"
+import { assert, buddyMemory, memberId } from "@rmr/core"
 import { deviceHandler, type ServerPool, StorageNode } from "@rmr/server"
 import {
   type Host,
@@ -28,6 +29,7 @@ import {
   simTransport,
   type World,
 } from "@rmr/testkit"
+import { SimMember } from "./sim-member.js"
 
 export interface SimPoolOptions {
   readonly world: World
@@ -41,6 +43,8 @@ export interface SimPoolOptions {
   readonly times?: Partial<PoolTimes>
   /** Whether the transport notices what was changed on its way. Default: no, so that we must. */
   readonly payloadChecked?: boolean
+  /** Pools beside the one that every story has. */
+  readonly otherPools?: readonly string[]
 }
 
 export const POOL_NAME = "vault"
@@ -50,8 +54,6 @@ const QUEUE_DEPTH = 16
 const EXTENT_BYTES = 256 * 1024
 const ARENA_BYTES = 16 * 1024 * 1024
 const SILENCE_MS = 2000
-/** Chunks are not smaller, so that a step is in one chunk. */
-const CONTENT_STEP = 4096
 /** Short ones, so that a story is over soon; virtual time costs little, but not nothing. */
 const TIMES: Partial<PoolTimes> = { ioDeadlineMs: 3000, blinkMs: 500, noLegMs: 5000, flushMs: 1000 }
 
@@ -59,27 +61,36 @@ export class SimNode {
   readonly memberId: MemberId
   readonly address: string
   readonly host: Host
-  readonly store: MemoryStoreSource
+  /** Of each pool; the one that every story has comes first. */
+  readonly parts: readonly SimMember[]
   private readonly sim: SimPool
   private node: StorageNode | undefined
   memory: Memory | undefined
-  pool: ServerPool | undefined
 
   constructor(sim: SimPool, id: number) {
     this.sim = sim
     this.memberId = memberId(id)
     this.address = `sim:node-${id}:1`
     this.host = sim.world.host(`node-${id}`)
-    const { sizeBytes, queueDepth, extentBytes } = sim
-    this.store = memoryStore({
-      name: `store-${id}`,
-      random: sim.world.random.fork(`store-${id}`),
-      sizeBytes,
-      extentBytes,
-      hotExtentsMax: 16 + queueDepth * Math.ceil((128 * 1024) / extentBytes + 1) + 16,
-      ioBytesMax: 128 * 1024,
-      latencyMs: [0, 1],
-    })
+    this.parts = [
+      new SimMember(POOL_NAME, this.makeStore(`store-${id}`)),
+      ...sim.otherPools.map((name) => new SimMember(name, this.makeStore(`${name}-${id}`))),
+    ]
+  }
+
+  get store(): MemoryStoreSource {
+    return this.parts[0]!.store
+  }
+
+  get pool(): ServerPool | undefined {
+    return this.parts[0]!.pool
+  }
+
+  /** What this node has of a pool. */
+  part(poolName: string): SimMember {
+    const part = this.parts.find((one) => one.poolName === poolName)
+    assert(part !== undefined, `the story has a pool ${poolName}`)
+    return part
   }
 
   async start(): Promise<void> {
@@ -99,65 +110,78 @@ export class SimNode {
     })
     this.node = node
     const { chunkSizeBytes, queueDepth } = this.sim
-    this.pool = await node.addPool({
-      poolName: POOL_NAME,
-      memberId: this.memberId,
-      chunkSizeBytes,
-      queueDepth,
-      source: this.store,
-      userHandler: deviceHandler,
-    })
+    for (const [nth, part] of this.parts.entries()) {
+      part.pool = await node.addPool({
+        poolName: part.poolName,
+        memberId: this.memberId,
+        chunkSizeBytes,
+        queueDepth,
+        // As it is in the pool of every story: their seeds tell what they always told.
+        source: nth === 0 ? part.store : part.source,
+        userHandler: deviceHandler,
+      })
+    }
     await node.listen(this.address)
   }
 
   /** What the store holds, read past the pool; zeroes where its medium is known to be bad. */
-  async content(isBad: (offset: number) => boolean = () => false): Promise<Uint8Array> {
-    const { memory, pool } = this
-    assert(pool !== undefined && memory !== undefined, "the node is up")
-    const { jobs, store } = pool.member
-    const bytes = new Uint8Array(store.sizeBytes)
-    const lease = memory.lease(CONTENT_STEP)
-    for (let offset = 0; offset < bytes.length; offset += CONTENT_STEP) {
-      if (isBad(offset)) continue
-      const status = await jobs.ask((token) => store.read(token, offset, lease, 0, CONTENT_STEP))
-      assert(status === STATUS_OK, "the store can be read")
-      bytes.set(leaseBytes(memory, lease, 0, CONTENT_STEP), offset)
-    }
-    memory.release(lease)
-    return bytes
+  content(isBad?: (offset: number) => boolean): Promise<Uint8Array> {
+    return this.parts[0]!.content(this.memory, isBad)
   }
 
   /** Chunks that it lacks or suspects. */
   get dirtyChunks(): number {
-    return this.pool?.member.volume?.maps.own.count ?? 0
+    return this.parts[0]!.dirtyChunks
   }
 
   /** The process dies; what it had written stays in the machine's cache. */
   kill(): void {
     this.sim.network.crash(this.host.name, "process")
-    this.store.kill()
-    this.pool = undefined
+    this.end((store) => store.kill())
   }
 
   /** The machine loses power. */
   cutPower(): void {
     this.sim.network.crash(this.host.name, "machine")
-    this.store.powerCut()
-    this.pool = undefined
+    this.end((store) => store.powerCut())
   }
 
   async stop(): Promise<void> {
     await this.node?.close()
-    this.pool = undefined
+    this.end(() => undefined)
+  }
+
+  private end(hurt: (store: MemoryStoreSource) => void): void {
+    for (const part of this.parts) {
+      hurt(part.store)
+      part.pool = undefined
+    }
+  }
+
+  private makeStore(name: string): MemoryStoreSource {
+    const { sizeBytes, queueDepth, extentBytes, world } = this.sim
+    return memoryStore({
+      name,
+      random: world.random.fork(name),
+      sizeBytes,
+      extentBytes,
+      hotExtentsMax: 16 + queueDepth * Math.ceil((128 * 1024) / extentBytes + 1) + 16,
+      ioBytesMax: 128 * 1024,
+      latencyMs: [0, 1],
+    })
   }
 }
 
-/** One client process: a pool that is open, and what it needs. */
-export interface SimClient {
+/** A client process that has nothing open yet. */
+export interface SimProcess {
   readonly host: Host
   readonly memory: Memory
-  readonly pool: ClientPool
   readonly registry: LinkRegistry
+}
+
+/** One client process: a pool that is open, and what it needs. */
+export interface SimClient extends SimProcess {
+  readonly pool: ClientPool
 }
 
 export class SimPool {
@@ -168,6 +192,7 @@ export class SimPool {
   readonly chunkSizeBytes: number
   readonly extentBytes: number
   readonly queueDepth: number
+  readonly otherPools: readonly string[]
   private readonly options: SimPoolOptions
   private clientCount = 0
 
@@ -178,6 +203,7 @@ export class SimPool {
     this.chunkSizeBytes = options.chunkSizeBytes ?? CHUNK_BYTES
     this.extentBytes = options.extentBytes ?? EXTENT_BYTES
     this.queueDepth = options.queueDepth ?? QUEUE_DEPTH
+    this.otherPools = options.otherPools ?? []
     this.network = simNetwork({
       world: options.world,
       ...(options.links === undefined ? {} : { links: options.links }),
@@ -203,7 +229,7 @@ export class SimPool {
   }
 
   /** A client process that has nothing open yet. */
-  newClient(): { readonly host: Host; readonly memory: Memory; readonly registry: LinkRegistry } {
+  newClient(): SimProcess {
     const host = this.world.host(`client-${++this.clientCount}`)
     const memory = newMemory()
     const registry = new LinkRegistry({
@@ -217,12 +243,15 @@ export class SimPool {
     return { host, memory, registry }
   }
 
-  async create(): Promise<SimClient> {
-    const client = this.newClient()
+  /** Where a process is given, it has the pool beside what it has already. */
+  async create(
+    client: SimProcess = this.newClient(),
+    poolName: string = POOL_NAME,
+  ): Promise<SimClient> {
     const { sizeBytes, chunkSizeBytes, queueDepth, members } = this
     const { minNormal } = this.options
     const pool = await createPool({
-      ...this.poolOptions(client.registry),
+      ...this.poolOptions(client.registry, poolName),
       members,
       sizeBytes,
       chunkSizeBytes,
@@ -235,7 +264,7 @@ export class SimPool {
   async open(isTakeover = false): Promise<SimClient> {
     const client = this.newClient()
     const { members } = this
-    const options = { ...this.poolOptions(client.registry), members, isTakeover }
+    const options = { ...this.poolOptions(client.registry, POOL_NAME), members, isTakeover }
     return { ...client, pool: await openPool(options) }
   }
 
@@ -244,8 +273,8 @@ export class SimPool {
     this.network.crash(client.host.name, "process")
   }
 
-  private poolOptions(registry: LinkRegistry): PoolOptions {
-    return { registry, poolName: POOL_NAME, times: { ...TIMES, ...this.options.times } }
+  private poolOptions(registry: LinkRegistry, poolName: string): PoolOptions {
+    return { registry, poolName, times: { ...TIMES, ...this.options.times } }
   }
 }
 
