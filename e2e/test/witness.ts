@@ -26,8 +26,8 @@ export class Witness {
   }
 
   /** It has the bytes from `startBytes` on for itself: 4 MiB. */
-  static async begin(socket: string, startBytes: number): Promise<Witness> {
-    return new Witness(await RawClient.serving({ path: socket }, "vault"), startBytes)
+  static async begin(socket: string, startBytes: number, exported = "vault"): Promise<Witness> {
+    return new Witness(await RawClient.serving({ path: socket }, exported), startBytes)
   }
 
   /** A few more rounds, from now on; fails where one of them does. */

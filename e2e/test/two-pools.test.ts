@@ -1,0 +1,112 @@
+/**
+ * Two pools on the same four storage nodes, both open in one compute client, which has one session
+ * per node for both. One pool puts a member out for its lateness, and ends the session for that;
+ * then a node is killed. The users of both pools notice neither.
+ */
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { freePorts } from "../../bench/device/target.js"
+import type { ClientPoolStatus, DaemonStatus } from "../../packages/rmr-cli/src/control/status.js"
+import { expectSameStores, MIB } from "./nbd-tools.js"
+import { RmrDaemon, until } from "./pool-processes.js"
+import { Witness } from "./witness.js"
+
+const SIZE_BYTES = 16 * MIB
+const NODES = 4
+const POOLS = ["vault", "attic"] as const
+type PoolName = (typeof POOLS)[number]
+
+jest.setTimeout(120_000)
+
+let folder: string
+let storage: readonly RmrDaemon[]
+let client: RmrDaemon
+let socket: string
+
+const storeOf = (pool: PoolName, id: number): string => join(folder, `${pool}-${id}.store`)
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), "rmr-two-pools-"))
+  socket = join(folder, "nbd.sock")
+  const ports = await freePorts(NODES)
+  storage = ports.map((port, nth) => {
+    const pools = POOLS.map((name) => {
+      const store = `store = "${storeOf(name, nth + 1)}"\nsize = ${SIZE_BYTES}\n`
+      return `[[storage.pool]]\nname = "${name}"\nmember = ${nth + 1}\n${store}`
+    })
+    const listen = `[storage]\nlisten = ["tcp://127.0.0.1:${port}"]\n`
+    return new RmrDaemon(folder, `storage-${nth + 1}`, `${listen}${pools.join("")}`)
+  })
+  const members = ports.map((port, nth) => `"${nth + 1}@tcp://127.0.0.1:${port}"`).join(", ")
+  const pools = POOLS.map((name) => {
+    // Only one of them finds that a node is late when it stands still for a moment.
+    const deadline = name === "attic" ? "io_deadline_ms = 500\n" : ""
+    const shape = `members = [${members}]\ncreate = ${SIZE_BYTES}\n${deadline}`
+    return `[[client.pool]]\nname = "${name}"\n${shape}`
+  })
+  client = new RmrDaemon(folder, "client", `[client]\nnbd = ["unix:${socket}"]\n${pools.join("")}`)
+  for (const daemon of [...storage, client]) daemon.start()
+  await until("both pools are mapped", client, (said) => said.client?.nbd.uris.length === 2)
+})
+
+afterEach(async () => {
+  for (const daemon of [client, ...storage]) await daemon.kill()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+function poolOf(said: DaemonStatus, name: PoolName): ClientPoolStatus {
+  const pool = said.client?.pools.find((one) => one.name === name)
+  if (pool === undefined) throw new Error(`the client has no pool ${name}`)
+  return pool
+}
+
+function normalOf(said: DaemonStatus, name: PoolName): number[] {
+  return poolOf(said, name).legs.flatMap(({ state, member }) =>
+    state === "normal" ? [member] : [],
+  )
+}
+
+/** The process stands still until the client is so. */
+async function standStill(
+  daemon: RmrDaemon,
+  what: string,
+  isSo: (said: DaemonStatus) => boolean,
+): Promise<void> {
+  process.kill(daemon.pid, "SIGSTOP")
+  try {
+    await until(what, client, isSo)
+  } finally {
+    process.kill(daemon.pid, "SIGCONT")
+  }
+}
+
+describe("two pools of one client", () => {
+  it("P2: one puts a late member out, a node is killed, and no user notices", async () => {
+    const witnesses: Witness[] = []
+    for (const name of POOLS) witnesses.push(await Witness.begin(socket, 0, name))
+    const goOn = async (): Promise<void> => {
+      for (const witness of witnesses) await witness.goOn()
+    }
+    await goOn()
+    const before = poolOf(await client.status(), "attic").view
+    await standStill(storage[1]!, "attic has another view", (said) => {
+      return poolOf(said, "attic").view !== before
+    })
+    await goOn()
+    await storage[3]!.kill()
+    const said = await until("both pools go on without node 4", client, (now) =>
+      POOLS.every((name) => !normalOf(now, name).includes(4)),
+    )
+    expect(normalOf(said, "attic")).toEqual([1, 3])
+    await goOn()
+    for (const witness of witnesses) await witness.end()
+
+    const last = await client.status()
+    expect(last.client?.nbd.errorCount).toBe(0)
+    for (const daemon of [client, ...storage.slice(0, 3)]) await daemon.stop()
+    for (const name of POOLS) {
+      await expectSameStores(normalOf(last, name).map((id) => storeOf(name, id)))
+    }
+  })
+})
