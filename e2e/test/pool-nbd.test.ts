@@ -15,6 +15,7 @@ import {
   seededFile,
   tool,
   tried,
+  withVictim,
 } from "./nbd-tools.js"
 import { type PoolProcesses, startPool, untilMapped } from "./pool-processes.js"
 
@@ -292,6 +293,26 @@ describe("requests of 32 MiB over four connections at once", () => {
     const back = join(folder, "back.img")
     await tool(folder, "nbdcopy", ...large, pool.uri, back)
     expect(readFileSync(back).equals(readFileSync(source))).toBe(true)
+  })
+})
+
+describe("P2: a storage node that is killed costs no command of NBD anything:", () => {
+  itWhere("all scripts over and over", missing("nbdsh"), async () => {
+    const own = mkdtempSync(join(tmpdir(), "rmr-nbd-victim-"))
+    const thin = await startPool(own, 3, SIZE_BYTES)
+    try {
+      const stores = await withVictim(thin, 1, async () => {
+        for (const [title, script] of SCRIPTS) {
+          const said = await nbdsh(own, thin.uri, script.replaceAll("URI", thin.uri))
+          expect([title, said.trim()]).toEqual([title, ""])
+        }
+      })
+      await thin.stop()
+      await expectSameStores(stores)
+    } finally {
+      await thin.stop()
+      rmSync(own, { recursive: true, force: true })
+    }
   })
 })
 

@@ -56,6 +56,16 @@ async function io(image: readonly string[], commands: readonly string[]): Promis
   return said
 }
 
+/** 18 MiB of writes with flushes among them, and of reads; then whether they are there. */
+async function bench({ uri, tcpUri }: PoolProcesses): Promise<void> {
+  const depth = ["-f", "raw", "-c", "300", "-d", "32", "-s", "65536"]
+  const writes = ["-w", "--pattern=90", "--flush-interval=50"]
+  expect(await img("bench", ...writes, ...depth, uri)).toContain("Run completed")
+  expect(await img("bench", ...depth, tcpUri)).toContain("Run completed")
+  const whole = "read -P 90 0 18M"
+  expect(await io(["-f", "raw", uri], [whole])).toContain("read 18874368/18874368")
+}
+
 /** A plain file that reads as the device does, which is zeroed for it. */
 async function besideFile(): Promise<string> {
   const path = join(folder, "beside.img")
@@ -108,13 +118,19 @@ describe("qemu-img", () => {
     expect(extents).toMatchObject([{ start: 0, length: SIZE_BYTES, data: true, zero: false }])
   })
 
-  itWhere("benches writes with flushes, and reads", missing("qemu-img"), async () => {
-    const depth = ["-f", "raw", "-c", "300", "-d", "32", "-s", "65536"]
-    const writes = ["-w", "--pattern=90", "--flush-interval=50"]
-    expect(await img("bench", ...writes, ...depth, pool.uri)).toContain("Run completed")
-    expect(await img("bench", ...depth, pool.tcpUri)).toContain("Run completed")
-    const whole = "read -P 90 0 18M"
-    expect(await io(["-f", "raw", pool.uri], [whole])).toContain("read 18874368/18874368")
+  itWhere("benches writes with flushes, and reads", missing("qemu-img"), () => bench(pool))
+
+  itWhere("P2: benches on while a storage node is killed", missing("qemu-img"), async () => {
+    const own = mkdtempSync(join(tmpdir(), "rmr-qemu-victim-"))
+    const thin = await startPool(own, 3, SIZE_BYTES)
+    try {
+      const stores = await withVictim(thin, 0, () => bench(thin))
+      await thin.stop()
+      await expectSameStores(stores)
+    } finally {
+      await thin.stop()
+      rmSync(own, { recursive: true, force: true })
+    }
   })
 })
 
