@@ -2,9 +2,10 @@
  * Every command of NBD on the device of a pool, what nbdinfo says of it, and every way to ask for
  * too much: a refusal is a number that the client knows, and whoever comes next is served.
  */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { nativeStatus } from "@rmr/io"
 import { optionBytes, RawClient } from "../../packages/brmr-client/test/raw-client.js"
 import {
   expectSameStores,
@@ -266,6 +267,29 @@ h = nbd.NBD()
 h.connect_uri("${pool.uri}")
 `
     expect((await sh(script)).trim()).toMatch(/^(ENOTCONN|EINVAL|ECONNRESET|EPIPE)$/)
+  })
+})
+
+describe("TRIM", () => {
+  const why = missing("nbdsh") || (nativeStatus().isLoaded ? "" : nativeStatus().reason)
+
+  itWhere("gives the space of what it drops back, on every member", why, async () => {
+    const usedBytes = (): number[] => pool.stores.map((path) => statSync(path).blocks * 512)
+    const write = `
+h.pwrite(bytes(range(1, 256)) * (1 << 16), 8 << 20)
+h.pwrite(bytes(range(1, 256)) * (1 << 16), 24 << 20)
+h.flush()
+`
+    await sh("h.trim(size, 0)\nh.flush()")
+    const before = usedBytes()
+    await sh(write)
+    const written = usedBytes()
+    await sh("h.trim(32 << 20, 8 << 20)\nh.flush()\nassert h.pread(4096, 8 << 20) == bytes(4096)")
+    const trimmed = usedBytes()
+    for (const [nth, used] of before.entries()) {
+      expect(written[nth]! - used).toBeGreaterThan(31 * MIB)
+      expect(written[nth]! - trimmed[nth]!).toBeGreaterThan(31 * MIB)
+    }
   })
 })
 
