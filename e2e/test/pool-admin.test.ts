@@ -69,6 +69,39 @@ describe("an admin", () => {
   )
 })
 
+describe("a device that cannot be unmapped now", () => {
+  let one: PoolProcesses
+  let place: string
+
+  beforeAll(async () => {
+    place = mkdtempSync(join(tmpdir(), "rmr-admin-"))
+    one = await startPool(place, 1, SIZE_BYTES)
+  })
+
+  afterAll(async () => {
+    await one.stop()
+    rmSync(place, { recursive: true, force: true })
+  })
+
+  itWhere("stays mapped and exported, and can be unmapped later", missing("nbdsh"), async () => {
+    const [node = one.client] = one.storage
+    await nbdsh(place, one.uri, 'h.pwrite(b"k" * 4096, 0)\nh.flush()')
+    process.kill(node.pid, "SIGSTOP")
+    const refused = await endOf("device", "unmap", "vault", ...at(one.client))
+    expect(refused.words).toMatch(/^rmr: no-leg: no leg of vault answers unmap: /)
+    expect(refused.code).toBe(1)
+    const { client } = await one.client.status()
+    expect(client?.pools[0]).toMatchObject({ state: "open", device: { name: "vault" } })
+    await nbdsh(place, one.uri, `assert size == ${SIZE_BYTES}`)
+
+    process.kill(node.pid, "SIGCONT")
+    await nbdsh(place, one.uri, 'assert h.pread(4096, 0) == b"k" * 4096')
+    expect((await rmr("device", "unmap", "vault", ...at(one.client))).code).toBe(0)
+    expect((await rmr("device", "map", "vault", ...at(one.client))).code).toBe(0)
+    await nbdsh(place, one.uri, 'assert h.pread(4096, 0) == b"k" * 4096')
+  })
+})
+
 describe("a pool that is taken over", () => {
   const members = (): string =>
     pool.ports.map((port, nth) => `"${nth + 1}@tcp://127.0.0.1:${port}"`).join(", ")

@@ -114,9 +114,16 @@ export class ClientRole {
     stopWaiting(entry)
     const { device, pool } = entry
     if (device === undefined) throw new RmrError("not-found", `${poolName} is not mapped`)
-    await this.nbd.removeExport(nameOf(entry.config))
-    // Whose pool was taken has nothing to say to its members.
-    if (pool?.ended === undefined) await device.unmap()
+    await this.endExport(device.name)
+    try {
+      await device.unmap()
+    } catch (thrown) {
+      // Whose pool was taken has nothing to say to its members.
+      if (pool?.ended === undefined) {
+        this.export(device, poolName)
+        throw thrown
+      }
+    }
     await pool?.close()
     entry.device = undefined
     entry.pool = undefined
@@ -223,10 +230,10 @@ export class ClientRole {
     const pool = await this.openOrCreate(entry.config, isTakeover)
     try {
       // What was exported is of a pool that somebody has taken meanwhile.
-      if (entry.device !== undefined) await this.nbd.removeExport(exported)
+      if (entry.device !== undefined) await this.endExport(exported)
       entry.device = undefined
       const device = await mapDevice({ pool, name: exported })
-      this.nbd.addExport(exported, device, { description: `pool ${pool.name}` })
+      this.export(device, pool.name)
       entry.device = device
       entry.pool = pool
       entry.error = undefined
@@ -235,6 +242,21 @@ export class ClientRole {
       // The next try opens it again, and must not find ourselves there.
       await pool.close()
       throw thrown
+    }
+  }
+
+  /** Also of a device that could not be unmapped: it is there again for its clients. */
+  private export(device: Device, poolName: string): void {
+    if (this.isClosed) return
+    this.nbd.addExport(device.name, device, { description: `pool ${poolName}` })
+  }
+
+  /** One that is gone already has ended. */
+  private async endExport(name: string): Promise<void> {
+    try {
+      await this.nbd.removeExport(name)
+    } catch (thrown) {
+      if (RmrError.from(thrown).code !== "not-found") throw thrown
     }
   }
 
