@@ -5,9 +5,14 @@
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { LinkRegistry, openPool } from "@rmr/client"
+import { buddyMemory, encodeDeviceRequest, memberId } from "@rmr/core"
+import { realEnv } from "@rmr/io"
+import { tcp } from "@rmr/transport-tcp"
+import { freePorts } from "../../bench/device/target.js"
 import { expectSameStores, itWhere, MIB, missing, nbdsh } from "./nbd-tools.js"
 import { type PoolProcesses, RmrDaemon, startPool, until, untilMapped } from "./pool-processes.js"
-import { endOf } from "./refusals.js"
+import { endOf, storage } from "./refusals.js"
 import { rmr } from "./rmr-program.js"
 
 const SIZE_BYTES = 32 * MIB
@@ -100,6 +105,72 @@ describe("a device that cannot be unmapped now", () => {
     expect((await rmr("device", "map", "vault", ...at(one.client))).code).toBe(0)
     await nbdsh(place, one.uri, 'assert h.pread(4096, 0) == b"k" * 4096')
   })
+})
+
+describe("a pool that is not open", () => {
+  it("goes on waiting where it cannot be unmapped, and is mapped when it can", async () => {
+    const [port = 0] = await freePorts(1)
+    const address = `tcp://127.0.0.1:${port}`
+    const place = mkdtempSync(join(folder, "late-"))
+    const size = `${SIZE_BYTES}\n`
+    const node = new RmrDaemon(place, "node", storage(join(place, "s"), address, `size = ${size}`))
+    const text = `[client]\nnbd = ["unix:${join(place, "nbd")}"]\n[[client.pool]]\nname = "vault"\n`
+    const members = `members = ["1@${address}"]\ncreate = ${size}`
+    const user = new RmrDaemon(place, "user", text + members)
+    user.start()
+    try {
+      const waits = await until("it waits", user, ({ client }) => client?.pools[0]?.why != null)
+      expect(waits.client?.pools[0]?.state).toBe("waiting")
+      const refused = await endOf("device", "unmap", "vault", ...at(user))
+      expect(refused.words).toMatch(/^rmr: unreachable: tcp:.*ECONNREFUSED/)
+      expect((await user.status()).client?.pools[0]?.state).toBe("waiting")
+      node.start()
+      await untilMapped(user)
+    } finally {
+      await user.stop()
+      await node.stop()
+    }
+  })
+
+  it("is unmapped on every member, also where only some have it mapped", async () => {
+    const unmap = ["device", "unmap", "vault", ...at(pool.client)]
+    expect((await rmr(...unmap)).code).toBe(0)
+    await mapOnMember(2)
+    const mixed = await endOf("device", "map", "vault", ...at(pool.client))
+    expect(mixed.words).toBe(
+      "rmr: mismatch: only member 2 has the device mapped; unmap it, then map it again",
+    )
+    expect((await rmr(...unmap)).code).toBe(0)
+    const { client } = await pool.client.status()
+    expect(client?.pools[0]).toMatchObject({ state: "unmapped", why: null, device: null })
+    expect((await rmr("device", "map", "vault", ...at(pool.client))).code).toBe(0)
+    await untilMapped(pool.client)
+  })
+
+  /** As of a client that ended when it had told one member only. */
+  async function mapOnMember(id: number): Promise<void> {
+    const env = realEnv()
+    const memory = buddyMemory({ arenas: [4 * MIB], leaseCountMax: 64 })
+    const transport = tcp()
+    const registry = new LinkRegistry({
+      env,
+      memory,
+      transport,
+      hostName: "test",
+      software: "test",
+    })
+    const members = pool.ports.map((port, nth) => ({
+      memberId: memberId(nth + 1),
+      address: `tcp://127.0.0.1:${port}`,
+    }))
+    const opened = await openPool({ registry, poolName: "vault", members })
+    const leg = opened.legs.find((one) => one?.memberId === id)
+    const data = encodeDeviceRequest("map", SIZE_BYTES)
+    const reply = await leg?.ask("user", opened.record.mapVersion, { data }, undefined, 3000)
+    expect(reply?.result.userStatus).toBe(0)
+    await opened.close()
+    await registry.close()
+  }
 })
 
 describe("a pool that is taken over", () => {

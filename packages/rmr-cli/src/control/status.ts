@@ -38,7 +38,10 @@ export interface LegStatus extends StateShown {
 
 export interface ClientPoolStatus {
   readonly name: string
-  /** `waiting` until it could be opened, `open`, or why it ended: `fenced`, `closed`. */
+  /**
+   * `waiting` until it could be opened, `open`, `unmapped` by an admin, or why it ended: `fenced`,
+   * `closed`.
+   */
   readonly state: string
   /** Why it waits, has ended, or has trouble now. */
   readonly why: string | null

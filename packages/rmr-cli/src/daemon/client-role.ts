@@ -4,8 +4,15 @@
  * A pool that cannot be opened yet is tried again until it can, and `status` says why not: a daemon
  * that starts before its storage nodes is no error.
  */
-import { type Device, mapDevice, type NbdServer, nbdServer } from "@rmr/brmr-client"
-import { type ClientPool, createPool, type Leg, LinkRegistry, openPool } from "@rmr/client"
+import { type Device, mapDevice, type NbdServer, nbdServer, unmapDevice } from "@rmr/brmr-client"
+import {
+  type ClientPool,
+  createPool,
+  type Leg,
+  LinkRegistry,
+  type OpenOptions,
+  openPool,
+} from "@rmr/client"
 import {
   buddyMemory,
   type Env,
@@ -37,10 +44,12 @@ interface Entry {
   pool: ClientPool | undefined
   device: Device | undefined
   error: RmrError | undefined
+  /** Until an admin unmaps it: it is opened as soon as it can be. */
+  isWanted: boolean
   /** There while it waits for the next try. */
   retry: Timer | undefined
-  /** There while it is being opened. */
-  opening: Promise<void> | undefined
+  /** There while it is being opened or unmapped. */
+  work: Promise<void> | undefined
 }
 
 export class ClientRole {
@@ -62,8 +71,9 @@ export class ClientRole {
       pool: undefined,
       device: undefined,
       error: undefined,
+      isWanted: true,
       retry: undefined,
-      opening: undefined,
+      work: undefined,
     }))
   }
 
@@ -87,8 +97,8 @@ export class ClientRole {
     await this.nbd.close()
     for (const { pool } of this.entries) await pool?.close()
     await this.registry.close()
-    // Whoever was opening finds everything closed, and ends.
-    for (const { opening } of this.entries) await opening?.catch(() => undefined)
+    // Whoever was opening or unmapping finds everything closed, and ends.
+    for (const entry of this.entries) await settled(entry)
   }
 
   status(): ClientStatus {
@@ -102,39 +112,35 @@ export class ClientRole {
   /** Takes the pool from a client that is alive: an admin said so. */
   async takeOver(poolName: string): Promise<unknown> {
     const entry = this.entryOf(poolName)
-    await entry.opening?.catch(() => undefined)
+    await settled(entry)
     if (isServed(entry)) throw new RmrError("exists", `pool ${poolName} is open here already`)
-    await this.openAsTold(entry, true)
+    await this.openNow(entry, true)
     return this.poolStatus(entry)
   }
 
-  /** Ends exports, unmaps the device on all members and leaves the pool; nobody opens it again. */
+  /**
+   * Ends exports, unmaps the device on all members and leaves the pool; nobody opens it again. Of a
+   * pool that is not open here, members may remember a device all the same, all or some of them:
+   * they are asked to forget it. Where it fails, all stays as it is.
+   */
   async unmap(poolName: string): Promise<unknown> {
     const entry = this.entryOf(poolName)
-    stopWaiting(entry)
-    const { device, pool } = entry
-    if (device === undefined) throw new RmrError("not-found", `${poolName} is not mapped`)
-    await this.endExport(device.name)
-    try {
-      await device.unmap()
-    } catch (thrown) {
-      // Whose pool was taken has nothing to say to its members.
-      if (pool?.ended === undefined) {
-        this.export(device, poolName)
-        throw thrown
-      }
-    }
-    await pool?.close()
-    entry.device = undefined
-    entry.pool = undefined
+    await settled(entry)
+    await this.alone(entry, async () => {
+      const { pool } = entry
+      if (pool === undefined) await this.unmapOnMembers(entry.config)
+      else await this.giveUp(entry, pool)
+      entry.isWanted = false
+      entry.error = undefined
+    })
     return this.poolStatus(entry)
   }
 
   async map(poolName: string): Promise<unknown> {
     const entry = this.entryOf(poolName)
-    await entry.opening?.catch(() => undefined)
+    await settled(entry)
     if (isServed(entry)) throw new RmrError("exists", `${poolName} is mapped already`)
-    await this.openAsTold(entry, false)
+    await this.openNow(entry, false)
     return this.poolStatus(entry)
   }
 
@@ -180,14 +186,31 @@ export class ClientRole {
     throw new RmrError("not-found", `no pool ${poolName} in the configuration; it has: ${known}`)
   }
 
-  /** An admin said so: where it fails, he is told, and who was waiting goes on to wait. */
-  private async openAsTold(entry: Entry, isTakeover: boolean): Promise<void> {
-    const wasWaiting = entry.retry !== undefined
+  private async giveUp(entry: Entry, pool: ClientPool): Promise<void> {
+    const { device } = entry
+    if (device !== undefined) {
+      await this.endExport(device.name)
+      try {
+        await device.unmap()
+      } catch (thrown) {
+        // Whose pool was taken has nothing to say to its members.
+        if (pool.ended === undefined) {
+          this.export(device, pool.name)
+          throw thrown
+        }
+      }
+    }
+    await pool.close()
+    entry.device = undefined
+    entry.pool = undefined
+  }
+
+  private async unmapOnMembers(config: ClientPoolConfig): Promise<void> {
+    const pool = await openPool(this.openOptions(config))
     try {
-      await this.openNow(entry, isTakeover)
-    } catch (thrown) {
-      if (wasWaiting) this.openLater(entry)
-      throw thrown
+      await unmapDevice(pool)
+    } finally {
+      await pool.close()
     }
   }
 
@@ -202,27 +225,31 @@ export class ClientRole {
         })
       }
       entry.error = error
-      this.openLater(entry)
     })
+  }
+
+  private openNow(entry: Entry, isTakeover: boolean): Promise<void> {
+    return this.alone(entry, () => this.openAndExport(entry, isTakeover))
+  }
+
+  /** One at a time for a pool. What fails leaves one that waits waiting. */
+  private async alone(entry: Entry, work: () => Promise<void>): Promise<void> {
+    if (entry.work !== undefined) {
+      throw new RmrError("busy", `pool ${entry.config.name} is being opened or unmapped`)
+    }
+    stopWaiting(entry)
+    entry.work = work()
+    try {
+      await entry.work
+    } finally {
+      entry.work = undefined
+      if (entry.pool === undefined && entry.isWanted) this.openLater(entry)
+    }
   }
 
   private openLater(entry: Entry): void {
     if (this.isClosed) return
-    entry.retry?.cancel()
     entry.retry = this.env.clock.schedule(RETRY_MS, () => this.open(entry))
-  }
-
-  private async openNow(entry: Entry, isTakeover: boolean): Promise<void> {
-    if (entry.opening !== undefined) {
-      throw new RmrError("busy", `pool ${entry.config.name} is being opened`)
-    }
-    stopWaiting(entry)
-    entry.opening = this.openAndExport(entry, isTakeover)
-    try {
-      await entry.opening
-    } finally {
-      entry.opening = undefined
-    }
   }
 
   private async openAndExport(entry: Entry, isTakeover: boolean): Promise<void> {
@@ -237,6 +264,7 @@ export class ClientRole {
       entry.device = device
       entry.pool = pool
       entry.error = undefined
+      entry.isWanted = true
       this.env.log.write("info", "pool.open", { pool: pool.name, row: device.row })
     } catch (thrown) {
       // The next try opens it again, and must not find ourselves there.
@@ -261,18 +289,7 @@ export class ClientRole {
   }
 
   private async openOrCreate(config: ClientPoolConfig, isTakeover: boolean): Promise<ClientPool> {
-    const times = {
-      ...(config.io_deadline_ms === undefined ? {} : { ioDeadlineMs: config.io_deadline_ms }),
-      ...(config.no_leg_ms === undefined ? {} : { noLegMs: config.no_leg_ms }),
-    }
-    const options = {
-      registry: this.registry,
-      poolName: config.name,
-      members: config.members,
-      readPolicy: config.read_policy,
-      checksum: fastChecksum(),
-      times,
-    }
+    const options = this.openOptions(config)
     try {
       return await openPool({ ...options, isTakeover })
     } catch (thrown) {
@@ -288,18 +305,34 @@ export class ClientRole {
     })
   }
 
+  private openOptions(config: ClientPoolConfig): OpenOptions {
+    const times = {
+      ...(config.io_deadline_ms === undefined ? {} : { ioDeadlineMs: config.io_deadline_ms }),
+      ...(config.no_leg_ms === undefined ? {} : { noLegMs: config.no_leg_ms }),
+    }
+    return {
+      registry: this.registry,
+      poolName: config.name,
+      members: config.members,
+      readPolicy: config.read_policy,
+      checksum: fastChecksum(),
+      times,
+    }
+  }
+
   private uris(): string[] {
     return this.entries.flatMap(({ config, device }) =>
       device === undefined ? [] : this.config.nbd.map((at) => uriOf(at, nameOf(config))),
     )
   }
 
-  private poolStatus({ config, pool, device, error }: Entry): ClientPoolStatus {
+  private poolStatus({ config, pool, device, error, isWanted }: Entry): ClientPoolStatus {
     const record = pool?.record
     const why = pool?.ended ?? pool?.trouble ?? error
+    const closed = isWanted ? "waiting" : "unmapped"
     return {
       name: config.name,
-      state: pool === undefined ? "waiting" : (pool.ended?.code ?? "open"),
+      state: pool === undefined ? closed : (pool.ended?.code ?? "open"),
       why: why?.message ?? null,
       device: device === undefined ? null : { name: device.name, ...device.parameters },
       view: record === undefined ? null : `${record.mapVersion.epoch}.${record.mapVersion.version}`,
@@ -325,6 +358,11 @@ export class ClientRole {
 /** Nobody has taken it since. */
 function isServed({ pool }: Entry): boolean {
   return pool !== undefined && pool.ended === undefined
+}
+
+/** Nobody opens or unmaps it any more; how that ended is told to who began it. */
+async function settled({ work }: Entry): Promise<void> {
+  await work?.catch(() => undefined)
 }
 
 function stopWaiting(entry: Entry): void {
