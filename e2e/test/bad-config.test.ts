@@ -65,7 +65,7 @@ describe("a configuration", () => {
     [
       "a table that is misspelled",
       "[storrage]\nlisten = []\n",
-      "line 3: storrage: there is no such key here; there are: name, control, log, storage, client",
+      "line 3: storrage: there is no such key here; there are: name, control, log, linger_us, ",
     ],
     [
       "a wrong value",
@@ -85,6 +85,31 @@ describe("a configuration", () => {
       "a place for NBD that is none",
       client("nowhere"),
       "write unix:/run/rmr/nbd.sock or 127.0.0.1:10809",
+    ],
+    [
+      "storage memory that is no power of two",
+      storage("/nowhere").replace("[[", 'memory = "100 MiB"\n[['),
+      "line 5: storage.memory: payload memory is a power of two from 32 MiB to 2 GiB",
+    ],
+    [
+      "client memory that is no power of two",
+      client("unix:/x").replace("[[", 'memory = "100 MiB"\n[['),
+      "line 5: client.memory: payload memory is a power of two from 1 MiB to 2 GiB",
+    ],
+    [
+      "more memory than can be had",
+      client("unix:/x").replace("[[", 'memory = "4 GiB"\n[['),
+      "line 5: client.memory: payload memory is a power of two from 1 MiB to 2 GiB",
+    ],
+    [
+      "a member twice",
+      client("unix:/x").replace(':9"', ':9", "1@tcp://127.0.0.1:10"'),
+      "line 7: client.pool.0.members.1: member 1 is there twice",
+    ],
+    [
+      "one store for two pools",
+      `${storage("/nowhere")}[[storage.pool]]\nname = "b"\nmember = 1\nstore = "/x/../nowhere"\n`,
+      "line 12: storage.pool.1.store: pool vault has its store there",
     ],
   ])("with %s is refused with its place, and 2", async (_what, text, words) => {
     const { code, words: said } = await refusalOf(folder, "typo", text)

@@ -26,6 +26,7 @@
  * setting that silently is not there.
  */
 import { readFileSync } from "node:fs"
+import { resolve } from "node:path"
 import {
   CHUNK_BYTES_DEFAULT,
   CHUNK_BYTES_MAX,
@@ -39,11 +40,11 @@ import {
   RmrError,
   VOLUME_BLOCK_BYTES,
 } from "@rmr/core"
-import { LINGER_US_DEFAULT, LINGER_US_MAX, parseSocketAddress } from "@rmr/io"
+import { ARENA_BYTES_MAX, LINGER_US_DEFAULT, LINGER_US_MAX, parseSocketAddress } from "@rmr/io"
 import { parse, TomlError } from "smol-toml"
 import { z } from "zod"
 import { lineOf } from "./places.js"
-import { parseSize } from "./sizes.js"
+import { parseSize, sizeText } from "./sizes.js"
 
 /** A table with these keys; another one is refused, and told which there are. */
 function table<T extends z.core.$ZodLooseShape>(shape: T): z.ZodObject<T, z.core.$strict> {
@@ -71,6 +72,21 @@ const chunkSize = size.refine(
   (bytes) => bytes >= CHUNK_BYTES_MIN && bytes <= CHUNK_BYTES_MAX && (bytes & (bytes - 1)) === 0,
   { message: "a chunk is a power of two from 4 KiB to 16 MiB" },
 )
+
+/**
+ * Payload memory is one arena. That of a storage node has room for the largest chunk, which a sync
+ * fetches whole, beside what its stores need.
+ */
+const STORAGE_MEMORY_MIN = 2 * CHUNK_BYTES_MAX
+const CLIENT_MEMORY_MIN = 1024 * 1024
+
+function memory(bytesMin: number): typeof size {
+  const from = `from ${sizeText(bytesMin)} to ${sizeText(ARENA_BYTES_MAX)}`
+  return size.refine(
+    (bytes) => bytes >= bytesMin && bytes <= ARENA_BYTES_MAX && Number.isInteger(Math.log2(bytes)),
+    { message: `payload memory is a power of two ${from}` },
+  )
+}
 
 const poolName = z.string().superRefine((name, context) => {
   const problem = poolNameProblem(name)
@@ -109,6 +125,15 @@ const member = z.string().transform((text, context): { memberId: MemberId; addre
   return { memberId: memberId(number), address: found[2] }
 })
 
+/** A member has one address. */
+function refuseTwins(members: readonly { memberId: MemberId }[], context: z.RefinementCtx): void {
+  for (const [nth, { memberId: own }] of members.entries()) {
+    if (members.findIndex((other) => other.memberId === own) === nth) continue
+    const message = `member ${own} is there twice`
+    context.addIssue({ code: "custom", message, path: [nth] })
+  }
+}
+
 export type NbdAddress =
   | { readonly path: string }
   | { readonly host: string; readonly port: number }
@@ -141,17 +166,34 @@ const storagePool = table({
   direct: z.enum(["auto", "on", "off"]).default("auto"),
 })
 
+/** A store holds one pool. */
+function refuseSharedStores(
+  pools: readonly { readonly name: string; readonly store: string }[],
+  context: z.RefinementCtx,
+): void {
+  const poolsByStore = new Map<string, string>()
+  for (const [nth, { name, store }] of pools.entries()) {
+    const place = resolve(store)
+    const first = poolsByStore.get(place)
+    if (first === undefined) poolsByStore.set(place, name)
+    else {
+      const message = `pool ${first} has its store there`
+      context.addIssue({ code: "custom", message, path: [nth, "store"] })
+    }
+  }
+}
+
 const storage = table({
   listen: z.array(address).min(1),
-  memory: size.default(64 * 1024 * 1024),
-  pool: z.array(storagePool).default([]),
+  memory: memory(STORAGE_MEMORY_MIN).default(64 * 1024 * 1024),
+  pool: z.array(storagePool).default([]).superRefine(refuseSharedStores),
 })
 
 const milliseconds = z.number().int().min(10).max(3_600_000)
 
 const clientPool = table({
   name: poolName,
-  members: z.array(member).min(1).max(MEMBERS_MAX),
+  members: z.array(member).min(1).max(MEMBERS_MAX).superRefine(refuseTwins),
   /** The pool is created with this size where no member knows it. */
   create: volumeSize.optional(),
   chunk: chunkSize.optional(),
@@ -166,7 +208,7 @@ const clientPool = table({
 
 const client = table({
   nbd: z.array(nbdAddress).default([]),
-  memory: size.default(128 * 1024 * 1024),
+  memory: memory(CLIENT_MEMORY_MIN).default(128 * 1024 * 1024),
   pool: z.array(clientPool).default([]),
 })
 
@@ -195,7 +237,7 @@ export interface StoragePoolConfig {
 
 export interface StorageConfig {
   readonly listen: readonly string[]
-  /** Payload memory; more requests than fit wait. */
+  /** Payload memory, a power of two; more requests than fit wait. */
   readonly memory: number
   readonly pool: readonly StoragePoolConfig[]
 }
