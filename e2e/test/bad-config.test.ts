@@ -122,6 +122,8 @@ describe("a configuration", () => {
     const path = configFile(folder, "right", storage("/nowhere"))
     const { code, stdout } = await rmr("daemon", "--config", path, "--check")
     expect([code, stdout.trim()]).toEqual([0, `${path} is right`])
+    const told = await rmr("daemon", "--config", path, "--check", "--json")
+    expect([told.code, JSON.parse(told.stdout)]).toEqual([0, { config: path }])
   })
 
   it("that is not there, or is a folder, is refused with 2", async () => {

@@ -136,3 +136,25 @@ describe("an admin", () => {
     },
   )
 })
+
+describe("a program", () => {
+  it("makes, looks at and erases a store, and is told so in JSON", async () => {
+    const path = join(folder, "spare")
+    const told = async (...words: string[]): Promise<unknown> => {
+      const { code, stdout } = await rmr("store", ...words, "--json")
+      return { code, ...(JSON.parse(stdout) as object) }
+    }
+    const sizes = { sizeBytes: MIB, chunkSizeBytes: 131_072 }
+    expect(await told("create", path, "--size", "1 MiB")).toEqual({
+      code: 0,
+      store: path,
+      ...sizes,
+    })
+    expect(await told("inspect", path)).toMatchObject({ code: 0, isClean: true, sizeBytes: MIB })
+    expect(await told("erase", path, "--yes")).toEqual({ code: 0, store: path })
+    expect(await told("inspect", path)).toEqual({
+      code: 1,
+      error: { code: "not-found", detail: expect.stringContaining("holds no store") },
+    })
+  })
+})

@@ -11,11 +11,12 @@
  */
 
 import { type ErrorCode, RmrError } from "@rmr/core"
-import { Command } from "commander"
+import { Command, CommanderError } from "commander"
 import { readConfig } from "./config/config.js"
 import { runDaemon } from "./daemon/run-daemon.js"
 import { runDemo } from "./demo/demo.js"
 import { adminVerbs } from "./verbs/admin-verbs.js"
+import { isForPrograms, JSON_OPTION, print, printFailure, type Shown } from "./verbs/print.js"
 import { storeVerbs } from "./verbs/store-verbs.js"
 import { VERSION } from "./version.js"
 
@@ -29,27 +30,34 @@ const EXIT_CODES: Readonly<Partial<Record<ErrorCode, number>>> = {
   fenced: 4,
 }
 
-interface DaemonOptions {
+interface DaemonOptions extends Shown {
   readonly config: string
   readonly check?: boolean
   readonly endWithStdin?: boolean
 }
 
 export async function program(argv: readonly string[]): Promise<void> {
+  const shown = { json: isForPrograms(argv) }
+  try {
+    await rmrCommand(shown).parseAsync([...argv])
+  } catch (thrown) {
+    process.exitCode = exitCodeOf(thrown, shown)
+  }
+}
+
+/** All verbs. With `json`, what is wrong with the command line is for `exitCodeOf` to say. */
+export function rmrCommand({ json }: Shown): Command {
   const rmr = new Command("rmr")
     .description("Active-active replicated block storage in userspace.")
     .version(VERSION)
     .showHelpAfterError("(rmr --help says what there is)")
     .exitOverride()
+  if (json === true) rmr.configureOutput({ writeErr: () => undefined })
   daemonVerb(rmr)
   adminVerbs(rmr)
   storeVerbs(rmr)
   demoVerb(rmr)
-  try {
-    await rmr.parseAsync([...argv])
-  } catch (thrown) {
-    process.exitCode = exitCodeOf(thrown)
-  }
+  return rmr
 }
 
 function daemonVerb(rmr: Command): void {
@@ -58,11 +66,12 @@ function daemonVerb(rmr: Command): void {
     .description("run a storage node, a compute client, or both, from one configuration file")
     .requiredOption("-c, --config <file>", "configuration, TOML")
     .option("--check", "only say whether the configuration is right")
+    .option(JSON_OPTION[0], "with --check: as JSON, for programs")
     .option("--end-with-stdin", "end when stdin does: for a program that starts daemons")
     .action(async (options: DaemonOptions) => {
       const config = readConfig(options.config)
       if (options.check === true) {
-        console.log(`${options.config} is right`)
+        print(options, { config: options.config }, () => `${options.config} is right`)
         return
       }
       await runDaemon(config, options.endWithStdin === true)
@@ -81,12 +90,15 @@ function demoVerb(rmr: Command): void {
     })
 }
 
-function exitCodeOf(thrown: unknown): number {
-  const code = (thrown as { readonly code?: unknown }).code
-  if (typeof code === "string" && code.startsWith("commander.")) {
-    return code === "commander.helpDisplayed" || code === "commander.version" ? 0 : USAGE
+function exitCodeOf(thrown: unknown, shown: Shown): number {
+  if (thrown instanceof CommanderError) {
+    if (thrown.exitCode === 0) return 0
+    // For people it has said so itself, as it does for programs that forget the verb.
+    const detail = thrown.message.replace(/^error: /, "")
+    if (shown.json === true) printFailure(shown, new RmrError("invalid-argument", detail))
+    return USAGE
   }
   const error = RmrError.from(thrown)
-  console.error(`rmr: ${error.message}`)
+  printFailure(shown, error)
   return EXIT_CODES[error.code] ?? 1
 }

@@ -3,12 +3,12 @@ import type { Command } from "commander"
 import { askDaemon } from "../control/control-client.js"
 import { CONTROL_DEFAULT } from "../control/protocol.js"
 import type { DaemonStats, MapCheckShown, PoolShown } from "../control/status.js"
+import { JSON_OPTION, print, type Shown } from "./print.js"
 import { mapCheckText, poolText, statsText } from "./shown-text.js"
 import { statusText } from "./status-text.js"
 
-interface AdminOptions {
+interface AdminOptions extends Shown {
   readonly socket?: string
-  readonly json?: boolean
 }
 
 export function adminVerbs(rmr: Command): void {
@@ -126,7 +126,7 @@ function admin(command: Command, description: string): Command {
   return command
     .description(description)
     .option("--socket <path>", `control socket of the daemon (or RMR_SOCKET)`)
-    .option("--json", "as JSON, for programs")
+    .option(...JSON_OPTION)
 }
 
 function ask(
@@ -135,8 +135,4 @@ function ask(
   args: Readonly<Record<string, unknown>> = {},
 ): Promise<unknown> {
   return askDaemon(socket ?? process.env["RMR_SOCKET"] ?? CONTROL_DEFAULT, verb, args)
-}
-
-function print({ json }: AdminOptions, value: unknown, text: () => string): void {
-  console.log(json === true ? JSON.stringify(value, null, 2) : text())
 }

@@ -7,8 +7,9 @@ import type { Command } from "commander"
 import { parseSize, sizeText } from "../config/sizes.js"
 import { makeStoreFile } from "../daemon/storage-role.js"
 import { servedStoreVerbs } from "./admin-verbs.js"
+import { JSON_OPTION, print, type Shown } from "./print.js"
 
-interface CreateOptions {
+interface CreateOptions extends Shown {
   readonly size: string
   readonly chunk?: string
   readonly force?: boolean
@@ -23,26 +24,25 @@ export function storeVerbs(rmr: Command): void {
     .requiredOption("--size <size>", "of the volume, as 10 GiB")
     .option("--chunk <size>", "smallest chunk of a pool that will live here", "128 KiB")
     .option("--force", "overwrite whatever is there")
+    .option(...JSON_OPTION)
     .action(create)
   store
     .command("inspect <path>")
     .description("what the place says about its store")
-    .option("--json", "as JSON, for programs")
-    .action(async (path: string, { json }: { json?: boolean }) => {
+    .option(...JSON_OPTION)
+    .action(async (path: string, options: Shown) => {
       const block = await inspectStore({ env: realEnv(), memory: smallMemory(), source: at(path) })
-      if (json === true) console.log(JSON.stringify(block, null, 2))
-      else {
-        const end = block.isClean ? "closed cleanly" : "open, or not closed cleanly"
-        console.log(`${path}: a volume of ${sizeText(block.sizeBytes)}, ${end}`)
-      }
+      const end = block.isClean ? "closed cleanly" : "open, or not closed cleanly"
+      print(options, block, () => `${path}: a volume of ${sizeText(block.sizeBytes)}, ${end}`)
     })
   store
     .command("erase <path>")
     .description("the place holds no store any more; its data cannot be found again")
     .requiredOption("--yes", "say that this is meant")
-    .action(async (path: string) => {
+    .option(...JSON_OPTION)
+    .action(async (path: string, options: Shown) => {
       await eraseStore({ env: realEnv(), memory: smallMemory(), source: at(path) })
-      console.log(`${path} holds no store any more`)
+      print(options, { store: path }, () => `${path} holds no store any more`)
     })
 }
 
@@ -58,7 +58,8 @@ async function create(path: string, options: CreateOptions): Promise<void> {
     const source = fileSource(path)
     await createStore({ env, memory, source, isForced, sizeBytes, chunkSizeBytes })
   }
-  console.log(`${path} has a store for a volume of ${sizeText(sizeBytes)}`)
+  const made = { store: path, sizeBytes, chunkSizeBytes }
+  print(options, made, () => `${path} has a store for a volume of ${sizeText(sizeBytes)}`)
 }
 
 function at(path: string): ReturnType<typeof fileSource> {
