@@ -177,14 +177,19 @@ describe("a pool that is taken over", () => {
   const members = (): string =>
     pool.ports.map((port, nth) => `"${nth + 1}@tcp://127.0.0.1:${port}"`).join(", ")
 
-  async function withSecondClient(run: (second: RmrDaemon, uri: string) => Promise<void>) {
-    const socket = join(folder, "second.sock")
-    const text = `[client]\nnbd = ["unix:${socket}"]\n[[client.pool]]\nname = "vault"\n`
-    const second = new RmrDaemon(folder, "second", `${text}members = [${members()}]\n`)
+  /** Its socket and its export have names that mean something in a URI. */
+  async function withSecondClient(run: (second: RmrDaemon) => Promise<void>) {
+    const socket = join(folder, "a second #1?.sock")
+    const text = `[client]\nnbd = ["unix:${socket}", "127.0.0.1:0"]\n[[client.pool]]\nname = "vault"\n`
+    const second = new RmrDaemon(
+      folder,
+      "second",
+      `${text}export = "my #1/50% disk?"\nmembers = [${members()}]\n`,
+    )
     second.start()
     try {
       await until("it waits", second, ({ client }) => client?.pools[0]?.why != null)
-      await run(second, `nbd+unix:///vault?socket=${socket}`)
+      await run(second)
     } finally {
       await second.stop()
     }
@@ -192,8 +197,10 @@ describe("a pool that is taken over", () => {
 
   itWhere("P5: is written by one client, there and back again", missing("nbdsh"), async () => {
     await nbdsh(folder, pool.uri, 'h.pwrite(b"1" * 4096, 0)')
-    await withSecondClient(async (second, uri) => {
+    await withSecondClient(async (second) => {
       expect((await rmr("pool", "takeover", "vault", ...at(second))).code).toBe(0)
+      const [uri = "", tcpUri = ""] = (await second.status()).client?.nbd.uris ?? []
+      await nbdsh(folder, tcpUri, 'assert h.pread(4096, 0) == b"1" * 4096')
       await nbdsh(folder, uri, 'assert h.pread(4096, 0) == b"1" * 4096\nh.pwrite(b"2" * 4096, 0)')
       await expect(nbdsh(folder, pool.uri, 'h.pwrite(b"x" * 4096, 0)')).rejects.toThrow()
       const fenced = await until("the first says so", pool.client, ({ client }) => {

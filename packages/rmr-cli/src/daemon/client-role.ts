@@ -23,9 +23,9 @@ import {
   RmrError,
   type Timer,
 } from "@rmr/core"
-import { fastChecksum, fastStreamEngine, pageArenas } from "@rmr/io"
+import { fastChecksum, fastStreamEngine, pageArenas, type StreamListener } from "@rmr/io"
 import { tcp } from "@rmr/transport-tcp"
-import type { ClientConfig, ClientPoolConfig, NbdAddress } from "../config/config.js"
+import type { ClientConfig, ClientPoolConfig } from "../config/config.js"
 import type {
   ClientPoolStatus,
   ClientStatus,
@@ -35,6 +35,7 @@ import type {
   MapCheckShown,
 } from "../control/status.js"
 import { SOFTWARE } from "../version.js"
+import { nbdUri } from "./nbd-uri.js"
 
 const LEASES_MAX = 8192
 const RETRY_MS = 500
@@ -56,13 +57,12 @@ export class ClientRole {
   private readonly env: Env
   private readonly registry: LinkRegistry
   private readonly nbd: NbdServer
-  private readonly config: ClientConfig
+  private readonly listeners: StreamListener[] = []
   private readonly entries: Entry[]
   private isClosed = false
 
   private constructor(env: Env, name: string, memory: Memory, config: ClientConfig) {
     this.env = env
-    this.config = config
     const transport = tcp({ payloadChecked: false, software: SOFTWARE })
     this.registry = new LinkRegistry({ env, memory, transport, hostName: name, software: SOFTWARE })
     this.nbd = nbdServer({ env, memory, engine: fastStreamEngine })
@@ -82,7 +82,7 @@ export class ClientRole {
     const memory = buddyMemory({ arenas: pageArenas([config.memory]), leaseCountMax: LEASES_MAX })
     const role = new ClientRole(env, name, memory, config)
     try {
-      for (const address of config.nbd) await role.nbd.listen(address)
+      for (const address of config.nbd) role.listeners.push(await role.nbd.listen(address))
     } catch (thrown) {
       await role.close()
       throw thrown
@@ -322,7 +322,9 @@ export class ClientRole {
 
   private uris(): string[] {
     return this.entries.flatMap(({ config, device }) =>
-      device === undefined ? [] : this.config.nbd.map((at) => uriOf(at, nameOf(config))),
+      device === undefined
+        ? []
+        : this.listeners.map(({ address }) => nbdUri(address, nameOf(config))),
     )
   }
 
@@ -372,10 +374,4 @@ function stopWaiting(entry: Entry): void {
 
 function nameOf(config: ClientPoolConfig): string {
   return config.export ?? config.name
-}
-
-function uriOf(at: NbdAddress, name: string): string {
-  if ("path" in at) return `nbd+unix:///${name}?socket=${at.path}`
-  const host = at.host.includes(":") ? `[${at.host}]` : at.host
-  return `nbd://${host}:${at.port}/${name}`
 }
