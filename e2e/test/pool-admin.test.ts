@@ -67,7 +67,15 @@ describe("an admin", () => {
       await expect(nbdsh(folder, pool.uri, "pass")).rejects.toThrow(/export/)
       const { client } = await pool.client.status()
       expect(client?.pools[0]?.device).toBe(null)
-      expect((await rmr("device", "map", "vault", ...at(pool.client))).code).toBe(0)
+      const map = ["device", "map", "vault", ...at(pool.client), "--size"]
+      const other = await endOf(...map, "31 MiB")
+      expect(other).toEqual({
+        code: 1,
+        words: "rmr: mismatch: the pool has 33554432 bytes, not the 32505856 that were asked for",
+      })
+      expect((await endOf(...map, "big")).code).toBe(2)
+      expect((await pool.client.status()).client?.pools[0]?.state).toBe("unmapped")
+      expect((await rmr(...map, "32 MiB")).code).toBe(0)
       await nbdsh(folder, pool.uri, 'assert h.pread(4096, 0) == b"u" * 4096')
       expect((await pool.client.status()).client?.pools[0]?.state).toBe("open")
     },

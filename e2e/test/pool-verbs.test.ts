@@ -107,8 +107,20 @@ describe("an admin", () => {
 
   it("stops and starts copies, on a storage node only", async () => {
     const [node = pool.client] = pool.storage
+    const shown = async (): Promise<unknown> =>
+      (await node.status()).storage?.pools[0]?.isSyncStopped
+    const words = "    copies are stopped; `sync start` goes on with what is dirty\n"
+    expect(await shown()).toBe(false)
     expect(await said(node, "sync", "stop", "vault")).toContain("only what requests wait for")
+    expect([await shown(), await said(node, "status")]).toEqual([
+      true,
+      expect.stringContaining(words.trimEnd()),
+    ])
     expect(await said(node, "sync", "start", "vault")).toContain("copies what is dirty")
+    expect([await shown(), await said(node, "status")]).toEqual([
+      false,
+      expect.not.stringContaining("copies are stopped"),
+    ])
     const end = await endOf("sync", "stop", "vault", "--socket", pool.client.control)
     expect(end.words).toMatch(/^rmr: unsupported: client is no storage node/)
   })

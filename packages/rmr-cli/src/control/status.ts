@@ -17,6 +17,8 @@ export interface StoragePoolStatus extends StateShown {
   readonly dirtyChunks: number
   readonly chunkCount: number
   readonly copiedChunks: number
+  /** Whether an admin stopped copies that no request waits for. */
+  readonly isSyncStopped: boolean
   readonly hotExtents: number
   readonly store: string
   readonly sizeBytes: number

@@ -53,6 +53,12 @@ interface Entry {
   work: Promise<void> | undefined
 }
 
+/** What an admin said of an opening. */
+interface Asked {
+  readonly isTakeover?: boolean
+  readonly sizeBytes?: number
+}
+
 export class ClientRole {
   private readonly env: Env
   private readonly registry: LinkRegistry
@@ -114,7 +120,7 @@ export class ClientRole {
     const entry = this.entryOf(poolName)
     await settled(entry)
     if (isServed(entry)) throw new RmrError("exists", `pool ${poolName} is open here already`)
-    await this.openNow(entry, true)
+    await this.openNow(entry, { isTakeover: true })
     return this.poolStatus(entry)
   }
 
@@ -136,11 +142,12 @@ export class ClientRole {
     return this.poolStatus(entry)
   }
 
-  async map(poolName: string): Promise<unknown> {
+  /** Fails with `mismatch` where the pool has another size than the one that is said. */
+  async map(poolName: string, sizeBytes: number | undefined): Promise<unknown> {
     const entry = this.entryOf(poolName)
     await settled(entry)
     if (isServed(entry)) throw new RmrError("exists", `${poolName} is mapped already`)
-    await this.openNow(entry, false)
+    await this.openNow(entry, sizeBytes === undefined ? {} : { sizeBytes })
     return this.poolStatus(entry)
   }
 
@@ -215,7 +222,7 @@ export class ClientRole {
   }
 
   private open(entry: Entry): void {
-    this.openNow(entry, false).catch((thrown: unknown) => {
+    this.openNow(entry, {}).catch((thrown: unknown) => {
       const error = RmrError.from(thrown)
       if (entry.error?.message !== error.message) {
         this.env.log.write("warn", "pool.not-open", {
@@ -228,8 +235,8 @@ export class ClientRole {
     })
   }
 
-  private openNow(entry: Entry, isTakeover: boolean): Promise<void> {
-    return this.alone(entry, () => this.openAndExport(entry, isTakeover))
+  private openNow(entry: Entry, asked: Asked): Promise<void> {
+    return this.alone(entry, () => this.openAndExport(entry, asked))
   }
 
   /** One at a time for a pool. What fails leaves one that waits waiting. */
@@ -252,14 +259,14 @@ export class ClientRole {
     entry.retry = this.env.clock.schedule(RETRY_MS, () => this.open(entry))
   }
 
-  private async openAndExport(entry: Entry, isTakeover: boolean): Promise<void> {
+  private async openAndExport(entry: Entry, asked: Asked): Promise<void> {
     const exported = nameOf(entry.config)
-    const pool = await this.openOrCreate(entry.config, isTakeover)
+    const pool = await this.openOrCreate(entry.config, asked.isTakeover === true)
     try {
       // What was exported is of a pool that somebody has taken meanwhile.
       if (entry.device !== undefined) await this.endExport(exported)
       entry.device = undefined
-      const device = await mapDevice({ pool, name: exported })
+      const device = await mapDevice({ ...asked, pool, name: exported })
       this.export(device, pool.name)
       entry.device = device
       entry.pool = pool

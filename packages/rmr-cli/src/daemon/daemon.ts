@@ -76,7 +76,7 @@ export class Daemon {
       "store-add": async (args) => this.requireStorage().addStore(text(args, "pool")),
       "map-summary": async (args) => this.requireStorage().mapSummary(text(args, "pool")),
       "pool-takeover": async (args) => this.requireClient().takeOver(text(args, "pool")),
-      "device-map": async (args) => this.requireClient().map(text(args, "pool")),
+      "device-map": async (args) => this.requireClient().map(text(args, "pool"), size(args)),
       "device-unmap": async (args) => this.requireClient().unmap(text(args, "pool")),
     }
   }
@@ -122,6 +122,11 @@ function text(args: Readonly<Record<string, unknown>>, name: string): string {
   const value = args[name]
   if (typeof value === "string" && value !== "") return value
   throw new RmrError("invalid-argument", `the verb needs ${name}`)
+}
+
+/** Not every caller insists on one. */
+function size({ sizeBytes }: Readonly<Record<string, unknown>>): number | undefined {
+  return sizeBytes === undefined ? undefined : count({ sizeBytes }, "sizeBytes")
 }
 
 function count(args: Readonly<Record<string, unknown>>, name: string): number {

@@ -172,6 +172,7 @@ export class StorageRole {
       dirtyChunks: own?.count ?? 0,
       chunkCount: own?.chunkCount ?? 0,
       copiedChunks: pool.copiedChunks,
+      isSyncStopped: pool.isSyncStopped,
       hotExtents: member.volume?.hot.count ?? 0,
       store: config.store,
       sizeBytes: record?.mappedSizeBytes ?? member.store.sizeBytes,

@@ -1,5 +1,6 @@
 /** Verbs that a daemon carries out: each is a request over its control socket, and a few words. */
 import type { Command } from "commander"
+import { parseSize } from "../config/sizes.js"
 import { askDaemon } from "../control/control-client.js"
 import { CONTROL_DEFAULT } from "../control/protocol.js"
 import type { DaemonStats, MapCheckShown, PoolShown } from "../control/status.js"
@@ -9,6 +10,10 @@ import { statusText } from "./status-text.js"
 
 interface AdminOptions extends Shown {
   readonly socket?: string
+}
+
+interface MapOptions extends AdminOptions {
+  readonly size?: string
 }
 
 export function adminVerbs(rmr: Command): void {
@@ -88,12 +93,13 @@ function syncVerbs(rmr: Command): void {
 
 function deviceVerbs(rmr: Command): void {
   const device = rmr.command("device").description("devices of a compute client")
-  admin(device.command("map <pool>"), "map a pool as a device and export it").action(
-    async (name: string, options: AdminOptions) => {
-      const result = await ask(options, "device-map", { pool: name })
+  admin(device.command("map <pool>"), "map a pool as a device and export it")
+    .option("--size <size>", "refuse a pool that has another size")
+    .action(async (name: string, options: MapOptions) => {
+      const sizes = options.size === undefined ? {} : { sizeBytes: parseSize(options.size) }
+      const result = await ask(options, "device-map", { pool: name, ...sizes })
       print(options, result, () => `${name} is mapped`)
-    },
-  )
+    })
   admin(device.command("unmap <pool>"), "end exports, unmap the device, leave the pool").action(
     async (name: string, options: AdminOptions) => {
       const result = await ask(options, "device-unmap", { pool: name })

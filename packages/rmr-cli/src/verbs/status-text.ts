@@ -7,6 +7,8 @@ import type {
   StoragePoolStatus,
 } from "../control/status.js"
 
+const SYNC_STOPPED = "    copies are stopped; `sync start` goes on with what is dirty"
+
 export function statusText(value: unknown): string {
   const status = value as DaemonStatus
   const memory = sizeText(status.residentBytes)
@@ -23,7 +25,9 @@ function storagePool(pool: StoragePoolStatus): string[] {
   const view = pool.view === null ? "no view yet" : `view ${pool.view}`
   const head = `  pool ${pool.name}, member ${pool.member}: ${pool.state}, ${view}, ${dirty}`
   const failure = pool.failure === null ? [] : [`    failed: ${pool.failure}`]
-  return [head, `    ${pool.store}, ${sizeText(pool.sizeBytes)}`, ...failure, ...reasons(pool)]
+  const stopped = pool.isSyncStopped ? [SYNC_STOPPED] : []
+  const store = `    ${pool.store}, ${sizeText(pool.sizeBytes)}`
+  return [head, store, ...failure, ...stopped, ...reasons(pool)]
 }
 
 function clientPool(pool: ClientPoolStatus): string[] {
