@@ -22,7 +22,7 @@ the table in production, and the sentences here are the ones that a status shows
 P11: since when, why, what happens next by itself, which command helps).
 
 Rule numbers (\`V5\`, \`W5\`, …) are those of [RULES.md](RULES.md). The verbs in the column
-*Helps* (\`enable\`, \`replace\`, …) are those of the \`rmr\` program; not all are built yet. A
+*Helps* (\`status\`, \`store add\`, …) are those of the \`rmr\` program. A
 state of a leg, a server pool or a map update is somebody's local opinion and lives in
 memory; the life of a store is durable. Which member holds the truth is decided by none of
 them, but by the view record alone.`

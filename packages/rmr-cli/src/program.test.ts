@@ -1,4 +1,11 @@
 /** What holds for every verb: `--json` gives one JSON document on stdout, whatever happens. */
+import {
+  LEG_MACHINE,
+  MAP_UPDATE_MACHINE,
+  SERVER_POOL_MACHINE,
+  STORE_LIFECYCLE_MACHINE,
+  SYNC_LEG_MACHINE,
+} from "@rmr/core"
 import type { Command } from "commander"
 import { program, rmrCommand } from "./program.js"
 
@@ -71,4 +78,22 @@ describe("--json", () => {
 it("without --json a failure is one line on stderr", async () => {
   const { out, err, code } = await ran("store", "inspect", NOWHERE)
   expect([out, err, code]).toEqual(["", `rmr: not-found: ${NOWHERE} does not exist`, 1])
+})
+
+describe("P11: what helps", () => {
+  const named = new Set(leavesOf(rmrCommand({})).map((verb) => wordsOf(verb).join(" ")))
+  const machines = [
+    LEG_MACHINE,
+    SYNC_LEG_MACHINE,
+    SERVER_POOL_MACHINE,
+    MAP_UPDATE_MACHINE,
+    STORE_LIFECYCLE_MACHINE,
+  ]
+  const helps = machines.flatMap(({ name, states }) =>
+    Object.entries(states).map(([state, { help }]) => [name, state, help] as const),
+  )
+
+  it.each(helps)("of a %s that is %s is a verb that there is", (_name, _state, help) => {
+    for (const [, verb = ""] of help.matchAll(/`([^`]+)`/g)) expect(named).toContain(verb)
+  })
 })

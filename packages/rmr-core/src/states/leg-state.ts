@@ -37,27 +37,27 @@ export const LEG_MACHINE: StateMachine<LegState, LegEvent> = freezeMachine({
     created: {
       meaning: "The leg is new: its member and address are known, and it took no part in IO yet.",
       next: "The client dials the member; a new pool starts with it, a known one brings it back.",
-      help: "Check the address and that the storage node runs; `delete` gives the member up.",
+      help: "Check the address, and that the storage node runs and serves the pool.",
     },
     normal: {
       meaning: "The member is in the view and answers; the leg takes every mutation and its reads.",
       next: "It stays so.",
-      help: "`disable` takes the member out for maintenance.",
+      help: "None is needed.",
     },
     failed: {
       meaning: "The leg does not work, and nothing is sent to the member but attempts to reach it.",
       next: "The client tries again with growing, jittered pauses; then the leg is reconnecting.",
-      help: "`replace` if the disk or node is gone for good, `delete` to do without the member.",
+      help: "Check its node, disk and network; `status` on the node says how its store is.",
     },
     reconnecting: {
       meaning: "The member answers, and is not yet known to hold or to have marked all it missed.",
       next: "Unless it is in maintenance, it resumes, starts or rejoins, as rule R8 allows first.",
-      help: "`enable` ends maintenance; otherwise `status` names the member it waits for.",
+      help: "`status` on its node says what it waits for, `map check` what it lacks.",
     },
     removing: {
       meaning: "The leg is being taken down; what is in flight on it is completed or dropped.",
       next: "It is gone once the transport is done with its memory.",
-      help: "None is needed; `extend` brings a deleted member back as a new one.",
+      help: "None is needed.",
     },
   },
   events: {

@@ -25,7 +25,7 @@ export const MAP_UPDATE_MACHINE: StateMachine<MapUpdateState, MapUpdateEvent> = 
     ready: {
       meaning: "The member is drained, suspects what it may have alone, and takes map pages.",
       next: "A source streams the valid marks, then deltas; if it dies another one goes on.",
-      help: "`status` shows pages and source; `disable` gives the update up.",
+      help: "`map summary` on its node says what it lacks.",
     },
     done: {
       meaning: "Counts and digest agree with the source, and the own map is durable.",

@@ -35,27 +35,27 @@ export const SERVER_POOL_MACHINE: StateMachine<ServerPoolState, ServerPoolEvent>
     empty: {
       meaning: "The node knows the pool's name and its own member id, and has no store for it.",
       next: "Nothing: it waits for a store.",
-      help: "`create`, `add` or `replace` gives it a store.",
+      help: "`store add` serves the store of its configuration.",
     },
     registered: {
       meaning: "The node has a store for the pool and takes no part in it.",
       next: "A store that carries the pool's record assembles; an empty one waits for a client.",
-      help: "`assemble` brings a known member back, `create` or `extend` makes a new one.",
+      help: "`status` on the compute client says why it does not open or create the pool.",
     },
     created: {
       meaning: "The node is a new member, and no view names it normal yet.",
       next: "The client that creates or extends the pool makes a view that names it.",
-      help: "Repeat the `create` or `extend` if its client is gone.",
+      help: "`status` on the compute client says whether it creates the pool, or why not.",
     },
     normal: {
       meaning: "The view names this member normal: it serves IO and is a source for its peers.",
       next: "It fetches its own dirty chunks until none is left, and stays so.",
-      help: "`disable` takes the member out for maintenance.",
+      help: "None is needed.",
     },
     "no-io": {
       meaning: "The node admits no IO, and finishes what it had admitted.",
       next: "It waits for a client, which resumes, starts or rejoins it; then it is normal.",
-      help: "`status` names what it waits for; `enable` ends maintenance.",
+      help: "`status` on the compute client says what it waits for.",
     },
   },
   events: {

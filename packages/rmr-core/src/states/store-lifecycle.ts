@@ -20,17 +20,17 @@ export const STORE_LIFECYCLE_MACHINE: StateMachine<StoreLifecycleState, StoreLif
       closed: {
         meaning: "The store is formatted, and no server pool has it.",
         next: "Nothing: it keeps what it holds.",
-        help: "`add` gives it to its server pool, `delete` wipes it.",
+        help: "`store add` gives it to its server pool, `store erase` wipes it.",
       },
       open: {
         meaning: "A server pool has the store, and no device is mapped on the pool.",
         next: "Nothing: it waits for a client to map the pool.",
-        help: "`map` on a compute client; `remove` takes it out.",
+        help: "`device map` on a compute client; `store remove` takes it out.",
       },
       mapped: {
         meaning: "A device is mapped on the pool; the store holds the volume it shows.",
         next: "It stays so, also after a restart, until the client unmaps.",
-        help: "`unmap` on the compute client.",
+        help: "`device unmap` on the compute client.",
       },
     },
     events: {
