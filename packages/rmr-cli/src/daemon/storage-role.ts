@@ -1,7 +1,6 @@
 /** The storage role of a daemon: a node with its pools, each from a store in a file or device. */
-import { existsSync, rmSync, statSync } from "node:fs"
-import { dirname, resolve } from "node:path"
-import { createStore, fileStore, storeBytes } from "@rmr/brmr-store"
+import { existsSync, statSync } from "node:fs"
+import { fileStore } from "@rmr/brmr-store"
 import {
   buddyMemory,
   type Env,
@@ -10,12 +9,13 @@ import {
   type PoolMetadata,
   RmrError,
 } from "@rmr/core"
-import { createFile, fastChecksum, fileSource, pageArenas } from "@rmr/io"
+import { fastChecksum, fileSource, pageArenas } from "@rmr/io"
 import { deviceHandler, type ServerPool, StorageNode } from "@rmr/server"
 import { tcp } from "@rmr/transport-tcp"
 import type { StorageConfig, StoragePoolConfig } from "../config/config.js"
 import type { DaemonStats, StoragePoolStatus, StorageStatus } from "../control/status.js"
 import { SOFTWARE } from "../version.js"
+import { makeStoreFile } from "./store-file.js"
 
 const LEASES_MAX = 8192
 
@@ -178,30 +178,5 @@ export class StorageRole {
       sizeBytes: record?.mappedSizeBytes ?? member.store.sizeBytes,
       failure: pool.lastFailure?.message ?? null,
     }
-  }
-}
-
-/**
- * A new file with a store for a volume of this size. It is sparse: space comes with data. Where it
- * cannot be made, nothing of it is left: the next try finds no half of a store.
- */
-export async function makeStoreFile(
-  env: Env,
-  path: string,
-  sizeBytes: number,
-  chunkSizeBytes: number,
-): Promise<void> {
-  const folder = dirname(resolve(path))
-  if (!existsSync(folder)) {
-    throw new RmrError("not-found", `${folder} does not exist; make that folder first`)
-  }
-  const memory = buddyMemory({ arenas: pageArenas([1024 * 1024]), leaseCountMax: 16 })
-  const shape = { sizeBytes, chunkSizeBytes }
-  await createFile(path, storeBytes(shape))
-  try {
-    await createStore({ env, memory, source: fileSource(path), isKnownZero: true, ...shape })
-  } catch (thrown) {
-    rmSync(path, { force: true })
-    throw thrown
   }
 }

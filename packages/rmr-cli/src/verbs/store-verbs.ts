@@ -5,7 +5,7 @@ import { buddyMemory, CHUNK_BYTES_DEFAULT, type Memory, RmrError } from "@rmr/co
 import { fileSource, pageArenas, realEnv } from "@rmr/io"
 import type { Command } from "commander"
 import { parseSize, sizeText } from "../config/sizes.js"
-import { makeStoreFile } from "../daemon/storage-role.js"
+import { makeStoreFile } from "../daemon/store-file.js"
 import { servedStoreVerbs } from "./admin-verbs.js"
 import { JSON_OPTION, print, type Shown } from "./print.js"
 
