@@ -188,7 +188,8 @@ describe("a pool that is taken over", () => {
   /** Its socket and its export have names that mean something in a URI. */
   async function withSecondClient(run: (second: RmrDaemon) => Promise<void>) {
     const socket = join(folder, "a second #1?.sock")
-    const text = `[client]\nnbd = ["unix:${socket}", "127.0.0.1:0"]\n[[client.pool]]\nname = "vault"\n`
+    const nbd = `nbd = ["unix:${socket}", "127.0.0.1:0"]`
+    const text = `[client]\n${nbd}\n[[client.pool]]\nname = "vault"\n`
     const second = new RmrDaemon(
       folder,
       "second",

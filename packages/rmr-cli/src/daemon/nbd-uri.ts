@@ -1,6 +1,6 @@
 /**
- * The address of an export, for programs: an NBD URI. What has a meaning there and is part of a name
- * is written in percents; slashes of a path are not, so that people can read it.
+ * The address of an export, for programs: an NBD URI. What has a meaning there and is part of a
+ * name is written in percents; slashes of a path are not, so that people can read it.
  */
 import type { NbdAddress } from "../config/config.js"
 

@@ -1,4 +1,4 @@
-/** A store is made whole, or it is not there: whoever is killed meanwhile leaves nothing half done. */
+/** A store is made whole, or it is not there: who is killed meanwhile leaves nothing half done. */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"

@@ -1,8 +1,8 @@
 /**
  * What a verb prints: words for people, or with `--json` one JSON document on stdout, for programs.
  *
- * That is so where it fails as well: then the document is `{"error":{"code":…,"detail":…}}`, and the
- * exit code says what kind of failure it is.
+ * That is so where it fails as well: then the document is `{"error":{"code":…,"detail":…}}`, and
+ * the exit code says what kind of failure it is.
  */
 import type { RmrError } from "@rmr/core"
 
