@@ -110,6 +110,8 @@ describe("a client pool that has ended with requests on their way", () => {
       slow.resume()
       await pause(sim, 1000)
       expect(await user.read(0, 4096)).toEqual(pattern(3, 4096))
+      await pool.close()
+      await registry.close()
       expect(memory.stats().leaseCount).toBe(0)
     })
   })
