@@ -14,8 +14,10 @@ export class EngineLeg {
   lastAnswerMs = 0
   /** When its member began to take IO on this session. */
   enabledMs = 0
-  /** Smoothed time between a read and its answer, for balancing. */
+  /** Smoothed time between a request and its answer, for people. */
   latencyMs = 0
+  /** The same of reads alone, for choosing whom to read from. */
+  readMs = 0
   /** Chunks that it has dirty, as far as this client knows: a hint. */
   dirtyHint = 0
 
@@ -43,10 +45,17 @@ export class ReadBalance {
   /** One of the legs in `candidates` that is up, clean ones first; undefined where none is. */
   choose(legs: readonly (EngineLeg | undefined)[], candidates: number): EngineLeg | undefined {
     this.turn++
+    let count = 0
+    for (const leg of legs) if (isThere(leg, candidates)) count++
+    // The turn goes round among those that are there: else who follows one that is not has two.
+    let skipped = count === 0 ? 0 : this.turn % count
+    let first = 0
+    for (; first < legs.length; first++)
+      if (isThere(legs[first], candidates) && skipped-- === 0) break
     let best: EngineLeg | undefined
     for (let nth = 0; nth < legs.length; nth++) {
-      const leg = legs[(this.turn + nth) % legs.length]
-      if (leg?.session === undefined || (candidates & (1 << leg.slot)) === 0) continue
+      const leg = legs[(first + nth) % legs.length]
+      if (!isThere(leg, candidates)) continue
       if (best === undefined || this.isBetter(leg, best)) best = leg
     }
     return best
@@ -61,9 +70,13 @@ export class ReadBalance {
         return leg.inFlight < best.inFlight
       case "latency":
         // Now and then another one is asked: a leg that was slow once may be quick again.
-        return this.turn % EXPLORE_EVERY !== 0 && leg.latencyMs < best.latencyMs
+        return this.turn % EXPLORE_EVERY !== 0 && leg.readMs < best.readMs
       default:
         return false
     }
   }
+}
+
+function isThere(leg: EngineLeg | undefined, candidates: number): leg is EngineLeg {
+  return leg?.session !== undefined && (candidates & (1 << leg.slot)) !== 0
 }

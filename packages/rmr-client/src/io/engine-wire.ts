@@ -205,7 +205,6 @@ export class EngineWire {
     return oldest
   }
 
-  /** Of reads it is noted how long they took: to choose whom to read from. */
   noteAnswer(submission: number, slot: number, isRead: boolean): void {
     const leg = this.legs[slot]
     if (leg === undefined) return
@@ -213,9 +212,9 @@ export class EngineWire {
     const nowMs = this.options.env.clock.nowMs()
     leg.lastAnswerMs = nowMs
     leg.answeredNumber = Math.max(leg.answeredNumber, submissions.numbers[submission]!)
-    if (!isRead) return
     const tookMs = nowMs - submissions.sentMs[submission]!
     leg.latencyMs += (tookMs - leg.latencyMs) * LATENCY_WEIGHT
+    if (isRead) leg.readMs += (tookMs - leg.readMs) * LATENCY_WEIGHT
   }
 
   /** The answer, valid until the next one; undefined for bytes that are none. */

@@ -10,7 +10,7 @@ describe("the latency of a leg", () => {
       await sim.startAll()
       const client = await sim.create()
       const user = userOf(client)
-      const latencies = (): number[] => client.pool.legs.map((leg) => leg?.io.latencyMs ?? -1)
+      const latencies = (): number[] => client.pool.legs.map((leg) => leg?.io.readMs ?? -1)
       for (let nth = 0; nth < 20; nth++) {
         expect(await user.write(nth * 4096, pattern(nth, 4096))).toBe(STATUS_OK)
         expect(await user.zero(nth * 4096 + 65_536, 4096)).toBe(STATUS_OK)
