@@ -28,7 +28,7 @@ import {
   setLineage,
 } from "@rmr/core"
 import { type EngineLeg, ReadBalance, type ReadPolicy } from "./engine-leg.js"
-import { type IoRows, KIND_FREE, KIND_MUTATION } from "./io-rows.js"
+import { type IoRows, KIND_FREE, KIND_MUTATION, KIND_READ } from "./io-rows.js"
 import { Submissions } from "./submissions.js"
 
 export interface EngineEvents {
@@ -137,14 +137,17 @@ export class EngineWire {
     if ((rows.owed[row]! & normal) !== 0) this.hasDebts = true
   }
 
-  private hasDebts = false
+  /** A mutation or flush found no credit, or no session. */
+  hasDebts = false
 
   payDebts(normal: number): void {
     if (!this.hasDebts) return
     this.hasDebts = false
     const { rows } = this
     for (let row = 0; row < rows.rowCount; row++) {
-      if (rows.kinds[row] !== KIND_FREE && rows.owed[row] !== 0) this.payDebt(row, normal)
+      const kind = rows.kinds[row]
+      if (kind === KIND_FREE || kind === KIND_READ || rows.owed[row] === 0) continue
+      this.payDebt(row, normal)
     }
   }
 

@@ -98,10 +98,16 @@ export class IoEngine {
     }
   }
 
+  /** Another pool of this process gave credits back, on sessions that are shared. */
+  onRoom(): void {
+    if (this.reads.isShort || this.core.wire.hasDebts) this.onBatchEnd()
+  }
+
   onBatchEnd(): void {
     this.reads.vouch()
     // A view change is under way: nothing is sent in the view before it (V3).
     if (!this.core.isFrozen) this.core.wire.payDebts(this.core.view.normal)
+    this.reads.payDebts()
     this.pump()
     this.core.deliver()
   }

@@ -43,7 +43,10 @@ export class IoRows {
   readonly blockers: Int32Array
   /** The normal set of the view that it was sent under. */
   readonly sentTo: Uint8Array
-  /** Legs that it has to be submitted to still: no credit, or no session. */
+  /**
+   * Legs that it has to be submitted to still: no credit, or no session. A read: the leg that had
+   * no credit for it; it may go to another one.
+   */
   readonly owed: Uint8Array
   readonly done: Uint8Array
   /** A read: legs that knew nobody with a clean copy. */

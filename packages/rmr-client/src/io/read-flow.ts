@@ -8,6 +8,7 @@
 import type { IoReplyRecord } from "@rmr/core"
 import { isSubset, outcomeOfStatus, STATUS_OK, statusOf } from "@rmr/core"
 import { COPY_RETRY_MS, type EngineCore } from "./engine-core.js"
+import { KIND_READ } from "./io-rows.js"
 
 const NO_CLEAN_COPY = statusOf("no-clean-copy")
 
@@ -16,14 +17,31 @@ export class ReadFlow {
   /** Reads whose bytes are here and that wait for members who know this client. */
   private readonly unvouched: number[] = []
   private readonly unvouchedSerials: number[] = []
+  /** Some read found no credit. */
+  private isShortNow = false
 
   constructor(core: EngineCore) {
     this.core = core
   }
 
+  get isShort(): boolean {
+    return this.isShortNow
+  }
+
+  /** Reads that found no credit try again: one may be there now. */
+  payDebts(): void {
+    if (!this.isShortNow) return
+    this.isShortNow = false
+    const { rows } = this.core
+    for (let row = rows.unitCount; row < rows.rowCount; row++) {
+      if (rows.kinds[row] === KIND_READ && rows.owed[row] !== 0) this.send(row)
+    }
+  }
+
   send(row: number): void {
     const { rows, wire } = this.core
     if (rows.marks[row] !== 0) return
+    rows.owed[row] = 0
     const candidates = this.core.staying & ~rows.tried[row]!
     const leg = wire.balance.choose(this.core.legs, candidates)
     if (leg === undefined) {
@@ -31,7 +49,10 @@ export class ReadFlow {
       return
     }
     rows.marks[row] = wire.submissions.lastNumber
-    if (!wire.submit(row, leg)) rows.marks[row] = 0
+    if (wire.submit(row, leg)) return
+    rows.marks[row] = 0
+    rows.owed[row] = 1 << leg.slot
+    this.isShortNow = true
   }
 
   onAnswer(row: number, slot: number, reply: IoReplyRecord, payloadBytes: number): void {

@@ -47,6 +47,8 @@ export interface IoOwner {
   ): void
   /** All completions of one delivery were handed over. */
   onBatchEnd(): void
+  /** The same, where they were others': credits of shared sessions may have come back. */
+  onRoom(): void
 }
 
 export interface LinkRegistryOptions {
@@ -173,6 +175,10 @@ export class LinkRegistry {
         payloadBytes,
       )
       if (!this.touched.includes(owner)) this.touched.push(owner)
+    }
+    // Who lacks credits comes before those that have just had some.
+    for (const owner of this.owners) {
+      if (owner !== undefined && !this.touched.includes(owner)) owner.onRoom()
     }
     for (let owner = this.touched.pop(); owner !== undefined; owner = this.touched.pop()) {
       owner.onBatchEnd()

@@ -77,6 +77,7 @@ export class ClientPool implements VolumeSource {
         this.engine.onBatchEnd()
         this.leaveRegistry()
       },
+      onRoom: () => this.engine.onRoom(),
     }
     this.engine = this.makeEngine(record)
     const { keeper, engine } = this

@@ -164,6 +164,10 @@ export class Peers implements IoOwner {
     // Each answer is awaited by itself: a copy is coarse.
   }
 
+  onRoom(): void {
+    // What finds no credit is answered so at once, and its caller asks again.
+  }
+
   private isPayloadGood({ lease, at, bytes }: Asked, payloadBytes: number): boolean {
     const { memory, checksum, registry } = this.options
     const view = memory.arenaOf(lease).view
