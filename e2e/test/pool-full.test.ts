@@ -9,7 +9,6 @@ import { expectSameStores, fio, itWhere, MIB, missing, withVictim } from "./nbd-
 import { startPool } from "./pool-processes.js"
 
 const SIZE_BYTES = 64 * MIB
-const SMALL = `memory = "4 MiB"`
 
 jest.setTimeout(240_000)
 
@@ -21,19 +20,19 @@ beforeEach(() => {
 
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
+/** Whose memory is small, how, and a load that has more in flight than it takes. */
 const places = [
-  ["the client's", { client: SMALL }],
-  ["the storage nodes'", { storage: SMALL }],
+  ["the client's", { client: `memory = "4 MiB"` }, ["--bs=64k", "--iodepth=128"]],
+  ["the storage nodes'", { storage: `memory = "32 MiB"` }, ["--bs=1m", "--iodepth=64"]],
 ] as const
 
 describe("W8: a storage node that is killed while memory is full", () => {
-  for (const [whose, options] of places) {
+  for (const [whose, options, size] of places) {
     itWhere(`${whose}: no error, every byte verifies`, missing("fio"), async () => {
       const pool = await startPool(folder, 3, SIZE_BYTES, options)
       let stores: readonly string[] = []
       try {
-        // More than the memory takes, in flight at a time.
-        const load = ["--rw=randwrite", "--bs=64k", "--iodepth=128", `--size=${SIZE_BYTES}`]
+        const load = ["--rw=randwrite", ...size, `--size=${SIZE_BYTES}`]
         stores = await withVictim(pool, 2, async () => {
           const said = await fio(folder, pool.uri, ...load, "--verify=crc32c", "--verify_fatal=1")
           expect(said).toContain("err= 0")

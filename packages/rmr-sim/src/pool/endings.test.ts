@@ -10,7 +10,11 @@ import { pattern, pause, tell, userOf } from "./story.js"
 
 jest.setTimeout(60_000)
 
-const NOBODY = { onCompletion: () => undefined, onBatchEnd: () => undefined }
+const NOBODY = {
+  onCompletion: () => undefined,
+  onBatchEnd: () => undefined,
+  onRoom: () => undefined,
+}
 
 /** Links that go down are nobody's business any more, and the room of the pool is free. */
 async function expectNothingLeft(sim: SimPool, registry: LinkRegistry): Promise<void> {
