@@ -5,10 +5,17 @@
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import type { LastIoEntry } from "@rmr/core"
 import { expectSameStores, itWhere, MIB, missing, nbdsh } from "./nbd-tools.js"
 import { type PoolProcesses, type RmrDaemon, startPool, until } from "./pool-processes.js"
 import { endOf } from "./refusals.js"
 import { rmr } from "./rmr-program.js"
+
+interface MapShown {
+  readonly member: number
+  readonly next: number | null
+  readonly ranges: readonly { readonly first: number; readonly rank: string }[]
+}
 
 const SIZE_BYTES = 32 * MIB
 
@@ -145,6 +152,40 @@ describe("an admin", () => {
       const other = await endOf("store", "add", "other", ...control)
       expect(other.words).toMatch(/^rmr: not-found: no pool other in the configuration.*vault/)
       await nbdsh(folder, pool.uri, 'assert h.pread(4096, 0) == b"w" * 4096')
+    },
+  )
+})
+
+describe("a storage node", () => {
+  itWhere(
+    "shows what an absent member lacks, and what was written last",
+    missing("nbdsh"),
+    async () => {
+      // Member 3 was away, and is not in the view since.
+      await nbdsh(folder, pool.uri, 'h.pwrite(b"x" * 4096, 5 * 131072)')
+      const [node = pool.client] = pool.storage
+      const lines = (await said(node, "map", "show", "vault")).trim().split("\n")
+      // It knows of itself, and of those that are absent.
+      expect(lines[0]).toBe("member 1: clean")
+      expect(lines[1]).toMatch(/^member 3: \d+ of 256 chunks dirty, absent since view \d+\.\d+$/)
+      expect(lines).toContain("  5 real")
+      const parts = await answered<MapShown[]>(node, "map", "show", "vault", "--ranges", "1")
+      expect(parts[1]).toMatchObject({ member: 3, next: 5, ranges: [{ first: 0, rank: "real" }] })
+      const rest = await said(node, "map", "show", "vault", "--from", "6")
+      expect(rest.trim().split("\n")).toHaveLength(2)
+
+      const last = await answered<LastIoEntry[]>(node, "pool", "last-io", "vault")
+      expect(last).toContainEqual(
+        expect.objectContaining({ operation: "write", offset: 5 * 131_072, length: 4096 }),
+      )
+      expect(await said(node, "pool", "last-io", "vault")).toContain("4096 bytes at 655360")
+      const end = await endOf("map", "show", "vault", "--from", "x", "--socket", node.control)
+      expect(end).toMatchObject({
+        code: 2,
+        words: expect.stringContaining("--from x: it is a whole"),
+      })
+      const other = await endOf("map", "show", "vault", "--socket", pool.client.control)
+      expect(other.words).toMatch(/^rmr: unsupported: client is no storage node/)
     },
   )
 })

@@ -1,5 +1,6 @@
 /** What a daemon answers: the shapes that programs and the demo's view read. */
-import type { PoolMetadata } from "@rmr/core"
+import type { MemberMap, PoolMetadata } from "@rmr/core"
+import { dirtyRanges, rankName } from "@rmr/core"
 
 export interface StateShown {
   readonly state: string
@@ -139,5 +140,34 @@ export function shownPool(name: string, record: PoolMetadata): PoolShown {
             },
           ],
     ),
+  }
+}
+
+/** `map show`: what one member lacks, as this storage node knows it. */
+export interface MapShown {
+  readonly member: number
+  /** Of an absent member: the view since which its marks are kept here. */
+  readonly absentSince: string | null
+  readonly chunkCount: number
+  readonly dirtyChunks: number
+  readonly ranges: readonly {
+    readonly first: number
+    readonly count: number
+    readonly rank: ReturnType<typeof rankName>
+  }[]
+  /** Where to go on; null behind the last range. */
+  readonly next: number | null
+}
+
+export function shownMap({ memberId, map }: MemberMap, from: number, rangesMax: number): MapShown {
+  const { ranges, next } = dirtyRanges(map, from, rangesMax)
+  const { epoch, version } = map.stamp
+  return {
+    member: memberId,
+    absentSince: map.isOwn ? null : `${epoch}.${version}`,
+    chunkCount: map.chunkCount,
+    dirtyChunks: map.count,
+    ranges: ranges.map(({ first, count, rank }) => ({ first, count, rank: rankName(rank) })),
+    next: next ?? null,
   }
 }

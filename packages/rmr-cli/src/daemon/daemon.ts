@@ -7,6 +7,7 @@ import { CONTROL_DEFAULT } from "../control/protocol.js"
 import {
   type DaemonStats,
   type DaemonStatus,
+  type MapShown,
   type PoolShown,
   shownPool,
 } from "../control/status.js"
@@ -14,6 +15,9 @@ import { VERSION } from "../version.js"
 import { ClientRole } from "./client-role.js"
 import { freeSocketPath } from "./socket-path.js"
 import { StorageRole } from "./storage-role.js"
+
+/** Of one map in one answer. */
+const MAP_RANGES_MAX = 10_000
 
 export class Daemon {
   private readonly config: Config
@@ -74,6 +78,8 @@ export class Daemon {
       "sync-start": async (args) => this.requireStorage().setSync(text(args, "pool"), true),
       "store-remove": async (args) => this.requireStorage().removeStore(text(args, "pool")),
       "store-add": async (args) => this.requireStorage().addStore(text(args, "pool")),
+      "map-show": async (args) => this.showMaps(args),
+      "last-io": async (args) => this.requireStorage().lastIo(text(args, "pool")),
       "map-summary": async (args) => this.requireStorage().mapSummary(text(args, "pool")),
       "pool-takeover": async (args) => this.requireClient().takeOver(text(args, "pool")),
       "device-map": async (args) => this.requireClient().map(text(args, "pool"), size(args)),
@@ -105,6 +111,12 @@ export class Daemon {
     const record = this.client?.recordOf(poolName) ?? this.storage?.recordOf(poolName)
     if (record !== undefined) return shownPool(poolName, record)
     throw new RmrError("not-found", `${this.config.name} knows no record of a pool ${poolName}`)
+  }
+
+  private showMaps(args: Readonly<Record<string, unknown>>): readonly MapShown[] {
+    const from = args["from"] === 0 ? 0 : count(args, "from")
+    const rangesMax = Math.min(count(args, "rangesMax"), MAP_RANGES_MAX)
+    return this.requireStorage().showMaps(text(args, "pool"), from, rangesMax)
   }
 
   private requireStorage(): StorageRole {

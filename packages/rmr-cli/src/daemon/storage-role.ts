@@ -5,7 +5,9 @@ import {
   buddyMemory,
   type Env,
   explain,
+  type LastIoEntry,
   type Listener,
+  mapSummary,
   type PoolMetadata,
   RmrError,
 } from "@rmr/core"
@@ -13,7 +15,13 @@ import { fastChecksum, fileSource, pageArenas } from "@rmr/io"
 import { deviceHandler, type ServerPool, StorageNode } from "@rmr/server"
 import { tcp } from "@rmr/transport-tcp"
 import type { StorageConfig, StoragePoolConfig } from "../config/config.js"
-import type { DaemonStats, StoragePoolStatus, StorageStatus } from "../control/status.js"
+import {
+  type DaemonStats,
+  type MapShown,
+  type StoragePoolStatus,
+  type StorageStatus,
+  shownMap,
+} from "../control/status.js"
 import { SOFTWARE } from "../version.js"
 import { makeStoreFile } from "./store-file.js"
 
@@ -70,7 +78,17 @@ export class StorageRole {
 
   /** The own map of a pool's member and its marks about others, as text. */
   mapSummary(poolName: string): string {
-    return this.servedOf(poolName).pool.mapSummary()
+    return mapSummary(this.servedOf(poolName).pool.memberMaps())
+  }
+
+  /** What is dirty, by member; of each at most `rangesMax` ranges from chunk `from` on. */
+  showMaps(poolName: string, from: number, rangesMax: number): readonly MapShown[] {
+    const { pool } = this.servedOf(poolName)
+    return pool.memberMaps().map((one) => shownMap(one, from, rangesMax))
+  }
+
+  lastIo(poolName: string): readonly LastIoEntry[] {
+    return this.servedOf(poolName).pool.lastIo()
   }
 
   recordOf(poolName: string): PoolMetadata | undefined {

@@ -1,15 +1,21 @@
 /** Verbs that a daemon carries out: each is a request over its control socket, and a few words. */
+import { type LastIoEntry, RmrError } from "@rmr/core"
 import type { Command } from "commander"
 import { parseSize } from "../config/sizes.js"
 import { askDaemon } from "../control/control-client.js"
 import { CONTROL_DEFAULT } from "../control/protocol.js"
-import type { DaemonStats, MapCheckShown, PoolShown } from "../control/status.js"
+import type { DaemonStats, MapCheckShown, MapShown, PoolShown } from "../control/status.js"
 import { JSON_OPTION, print, type Shown } from "./print.js"
-import { mapCheckText, poolText, statsText } from "./shown-text.js"
+import { lastIoText, mapCheckText, mapsText, poolText, statsText } from "./shown-text.js"
 import { statusText } from "./status-text.js"
 
 interface AdminOptions extends Shown {
   readonly socket?: string
+}
+
+interface MapShowOptions extends AdminOptions {
+  readonly from: string
+  readonly ranges: string
 }
 
 interface MapOptions extends AdminOptions {
@@ -43,6 +49,15 @@ function mapVerbs(rmr: Command): void {
       print(options, { summary: text }, () => String(text))
     },
   )
+  admin(map.command("show <pool>"), "the dirty chunks that a storage node knows of, as ranges")
+    .option("--from <chunk>", "the first chunk to look at", "0")
+    .option("--ranges <count>", "so many ranges of each member, at most", "1000")
+    .action(async (pool: string, options: MapShowOptions) => {
+      const from = wholeNumber("--from", options.from)
+      const rangesMax = wholeNumber("--ranges", options.ranges)
+      const maps = await ask(options, "map-show", { pool, from, rangesMax })
+      print(options, maps, () => mapsText(maps as readonly MapShown[]))
+    })
   admin(map.command("check <pool>"), "asks each member of a client's pool what it lacks").action(
     async (pool: string, options: AdminOptions) => {
       const checks = await ask(options, "map-check", { pool })
@@ -59,6 +74,13 @@ function poolVerbs(rmr: Command): void {
       print(options, shown, () => poolText(shown as PoolShown))
     },
   )
+  admin(
+    pool.command("last-io <pool>"),
+    "the newest mutation of each io unit, as a storage node recorded it",
+  ).action(async (name: string, options: AdminOptions) => {
+    const entries = await ask(options, "last-io", { pool: name })
+    print(options, entries, () => lastIoText(entries as readonly LastIoEntry[]))
+  })
   admin(pool.command("takeover <pool>"), "take a pool from a client that is alive").action(
     async (name: string, options: AdminOptions) => {
       const result = await ask(options, "pool-takeover", { pool: name })
@@ -126,6 +148,11 @@ export function servedStoreVerbs(store: Command): void {
       print(options, result, () => `the store of ${name} is served`)
     },
   )
+}
+
+function wholeNumber(option: string, text: string): number {
+  if (/^\d{1,15}$/.test(text)) return Number(text)
+  throw new RmrError("invalid-argument", `${option} ${text}: it is a whole number`)
 }
 
 function admin(command: Command, description: string): Command {

@@ -1,6 +1,7 @@
-/** What `stats`, `pool show` and `map check` answer, for people. */
+/** What `stats`, `pool show`, `pool last-io`, `map show` and `map check` answer, for people. */
+import type { LastIoEntry } from "@rmr/core"
 import { sizeText } from "../config/sizes.js"
-import type { DaemonStats, MapCheckShown, PoolShown } from "../control/status.js"
+import type { DaemonStats, MapCheckShown, MapShown, PoolShown } from "../control/status.js"
 
 export function statsText({ storage, client, nbd }: DaemonStats): string {
   const lines: string[] = []
@@ -52,4 +53,31 @@ function lineOf({ member, isNormal, dirtyChunks, suspectChunks, error }: MapChec
   if (dirtyChunks === 0) return `member ${member}: ${standing}, clean`
   const suspects = suspectChunks === 0 ? "" : `, of which it only suspects ${suspectChunks}`
   return `member ${member}: ${standing}, lacks ${dirtyChunks} chunks${suspects}`
+}
+
+/** A line for each range: chunks, and how certain it is that they lack something. */
+export function mapsText(maps: readonly MapShown[]): string {
+  return maps.flatMap(linesOfMap).join("\n")
+}
+
+function linesOfMap(map: MapShown): string[] {
+  const { member, absentSince, chunkCount, dirtyChunks, ranges, next } = map
+  const absence = absentSince === null ? "" : `, absent since view ${absentSince}`
+  const facts = dirtyChunks === 0 ? "clean" : `${dirtyChunks} of ${chunkCount} chunks dirty`
+  const lines = [`member ${member}: ${facts}${absence}`]
+  for (const { first, count, rank } of ranges) {
+    const chunks = count === 1 ? `${first}` : `${first}-${first + count - 1}`
+    lines.push(`  ${chunks} ${rank}`)
+  }
+  if (next !== null) lines.push(`  more from chunk ${next} on: --from ${next}`)
+  return lines
+}
+
+export function lastIoText(entries: readonly LastIoEntry[]): string {
+  if (entries.length === 0) return "nothing is recorded"
+  return entries
+    .map(({ unit, operation, epoch, sequence, offset, length }) => {
+      return `unit ${unit}: ${operation} ${epoch}.${sequence}, ${length} bytes at ${offset}`
+    })
+    .join("\n")
 }

@@ -8,6 +8,7 @@
 export * from "./chunk-geometry.js"
 export * from "./chunk-locks.js"
 export { DirtyMap, type DirtyMapOptions, NO_RANK, type PageCursor } from "./dirty-map.js"
+export * from "./dirty-ranges.js"
 export * from "./last-io.js"
 export { MAP_RECORD_BYTES_MAX } from "./map-page-codec.js"
 export * from "./map-summary.js"

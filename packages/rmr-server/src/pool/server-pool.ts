@@ -11,6 +11,7 @@ import type {
   Env,
   ErrorCode,
   GroupId,
+  LastIoEntry,
   MemberMap,
   MemberReport,
   Memory,
@@ -24,7 +25,6 @@ import {
   assert,
   groupIdOfName,
   LAST_IO_CELL,
-  mapSummary,
   NO_VIEW,
   RmrError,
   SERVER_POOL_MACHINE,
@@ -159,15 +159,20 @@ export class ServerPool {
     else copier.stop()
   }
 
-  /** What this member lacks, and what it knows that absent ones lack, as text. */
-  mapSummary(): string {
+  /** What this member lacks, and what it knows that absent ones lack. Maps that change. */
+  memberMaps(): readonly MemberMap[] {
     const { volume, record } = this.member
     const members: MemberMap[] = []
     for (const [slot, entry] of (record?.members ?? []).entries()) {
       const map = slot === volume?.ownSlot ? volume.maps.own : volume?.maps.about(slot)
       if (entry !== undefined && map !== undefined) members.push({ memberId: entry.memberId, map })
     }
-    return mapSummary(members)
+    return members
+  }
+
+  /** The newest mutation of each io unit, as this member has recorded it. */
+  lastIo(): readonly LastIoEntry[] {
+    return this.member.volume?.lastIo.entries() ?? []
   }
 
   move(to: ServerPoolState, event: ServerPoolEvent, detail = ""): void {
