@@ -40,19 +40,17 @@ it("has the asked sizes, all zeroes, in memory that the buddy system takes", () 
 
 const direct = openDirect()
 const title = "takes direct IO at the start of every lease"
-if (direct === undefined) {
-  it.skip(`${title} (skipped: no direct IO on this file system)`, () => undefined)
-} else {
-  it(title, () => {
-    const memory = buddyMemory({ arenas: pageArenas([64 * 1024]), leaseCountMax: 16 })
-    for (let nth = 0; nth < 8; nth++) {
-      const bytes = leaseBytes(memory, memory.lease(4096), 0, 4096)
-      expect(readSync(direct, bytes, 0, 4096, 4096)).toBe(4096)
-      expect(bytes.every((byte) => byte === 7)).toBe(true)
-    }
-    // Elsewhere it is refused, so the reads above have shown something.
-    const odd = memory.arenas[0]!.bytes.subarray(1, 4097)
-    expect(() => readSync(direct, odd, 0, 4096, 0)).toThrow("EINVAL")
-    closeSync(direct)
-  })
+const run = (fd: number): void => {
+  const memory = buddyMemory({ arenas: pageArenas([64 * 1024]), leaseCountMax: 16 })
+  for (let nth = 0; nth < 8; nth++) {
+    const bytes = leaseBytes(memory, memory.lease(4096), 0, 4096)
+    expect(readSync(fd, bytes, 0, 4096, 4096)).toBe(4096)
+    expect(bytes.every((byte) => byte === 7)).toBe(true)
+  }
+  // Elsewhere it is refused, so the reads above have shown something.
+  const odd = memory.arenas[0]!.bytes.subarray(1, 4097)
+  expect(() => readSync(fd, odd, 0, 4096, 0)).toThrow("EINVAL")
+  closeSync(fd)
 }
+if (direct !== undefined) it(title, () => run(direct))
+else it.skip(`${title} (skipped: no direct IO on this file system)`, () => run(-1))

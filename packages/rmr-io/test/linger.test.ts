@@ -9,17 +9,10 @@ import { pathToFileURL } from "node:url"
 import { Worker } from "node:worker_threads"
 import type { ByteSocket } from "../src/byte-socket.js"
 import { LINGER_US_DEFAULT, LINGER_US_MAX, lingerFor } from "../src/index.js"
-import { nativeAddon, nativeStatus } from "../src/native-addon.js"
 import { NativeSockets } from "../src/native-socket.js"
+import { addon, native } from "./native.js"
 
 jest.setTimeout(60_000)
-
-const addon = nativeAddon()
-/** On machines that have native sockets. */
-function native(title: string, run: () => Promise<void>): void {
-  if (addon !== undefined) it(title, run)
-  else it.skip(`${title} (skipped: ${nativeStatus().reason})`, run)
-}
 
 interface Echo {
   /** There and back so many times, one byte at a time. */

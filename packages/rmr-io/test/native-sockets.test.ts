@@ -6,17 +6,10 @@ import { spawnSync } from "node:child_process"
 import net from "node:net"
 import { join } from "node:path"
 import type { ByteSocket, ByteSocketEvents } from "../src/byte-socket.js"
-import { nativeAddon, nativeStatus } from "../src/native-addon.js"
 import { NativeSockets } from "../src/native-socket.js"
+import { addon, native } from "./native.js"
 
 jest.setTimeout(60_000)
-
-const addon = nativeAddon()
-/** On machines that have native sockets. */
-function native(title: string, run: () => Promise<void>): void {
-  if (addon !== undefined) it(title, run)
-  else it.skip(`${title} (skipped: ${nativeStatus().reason})`, run)
-}
 
 interface Ends {
   readonly sockets: NativeSockets
