@@ -43,6 +43,19 @@ function project(displayName, testMatch) {
   }
 }
 
+/**
+ * Random tests take their seed from here. Each run has a new one, so that runs add up; they print
+ * it, and `RMR_SEED=n` repeats a run.
+ */
+function seedOfRun() {
+  const given = process.env["RMR_SEED"] ?? String(Date.now() & 0x7fffffff)
+  if (!/^\d{1,10}$/.test(given)) throw new Error(`RMR_SEED=${given}: it is a whole number`)
+  return given
+}
+
+// Workers inherit it.
+process.env["RMR_SEED"] = seedOfRun()
+
 export default {
   maxWorkers: Math.min(2, cpus().length),
   projects: [

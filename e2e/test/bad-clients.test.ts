@@ -29,7 +29,7 @@ const CMD_TRIM = 4
 const CMD_UNKNOWN = 42
 const EINVAL = 22
 const ENOSPC = 28
-const seed = Number(process.env["RMR_SEED"] ?? Date.now() & 0x7fff_ffff)
+const seed = Number(process.env["RMR_SEED"])
 
 jest.setTimeout(240_000)
 

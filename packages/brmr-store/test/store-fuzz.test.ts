@@ -9,7 +9,7 @@ import { Bench } from "./store-bench.js"
 
 jest.setTimeout(240_000)
 
-const seed = Number(process.env["RMR_SEED"] ?? Date.now() & 0x7fffffff)
+const seed = Number(process.env["RMR_SEED"])
 const HISTORIES = 6
 const LIVES = 8
 const STEPS = 24
