@@ -265,8 +265,10 @@ export class CommitLog {
   private async hasFrameBehind(frameBytes: number): Promise<boolean> {
     const { start, bytes } = this.area
     const limit = Math.min(start + bytes, this.end + frameBytes + LOOK_AHEAD_BYTES)
-    for (let from = this.end + frameBytes; from < limit; from += LOOK_BYTES) {
-      const length = Math.min(LOOK_BYTES, limit - from)
+    // Nearly always it is the next thing.
+    let length = this.alignBytes
+    for (let from = this.end + frameBytes; from < limit; from += length, length = LOOK_BYTES) {
+      length = Math.min(length, limit - from)
       const view = viewOf(await this.readOrZero(from, length))
       for (let at = 0; at < length; at += this.alignBytes) {
         if (!isHeadOf(view, at, this.area.generation)) continue
