@@ -123,7 +123,7 @@ class Demo {
   }
 
   private async untilOpen(): Promise<void> {
-    const until = Date.now() + START_MS
+    const until = performance.now() + START_MS
     for (;;) {
       const status = await statusOf(this.client)
       const [pool] = status?.client?.pools ?? []
@@ -133,7 +133,7 @@ class Demo {
         return
       }
       for (const node of this.processes) node.requireAlive()
-      if (Date.now() > until) {
+      if (performance.now() > until) {
         throw new RmrError("deadline", `the pool is not open: ${pool?.why ?? "no answer"}`)
       }
       await this.sleep(100)
