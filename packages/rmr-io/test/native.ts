@@ -1,4 +1,4 @@
-/** Tests of what only the native addon has: where it was not built they are skipped, and say why. */
+/** Tests of what only the native addon has; where it was not built they are skipped and say why. */
 import { nativeAddon, nativeStatus } from "../src/native-addon.js"
 
 export const addon = nativeAddon()
