@@ -10,7 +10,7 @@
  * that are absent, the members of a view are asked once in it, since from then on their marks grow
  * only by what the data path sees too.
  */
-import type { MemberSet, PoolMetadata } from "@rmr/core"
+import type { MemberId, MemberSet, PoolMetadata } from "@rmr/core"
 import { DirtyMap, RmrError, slotsOf, without } from "@rmr/core"
 import type { IoEngine } from "../io/io-engine.js"
 import { runElection } from "./election.js"
@@ -36,8 +36,9 @@ export class Settling {
   private missing: MemberSet = 0
   private missingMs = 0
   private dueMs = Number.POSITIVE_INFINITY
-  /** What absent members lack was heard in this view. */
-  private isAbsentHeard = false
+  /** Counts what has to be heard anew of absent members, and what was asked for last. */
+  private absentTurn = 0
+  private absentAsked = -1
 
   constructor(options: SettlingOptions) {
     this.options = options
@@ -55,7 +56,7 @@ export class Settling {
       this.missingMs = this.nowMs
     }
     this.missing = without(this.missing, normal)
-    this.isAbsentHeard = false
+    this.absentTurn++
     this.dueMs = 0
   }
 
@@ -90,30 +91,35 @@ export class Settling {
     engine.core.grantTime(result.held)
     engine.thaw()
     // Before the elected one clears its chunks, all mark them for the absent (RT-39).
-    if (result.held.length > 0) this.isAbsentHeard = false
-    if (!this.isAbsentHeard) await this.hearOfAbsent(reading, record)
+    if (result.held.length > 0) this.absentTurn++
+    if (this.absentAsked !== this.absentTurn) this.hearOfAbsent(reading, absentIdsOf(record))
   }
 
-  private async hearOfAbsent(reading: MapReading, record: PoolMetadata): Promise<void> {
+  /**
+   * Nobody waits for it: users are told of too much until then, IO goes on, and the next view must
+   * not be late for it. An answer of before the last turn is not taken.
+   */
+  private hearOfAbsent(reading: MapReading, absentIds: readonly MemberId[]): void {
     const { context, engine } = this.options
     const { absent } = engine.core.incomplete
-    const absentIds = absentIdsOf(record)
+    const turn = this.absentTurn
+    this.absentAsked = turn
     absent.ask()
-    try {
-      const isNobody = absentIds.length === 0
-      const { chunkCount } = reading
-      absent.answer(isNobody ? new DirtyMap({ chunkCount }) : await readMarks(reading, absentIds))
-      this.isAbsentHeard = true
-    } catch (thrown) {
-      const error = RmrError.from(thrown)
-      if (error.code === "fenced") throw error
-      // Users are told of too much until then, and IO goes on.
-      this.dueMs = Math.min(this.dueMs, this.nowMs + AGAIN_MS)
-      context.env.log.write("warn", "pool.marks-unread", {
-        pool: context.poolName,
-        code: error.code,
-        detail: error.detail,
-      })
+    if (absentIds.length === 0) {
+      absent.answer(new DirtyMap({ chunkCount: reading.chunkCount }))
+      return
     }
+    readMarks(reading, absentIds).then(
+      (map) => {
+        if (turn === this.absentTurn) absent.answer(map)
+      },
+      (thrown: unknown) => {
+        if (turn !== this.absentTurn) return
+        this.absentAsked = -1
+        this.dueMs = Math.min(this.dueMs, this.nowMs + AGAIN_MS)
+        const { code, detail } = RmrError.from(thrown)
+        context.env.log.write("warn", "pool.marks-unread", { pool: context.poolName, code, detail })
+      },
+    )
   }
 }
