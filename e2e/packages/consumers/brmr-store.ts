@@ -28,7 +28,8 @@ const second = await fileStore({ source }).open({ env, memory, events })
 const found = await second.readCell("state", 0)
 const { restart } = second
 await second.close()
-const { isClean } = await inspectStore({ env, memory, source })
-if (status !== 0 || found?.[1] !== 2 || restart !== "none" || !isClean) {
+const { superblock, problems } = await inspectStore({ env, memory, source })
+const isSound = superblock?.isClean === true && problems.length === 0
+if (status !== 0 || found?.[1] !== 2 || restart !== "none" || !isSound) {
   throw new Error(`status ${status}, cell ${String(found)}, restart ${restart}`)
 }

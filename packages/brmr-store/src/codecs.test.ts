@@ -1,6 +1,7 @@
-/** What a crash or a bad medium leaves of a superblock or a frame is refused, never misread. */
+/** What a crash or a bad medium leaves of a block of metadata is refused, never misread. */
 import { RmrError } from "@rmr/core"
 import {
+  bodyIn,
   cellEntry,
   decodeHead,
   ENTRY_BYTES,
@@ -9,8 +10,8 @@ import {
   extentsOf,
   FRAME_HEAD_BYTES,
   hotEntry,
-  isWhole,
 } from "./frame.js"
+import { decodeSlotHead, encodeSlot, SLOT_HEAD_BYTES, type Slot, slotBody } from "./slot.js"
 import {
   decodeSuperblock,
   encodeSuperblock,
@@ -19,29 +20,39 @@ import {
   type Superblock,
 } from "./superblock.js"
 
+const UUID = "00112233445566778899aabbccddeeff"
+const OTHER = "ff112233445566778899aabbccddeeff"
+
 const BLOCK: Superblock = {
   sequence: 7,
+  uuid: UUID,
   extentBytes: 65_536,
   hotExtentsMax: 16,
+  hotExtentsSoft: 12,
   mapPagesMax: 3,
-  areaBytes: 2 ** 20,
-  areaStart: 8192,
-  dataStart: 4 * 2 ** 20,
+  secondAt: 65_536,
+  logStart: 131_072,
+  logBytes: 2 ** 23,
+  cellsStart: 2 ** 24,
+  directoryStart: 2 ** 25,
+  pagesStart: 2 ** 26,
+  dataStart: 2 ** 27,
   sizeBytes: 2 ** 40,
-  area: 1,
-  generation: 9,
+  tailSequence: 9,
+  tailAt: 135_168,
   isClean: true,
-  logFrames: 5,
+  lastSequence: 11,
   pending: "process",
   isHotUnreadable: true,
   bootId: "0123456789abcdef",
 }
 
-const GENERATION = 3
+const NAME = { uuid: UUID, sequence: 5, attempt: 2 }
 
+/** Both copies. */
 function newFrame(): Uint8Array {
   const cell = cellEntry("state", 0, new Uint8Array(100).fill(5))
-  return encodeFrame(GENERATION, 1, [cell, hotEntry(ENTRY_HEAT, [4, 2])], 4096)
+  return encodeFrame(NAME, [cell, hotEntry(ENTRY_HEAT, [4, 2])])
 }
 
 const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
@@ -91,37 +102,79 @@ describe("a superblock", () => {
 })
 
 describe("a frame", () => {
-  it("S9: says what was put into it", () => {
+  it("S9: says what was put into it, in both copies", () => {
     const frame = newFrame()
-    const head = decodeHead(viewOf(frame), GENERATION)!
-    expect([head.sequence, head.frameBytes, head.entries.length]).toEqual([1, 4096, 2])
-    expect(head.entries.every((entry) => isWhole(frame, entry))).toBe(true)
-    const { at, bytes } = head.entries[1]!
-    expect(extentsOf(frame.subarray(at, at + bytes))).toEqual([4, 2])
+    expect(frame.length).toBe(8192)
+    for (const copy of [0, 1]) {
+      const bytes = frame.subarray(copy * 4096, (copy + 1) * 4096)
+      const head = decodeHead(viewOf(bytes), UUID)!
+      expect(head).toMatchObject({ sequence: 5, attempt: 2, copy, frameBytes: 4096 })
+      const [cell, hot] = head.entries.map((entry) => bodyIn(bytes, entry))
+      expect(cell).toEqual(new Uint8Array(100).fill(5))
+      expect(extentsOf(hot!)).toEqual([4, 2])
+    }
   })
 
-  it("S9: of another log is none", () => {
-    expect(decodeHead(viewOf(newFrame()), GENERATION - 1)).toBeUndefined()
+  it("S9: of another store is none", () => {
+    expect(decodeHead(viewOf(newFrame()), OTHER)).toBeUndefined()
   })
 
   it("S19: has no head with any byte of it changed, or missing", () => {
     const headBytes = FRAME_HEAD_BYTES + 2 * ENTRY_BYTES
     for (let at = 0; at < headBytes; at++) {
       const cut = newFrame().slice(0, at)
-      expect(decodeHead(viewOf(flipped(newFrame(), at)), GENERATION)).toBeUndefined()
-      expect(decodeHead(viewOf(cut), GENERATION)).toBeUndefined()
+      expect(decodeHead(viewOf(flipped(newFrame(), at)), UUID)).toBeUndefined()
+      expect(decodeHead(viewOf(cut), UUID)).toBeUndefined()
     }
   })
 
   it("S19: a changed or missing byte in a body costs that entry and no other", () => {
     const frame = newFrame()
-    const { entries } = decodeHead(viewOf(frame), GENERATION)!
+    const { entries } = decodeHead(viewOf(frame), UUID)!
     for (const [nth, { at, bytes }] of entries.entries()) {
       for (let byte = at; byte < at + bytes; byte++) {
         const changed = flipped(frame, byte)
-        expect(entries.map((entry) => isWhole(changed, entry))).toEqual([nth !== 0, nth !== 1])
+        const isWhole = entries.map((entry) => bodyIn(changed, entry) !== undefined)
+        expect(isWhole).toEqual([nth !== 0, nth !== 1])
       }
-      expect(isWhole(frame.subarray(0, at + bytes - 1), entries[nth]!)).toBe(false)
+      expect(bodyIn(frame.subarray(0, at + bytes - 1), entries[nth]!)).toBeUndefined()
     }
+  })
+})
+
+describe("a slot", () => {
+  const slot: Slot = {
+    kind: 1,
+    index: 7,
+    state: "held",
+    sequence: 12,
+    body: new Uint8Array(300).fill(3),
+  }
+  const bytes = encodeSlot(UUID, slot)
+
+  it("S10: says what was put into it", () => {
+    const head = decodeSlotHead(bytes, UUID, 1, 7)
+    expect(head).toMatchObject({ kind: 1, index: 7, state: "held", sequence: 12, bodyBytes: 300 })
+    if (typeof head === "object") expect(slotBody(bytes, head)).toEqual(slot.body)
+  })
+
+  it("S19: that is another one's is damaged, and one that was never written is blank", () => {
+    expect(decodeSlotHead(bytes, OTHER, 1, 7)).toBe("damaged")
+    expect(decodeSlotHead(bytes, UUID, 2, 7)).toBe("damaged")
+    expect(decodeSlotHead(bytes, UUID, 1, 8)).toBe("damaged")
+    expect(decodeSlotHead(new Uint8Array(4096), UUID, 1, 7)).toBe("blank")
+    expect(decodeSlotHead(new Uint8Array(0), UUID, 1, 7)).toBe("damaged")
+  })
+
+  it("S19: is damaged with any byte of its head changed, or without its body's", () => {
+    for (let at = 0; at < SLOT_HEAD_BYTES; at++) {
+      expect(decodeSlotHead(flipped(bytes, at), UUID, 1, 7)).toBe("damaged")
+    }
+    const head = decodeSlotHead(bytes, UUID, 1, 7)
+    if (typeof head === "string") throw new Error("the head is whole")
+    for (let at = 0; at < 300; at++) {
+      expect(slotBody(flipped(bytes, SLOT_HEAD_BYTES + at), head)).toBeUndefined()
+    }
+    expect(slotBody(bytes.subarray(0, SLOT_HEAD_BYTES + 299), head)).toBeUndefined()
   })
 })

@@ -1,22 +1,14 @@
-/** Making, refusing, inspecting and erasing stores, and what is found where a store is damaged. */
-import type { CellWrite, Env, Memory, Store } from "@rmr/core"
-import { buddyMemory, STATUS_OK } from "@rmr/core"
+/** Making, refusing and erasing stores. */
+import type { Env, Memory, Store } from "@rmr/core"
+import { buddyMemory } from "@rmr/core"
 import { type SimDisk, simDisk, type World } from "@rmr/testkit"
 import { nodeWorld } from "@rmr/testkit/node"
-import {
-  createStore,
-  eraseStore,
-  inspectStore,
-  type StoreShape,
-  storeBytes,
-} from "./create-store.js"
+import { createStore, eraseStore } from "./create-store.js"
+import { inspectStore } from "./inspect-store.js"
 import { fileStore } from "./open-store.js"
-import { SUPERBLOCK_BYTES } from "./superblock.js"
+import { type StoreShape, storeBytes } from "./store-shape.js"
 
 const SHAPE = { sizeBytes: 1024 * 1024, extentBytes: 65_536, hotExtentsMax: 16 }
-
-/** Room for the map pages of a volume that may grow. */
-const WIDE = { ...SHAPE, sizeBytesMax: 40 * 512 * 1024 * 1024 }
 
 interface Place {
   readonly world: World
@@ -41,30 +33,10 @@ const create = (place: Place, isForced = false, shape: StoreShape = SHAPE): Prom
   )
 }
 
-/** Completions resolve what waits for them, by token. */
-class Opened {
-  store: Store | undefined
-  private readonly waiting = new Map<number, (status: number) => void>()
-
-  async open({ world, env, memory, disk }: Place): Promise<Store> {
-    const events = {
-      onCompletions: ({ words, count }: { words: Int32Array; count: number }) => {
-        for (let row = 0; row < count; row++)
-          this.waiting.get(words[row * 4]!)?.(words[row * 4 + 1]!)
-      },
-    }
-    const source = fileStore({ source: disk.source() })
-    this.store = await world.settled(source.open({ env, memory, events }), "open", 1e9)
-    return this.store
-  }
-
-  ask(submit: (store: Store, token: number) => void): Promise<number> {
-    const token = this.waiting.size + 1
-    return new Promise((resolve) => {
-      this.waiting.set(token, resolve)
-      submit(this.store!, token)
-    })
-  }
+const open = ({ world, env, memory, disk }: Place): Promise<Store> => {
+  const events = { onCompletions: () => undefined }
+  const source = fileStore({ source: disk.source() })
+  return world.settled(source.open({ env, memory, events }), "open", 1e9)
 }
 
 describe("createStore", () => {
@@ -72,8 +44,9 @@ describe("createStore", () => {
     const place = newPlace()
     await create(place)
     const { world, env, memory, disk } = place
-    const block = await world.settled(inspectStore({ env, memory, source: disk.source() }), "look")
-    expect(block).toMatchObject({ ...SHAPE, isClean: true, pending: "none" })
+    const report = await world.settled(inspectStore({ env, memory, source: disk.source() }), "look")
+    expect(report.superblock).toMatchObject({ ...SHAPE, isClean: true, pending: "none" })
+    expect(report.problems).toEqual([])
     expect(memory.stats().leaseCount).toBe(0)
   })
 
@@ -123,9 +96,32 @@ describe("createStore", () => {
     making.catch(() => undefined)
     await world.run({ stepsMax: 3 })
     disk.powerCut()
-    await expect(new Opened().open({ ...place, memory: newPlace().memory })).rejects.toMatchObject({
+    await expect(open({ ...place, memory: newPlace().memory })).rejects.toMatchObject({
       code: "not-found",
     })
+  })
+
+  it.each([
+    ["a size of no whole blocks", { sizeBytes: 1000 }],
+    ["extents that are no power of two", { ...SHAPE, extentBytes: 100_000 }],
+    ["extents that are too small", { ...SHAPE, extentBytes: 4096 }],
+    ["no hot extent", { ...SHAPE, hotExtentsMax: 0 }],
+    ["more hot extents than there is room for", { ...SHAPE, hotExtentsSoft: 17 }],
+  ])("refuses %s", async (_what, shape) => {
+    await expect(create(newPlace(), false, shape)).rejects.toMatchObject({
+      code: "invalid-argument",
+    })
+  })
+
+  it("erases metadata, and leaves data alone", async () => {
+    const place = newPlace()
+    await create(place)
+    const dataStart = storeBytes(SHAPE) - SHAPE.sizeBytes
+    place.disk.poke(dataStart + 4096, new Uint8Array(4096).fill(9))
+    const { world, env, memory, disk } = place
+    await world.settled(eraseStore({ env, memory, source: disk.source() }), "erase")
+    expect(disk.peek(0, dataStart).every((byte) => byte === 0)).toBe(true)
+    expect(disk.peek(dataStart + 4096, 4096).every((byte) => byte === 9)).toBe(true)
   })
 
   it("an erased store is none", async () => {
@@ -133,126 +129,6 @@ describe("createStore", () => {
     await create(place)
     const { world, env, memory, disk } = place
     await world.settled(eraseStore({ env, memory, source: disk.source() }), "erase")
-    await expect(new Opened().open(place)).rejects.toMatchObject({ code: "not-found" })
-  })
-})
-
-describe("a store that is damaged", () => {
-  it("S19: loses nothing with one bad superblock, and is refused with two", async () => {
-    const place = newPlace()
-    await create(place)
-    for (const copy of [0, 1]) {
-      const at = copy * SUPERBLOCK_BYTES + 40
-      place.disk.poke(at, Uint8Array.of(place.disk.peek(at, 1)[0]! ^ 1))
-      if (copy === 1) break
-      const opened = new Opened()
-      const store = await opened.open(place)
-      expect(store.restart).toBe("none")
-      await place.world.settled(store.close(), "close")
-      // An update has written both copies anew.
-      place.disk.poke(at, Uint8Array.of(place.disk.peek(at, 1)[0]! ^ 1))
-    }
-    await expect(new Opened().open(place)).rejects.toMatchObject({ code: "corrupt" })
-    const { world, env, memory, disk } = place
-    await world.settled(eraseStore({ env, memory, source: disk.source() }), "erase")
-    await expect(new Opened().open(place)).rejects.toMatchObject({ code: "not-found" })
-  })
-
-  it("S19: a log that lost a frame in its middle is refused, not read up to there", async () => {
-    const place = newPlace()
-    await create(place)
-    const opened = new Opened()
-    const store = await opened.open(place)
-    for (const version of [1, 2, 3]) {
-      const cells = [{ kind: "state", index: 0, bytes: Uint8Array.of(version) } as const]
-      const status = opened.ask((one, token) => one.commit(token, cells))
-      expect(await place.world.settled(status, "commit")).toBe(STATUS_OK)
-    }
-    await place.world.settled(store.close(), "close")
-    const log = 2 * SUPERBLOCK_BYTES
-    place.disk.poke(log + 2 * 4096 + 4, Uint8Array.of(0))
-    await expect(new Opened().open(place)).rejects.toMatchObject({ code: "corrupt" })
-  })
-})
-
-describe("a store that was open when its log was damaged", () => {
-  const cell = (version: number, bytes = 1) =>
-    ({ kind: "pool-metadata", index: 0, bytes: new Uint8Array(bytes).fill(version) }) as const
-  const pages = (count: number, version: number): CellWrite[] =>
-    Array.from({ length: count }, (_, nth) => {
-      return { kind: "map-page", index: nth, bytes: Uint8Array.of(version) }
-    })
-  const log = 2 * SUPERBLOCK_BYTES
-
-  /** Commits these, one after another, and dies. The first frame of the log is of its creation. */
-  async function killedAfter(commits: readonly (readonly CellWrite[])[]): Promise<Place> {
-    const place = newPlace(storeBytes(WIDE))
-    await create(place, false, WIDE)
-    const opened = new Opened()
-    await opened.open(place)
-    for (const cells of commits) {
-      const status = opened.ask((one, token) => one.commit(token, cells))
-      expect(await place.world.settled(status, "commit")).toBe(STATUS_OK)
-    }
-    place.disk.powerCut("lost")
-    return place
-  }
-
-  it("S19: takes no bad spot before a frame with a long head for the end", async () => {
-    const place = await killedAfter([[cell(1)], pages(300, 2)])
-    // In the body of the first commit: it was told, so its cell is damaged, and not absent.
-    place.disk.poke(log + 4096 + 32 + 24, Uint8Array.of(9))
-    const store = await new Opened().open(place)
-    const reading = place.world.settled(store.readCell("pool-metadata", 0), "cell")
-    await expect(reading).rejects.toMatchObject({ code: "corrupt" })
-    expect(store.cellIndexes("map-page")).toHaveLength(300)
-    await place.world.settled(store.close(), "close")
-  })
-
-  it("S19: is refused where the head of a long frame is gone before others", async () => {
-    const place = await killedAfter([[cell(1, 256 * 1024), ...pages(8, 1)], [cell(2)]])
-    place.disk.poke(log + 4096, new Uint8Array(64))
-    await expect(new Opened().open(place)).rejects.toMatchObject({ code: "corrupt" })
-  })
-
-  it("S9: forgets a last frame that is not whole, and nothing before it", async () => {
-    const place = await killedAfter([[cell(1)], [cell(2)]])
-    place.disk.poke(log + 2 * 4096 + 32 + 24, Uint8Array.of(9))
-    const opened = new Opened()
-    const store = await opened.open(place)
-    const found = await place.world.settled(store.readCell("pool-metadata", 0), "cell")
-    expect(found).toEqual(Uint8Array.of(1))
-    await place.world.settled(store.close(), "close")
-  })
-})
-
-describe("a log that is full", () => {
-  it("S9: is begun anew in the other area, with everything that is alive", async () => {
-    const place = newPlace()
-    await create(place)
-    const opened = new Opened()
-    let store = await opened.open(place)
-    const bytes = new Uint8Array(200 * 1024).fill(7)
-    for (let nth = 0; nth < 120; nth++) {
-      bytes[0] = nth
-      const cells = [
-        { kind: "pool-metadata", index: 0, bytes } as const,
-        { kind: "map", index: nth % 8, bytes: Uint8Array.of(nth) } as const,
-      ]
-      const status = opened.ask((one, token) => one.commit(token, cells))
-      expect(await place.world.settled(status, "commit")).toBe(STATUS_OK)
-    }
-    await place.world.settled(store.close(), "close")
-    store = await new Opened().open(place)
-    const { world, env, disk } = place
-    const found = await world.settled(store.readCell("pool-metadata", 0), "cell")
-    expect([found?.length, found?.[0]]).toEqual([bytes.length, 119])
-    const reading = store.cellIndexes("map").map((index) => store.readCell("map", index))
-    const maps = await world.settled(Promise.all(reading), "cells")
-    expect(maps.map((map) => map?.[0])).toEqual([112, 113, 114, 115, 116, 117, 118, 119])
-    await world.settled(store.close(), "close")
-    const look = { env, memory: place.memory, source: disk.source() }
-    const block = await world.settled(inspectStore(look), "look")
-    expect(block.generation).toBeGreaterThan(1)
+    await expect(open(place)).rejects.toMatchObject({ code: "not-found" })
   })
 })

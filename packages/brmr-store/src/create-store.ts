@@ -1,41 +1,20 @@
 /**
- * Creating, looking at and erasing stores.
+ * Creating and erasing stores.
  *
  * A place that holds something is refused: whoever formats the wrong device by accident has lost
  * more than a store. The superblocks are written last, so that what was interrupted is no store.
  */
 import type { BlockFile, BlockFileSource, Env, Memory } from "@rmr/core"
-import {
-  BLOCK_UNMAP,
-  CELL_BYTES_MAX,
-  CHUNK_BYTES_DEFAULT,
-  COMMIT_BYTES_MAX,
-  EXTENT_BYTES_DEFAULT,
-  MAP_PAGE_CHUNKS,
-  MEMBERS_MAX,
-  RmrError,
-  STATUS_OK,
-  VOLUME_BLOCK_BYTES,
-} from "@rmr/core"
-import { CommitLog } from "./commit-log.js"
-import { alignUp, ENTRY_BYTES, ENTRY_SNAPSHOT, hotEntry } from "./frame.js"
+import { BLOCK_UNMAP, RmrError, STATUS_OK } from "@rmr/core"
+import { ENTRY_SNAPSHOT, encodeFrame, hotEntry } from "./frame.js"
 import { MetaIo } from "./meta-io.js"
-import { assertWritten, completeAll, readSuperblock } from "./open-store.js"
+import { assertWritten, completeAll } from "./open-store.js"
 import { foreignContent } from "./signatures.js"
-import { encodeSuperblock, SUPERBLOCK_BYTES, type Superblock } from "./superblock.js"
-
-export interface StoreShape {
-  /** Room for a volume of this size; a multiple of 4096. */
-  readonly sizeBytes: number
-  /** How large it may ever grow; default `sizeBytes`. */
-  readonly sizeBytesMax?: number
-  /** Default 4 MiB. */
-  readonly extentBytes?: number
-  /** Hot extents, spare ones included; default 4096. */
-  readonly hotExtentsMax?: number
-  /** The smallest chunk of a pool that will live here; default 128 KiB. */
-  readonly chunkSizeBytes?: number
-}
+import { type StoreShape, superblockFor } from "./store-shape.js"
+import { SUPERBLOCK_BYTES, type Superblock } from "./superblock.js"
+import { writeSuperblock } from "./superblock-file.js"
+import { readSuperblock, SUPERBLOCKS_AT } from "./superblock-reader.js"
+import { newUuid } from "./uuid.js"
 
 export interface CreateStoreOptions extends StoreShape {
   readonly env: Env
@@ -47,18 +26,10 @@ export interface CreateStoreOptions extends StoreShape {
   readonly isKnownZero?: boolean
 }
 
-const HOT_EXTENTS = 4096
-const DATA_ALIGN = 1024 * 1024
-
-/** How many bytes a place needs for a store of this shape. */
-export function storeBytes(shape: StoreShape): number {
-  return layoutOf(shape).dataStart + shape.sizeBytes
-}
-
 /** Fails with `exists`, `too-small`, `busy`, and with what the file says. */
 export async function createStore(options: CreateStoreOptions): Promise<void> {
   const { source, isForced = false, isKnownZero = false } = options
-  const block = layoutOf(options)
+  const block = superblockFor(options, newUuid(options.env))
   await withFile(options, async (file, io) => {
     const needs = block.dataStart + block.sizeBytes
     if (file.sizeBytes < needs) {
@@ -72,99 +43,67 @@ export async function createStore(options: CreateStoreOptions): Promise<void> {
         throw new RmrError("exists", words)
       }
     }
-    const nothing = new Uint8Array(SUPERBLOCK_BYTES)
-    for (const copy of [0, 1]) {
-      assertWritten(source.name, await io.writeDurably(copy * SUPERBLOCK_BYTES, nothing))
-    }
-    if (!isKnownZero) await zeroAll(file, io, block)
-    const area = { start: block.areaStart, bytes: block.areaBytes, generation: block.generation }
-    const log = new CommitLog(io, area, file.blockBytes)
-    assertWritten(source.name, await log.append([hotEntry(ENTRY_SNAPSHOT, [])]))
-    const bytes = encodeSuperblock({ ...block, logFrames: log.frames })
-    for (const copy of [0, 1]) {
-      assertWritten(source.name, await io.writeDurably(copy * SUPERBLOCK_BYTES, bytes))
-    }
+    await wipeSuperblocks(source.name, io)
+    if (!isKnownZero) await zeroRange(file, io, SUPERBLOCK_BYTES, needs)
+    await beginLog(source.name, io, block)
+    assertWritten(source.name, await writeSuperblock(io, block))
   })
 }
 
-/** What a place says about its store, without taking it into use. */
-export function inspectStore(options: {
-  readonly env: Env
-  readonly memory: Memory
-  readonly source: BlockFileSource
-}): Promise<Superblock> {
-  return withFile(options, (_file, io) => readSuperblock(options.source.name, io))
+/** The first frame of a log: nothing is hot. */
+export async function beginLog(name: string, io: MetaIo, block: Superblock): Promise<void> {
+  const { uuid, tailSequence, tailAt } = block
+  const first = encodeFrame({ uuid, sequence: tailSequence, attempt: 0 }, [
+    hotEntry(ENTRY_SNAPSHOT, []),
+  ])
+  const status = await io.log.writeDurably(tailAt, first)
+  if (status !== STATUS_OK) {
+    throw RmrError.ofStatus(status, `the commit log of ${name} cannot be written`)
+  }
 }
 
 /**
- * The place holds no store afterwards, a damaged one included; what data it has is not touched.
+ * The place holds no store afterwards, a damaged one included. Its metadata is gone; what data it
+ * has is not touched.
  */
 export async function eraseStore(options: {
   readonly env: Env
   readonly memory: Memory
   readonly source: BlockFileSource
 }): Promise<void> {
-  await withFile(options, async (_file, io) => {
-    try {
-      await readSuperblock(options.source.name, io)
-    } catch (thrown) {
-      if (RmrError.from(thrown).code !== "corrupt") throw thrown
-    }
-    const nothing = new Uint8Array(SUPERBLOCK_BYTES)
-    for (const copy of [0, 1]) {
-      assertWritten(options.source.name, await io.writeDurably(copy * SUPERBLOCK_BYTES, nothing))
-    }
+  const { name } = options.source
+  await withFile(options, async (file, io) => {
+    const block = await blockToErase(name, io)
+    await wipeSuperblocks(name, io)
+    if (block === undefined) return
+    await zeroRange(file, io, SUPERBLOCK_BYTES, Math.min(block.dataStart, file.sizeBytes))
   })
 }
 
-function layoutOf(shape: StoreShape): Superblock {
-  const { sizeBytes, sizeBytesMax = sizeBytes } = shape
-  const extentBytes = shape.extentBytes ?? EXTENT_BYTES_DEFAULT
-  if (sizeBytes <= 0 || sizeBytes % VOLUME_BLOCK_BYTES !== 0 || sizeBytesMax < sizeBytes) {
-    const words = `a store has a size that is a multiple of ${VOLUME_BLOCK_BYTES}, not ${sizeBytes}`
-    throw new RmrError("invalid-argument", words)
-  }
-  const pageBytes = MAP_PAGE_CHUNKS * (shape.chunkSizeBytes ?? CHUNK_BYTES_DEFAULT)
-  const mapPagesMax = Math.ceil(sizeBytesMax / pageBytes)
-  const areaBytes = areaBytesOf(mapPagesMax)
-  const areaStart = 2 * SUPERBLOCK_BYTES
-  const align = Math.max(DATA_ALIGN, Math.min(extentBytes, 4 * DATA_ALIGN))
-  return {
-    sequence: 1,
-    extentBytes,
-    hotExtentsMax: shape.hotExtentsMax ?? HOT_EXTENTS,
-    mapPagesMax,
-    areaBytes,
-    areaStart,
-    dataStart: alignUp(areaStart + 2 * areaBytes, align),
-    sizeBytes,
-    area: 0,
-    generation: 1,
-    isClean: true,
-    logFrames: 0,
-    pending: "none",
-    isHotUnreadable: false,
-    bootId: "",
+/** Undefined where the superblocks are damaged: then nobody knows where anything else lies. */
+async function blockToErase(name: string, io: MetaIo): Promise<Superblock | undefined> {
+  try {
+    return await readSuperblock(name, io)
+  } catch (thrown) {
+    if (RmrError.from(thrown).code !== "corrupt") throw thrown
+    return undefined
   }
 }
 
-/** Room for every cell there can be, a snapshot's rest, two commits, and some history. */
-function areaBytesOf(mapPagesMax: number): number {
-  const pages = MEMBERS_MAX * mapPagesMax * (CELL_BYTES_MAX["map-page"] + ENTRY_BYTES)
-  const others =
-    CELL_BYTES_MAX.identity +
-    CELL_BYTES_MAX.state +
-    CELL_BYTES_MAX["pool-metadata"] +
-    CELL_BYTES_MAX["last-io"] +
-    MEMBERS_MAX * CELL_BYTES_MAX.map
-  return alignUp(pages + others + 4 * COMMIT_BYTES_MAX, DATA_ALIGN)
+async function wipeSuperblocks(name: string, io: MetaIo): Promise<void> {
+  const nothing = new Uint8Array(SUPERBLOCK_BYTES)
+  for (const at of SUPERBLOCKS_AT) assertWritten(name, await io.log.writeDurably(at, nothing))
 }
 
 /** S2: bytes that were never written read zero. */
-async function zeroAll(file: BlockFile, io: MetaIo, block: Superblock): Promise<void> {
-  const end = block.dataStart + block.sizeBytes
+export async function zeroRange(
+  file: BlockFile,
+  io: MetaIo,
+  from: number,
+  end: number,
+): Promise<void> {
   const flags = file.supports.unmap ? BLOCK_UNMAP : 0
-  for (let at = block.areaStart; at < end; at += file.ioBytesMax) {
+  for (let at = from; at < end; at += file.ioBytesMax) {
     const bytes = Math.min(file.ioBytesMax, end - at)
     const status = await io.run((token) => file.zero(token, at, bytes, flags))
     if (status !== STATUS_OK) throw RmrError.ofStatus(status, "the place cannot be zeroed")
@@ -173,7 +112,8 @@ async function zeroAll(file: BlockFile, io: MetaIo, block: Superblock): Promise<
   if (status !== STATUS_OK) throw RmrError.ofStatus(status, "the place cannot be flushed")
 }
 
-async function withFile<T>(
+/** The place, open for as long as `run` takes. */
+export async function withFile<T>(
   { env, memory, source }: { env: Env; memory: Memory; source: BlockFileSource },
   run: (file: BlockFile, io: MetaIo) => Promise<T>,
 ): Promise<T> {

@@ -2,12 +2,12 @@
  * FileStore: a store in a file or block device (ports/store.ts).
  *
  * ```
- *   superblock ×2 │ log area 0 │ log area 1 │ data, at a fixed aligned offset
+ *   superblock ×2 │ commit log │ cells ×2 │ page directory ×2 │ map pages │ data
  * ```
  *
  * Data goes straight to the file; its tokens are translated in a table and nothing else happens.
- * Metadata is a commit log (commit-log.ts): what a turn asks for becomes one frame. Data and log
- * never share a block, so no data operation reaches metadata.
+ * Metadata goes through the commit log to its places (metadata.ts). The two never share a block, so
+ * no data operation reaches metadata.
  */
 import type {
   BlockBatch,
@@ -35,6 +35,7 @@ import {
   STATUS_OK,
   statusOf,
 } from "@rmr/core"
+import type { CellPlace } from "./cell-homes.js"
 import { DataSlots, NEEDS_FLUSH } from "./data-slots.js"
 import { META_TOKENS } from "./meta-io.js"
 import type { Metadata } from "./metadata.js"
@@ -74,6 +75,7 @@ export class FileStore implements Store {
     this.geometry = Object.freeze({
       extentBytes: superblock.extentBytes,
       hotExtentsMax: superblock.hotExtentsMax,
+      hotExtentsSoft: superblock.hotExtentsSoft,
       mapPagesMax: superblock.mapPagesMax,
     })
     this.supports = Object.freeze({ unmap: file.supports.unmap, dataChecked: false })
@@ -97,13 +99,19 @@ export class FileStore implements Store {
     return this.metadata.superblock.sizeBytes
   }
 
-  /** Where a cell lies in the file, for tools and tests. */
-  placeOf(kind: CellKind, index: number): { at: number; bytes: number } | undefined {
-    return this.metadata.log.placeOf(kind, index)
+  /** Where the copies of a cell lie in the file now, for tools and tests. */
+  placesOf(kind: CellKind, index: number): readonly CellPlace[] {
+    return this.metadata.placesOf(kind, index)
   }
 
-  get placeOfHotSet(): { at: number; bytes: number } | undefined {
-    return this.metadata.log.placeOfHotSet
+  /** Where all that says what is hot lies in the file now. */
+  placesOfHotSet(): readonly CellPlace[] {
+    return this.metadata.placesOfHotSet()
+  }
+
+  /** How much of the commit log is needed now. */
+  get logUsedBytes(): number {
+    return this.metadata.logUsedBytes
   }
 
   read(token: number, offset: number, lease: Lease, at: number, bytes: number): void {
@@ -155,11 +163,11 @@ export class FileStore implements Store {
   async readCell(kind: CellKind, index: number): Promise<Uint8Array | undefined> {
     assertCellIndex(kind, index, this.geometry)
     if (this.isClosing !== undefined) throw new RmrError("closed", "the store was closed")
-    return this.metadata.log.read(kind, index)
+    return this.metadata.readCell(kind, index)
   }
 
   cellIndexes(kind: CellKind): readonly number[] {
-    return this.metadata.log.indexes(kind)
+    return this.metadata.cellIndexes(kind)
   }
 
   commit(token: number, cells: readonly CellWrite[]): void {
@@ -187,7 +195,16 @@ export class FileStore implements Store {
     this.metadata.settle(token)
   }
 
-  async grow(sizeBytes: number): Promise<void> {
+  /** One after the other: who asks for less than is there already, or again, changes nothing. */
+  grow(sizeBytes: number): Promise<void> {
+    const done = this.growing.then(() => this.growTo(sizeBytes))
+    this.growing = done.catch(() => undefined)
+    return done
+  }
+
+  private growing: Promise<void> = Promise.resolve()
+
+  private async growTo(sizeBytes: number): Promise<void> {
     if (this.isClosing !== undefined) throw new RmrError("closed", "the store was closed")
     if (sizeBytes <= this.sizeBytes) return
     await this.file.grow(this.dataStart + sizeBytes)
@@ -312,6 +329,7 @@ export class FileStore implements Store {
       })
       this.idle = undefined
     }
+    await this.growing
     await this.metadata.close()
     await this.file.close()
     // Operations that came meanwhile are told that it is closed.

@@ -3,33 +3,34 @@
  * not at all.
  *
  * ```
- *   0        4       8         12            16           24         32
- *   | CRC-32C | magic | entries | frame bytes | generation | sequence | entries … | bodies … |
+ *   0         4       8         10     12        16            20     22        24         32
+ *   | CRC-32C | magic | version | zero | entries | frame bytes | copy | attempt | sequence | uuid
+ *   … 48     64
+ *   … | zero | entries … | bodies … |
  * ```
  *
- * An entry says what its body is and has a checksum of its own, so that a bad spot in a body costs
- * the cell that lies there and no other. The checksum at the start covers the head and
- * all entries.
+ * It is written twice, one copy right behind the other, in one write: a bad spot never costs what
+ * was committed, and never looks like a frame that was on its way. An entry says what its body is
+ * and has a checksum of its own. The checksum at the start covers the head and all entries.
  */
 import type { CellKind } from "@rmr/core"
 import { assert, CELL_KINDS, crc32c } from "@rmr/core"
+import { putUuid, uuidAt } from "./uuid.js"
 
-export const FRAME_HEAD_BYTES = 32
+export const FRAME_HEAD_BYTES = 64
 export const ENTRY_BYTES = 24
-/** Frames begin at multiples of this, or of the file's blocks if those are larger. */
+/** Frames begin at multiples of this. */
 export const FRAME_ALIGN = 4096
 
-const MAGIC = 0x46_4c_4d_52 // R M L F
+const MAGIC = 0x47_4c_4d_52 // R M L G
+const VERSION = 1
 
 export const ENTRY_CELL = 1
 export const ENTRY_REMOVED = 2
 export const ENTRY_HEAT = 3
 export const ENTRY_COOL = 4
-/** Begins a log: the hot set and the cells that follow are all there are. */
+/** All that is hot, whatever was said before. */
 export const ENTRY_SNAPSHOT = 5
-
-/** In a snapshot: the cell is there, and what it held could not be read any more (S19). */
-export const ENTRY_DAMAGED = 6
 
 export interface FrameEntry {
   readonly type: number
@@ -43,7 +44,7 @@ export interface EntryPlace {
   readonly type: number
   readonly kind: number
   readonly index: number
-  /** From the start of the frame. */
+  /** From the start of the frame's copy. */
   readonly at: number
   readonly bytes: number
   readonly crc: number
@@ -51,8 +52,18 @@ export interface EntryPlace {
 
 export interface FrameHead {
   readonly sequence: number
+  /** Of several that failed or were cut off under one sequence, the last one has the highest. */
+  readonly attempt: number
+  readonly copy: number
+  /** Of one copy. */
   readonly frameBytes: number
   readonly entries: readonly EntryPlace[]
+}
+
+export interface FrameName {
+  readonly uuid: string
+  readonly sequence: number
+  readonly attempt: number
 }
 
 const NO_BODY = new Uint8Array(0)
@@ -77,20 +88,22 @@ export function extentsOf(body: Uint8Array): number[] {
   )
 }
 
-/** Bytes of a frame before it is filled up to its alignment. */
-export function frameBytesOf(entries: readonly FrameEntry[]): number {
-  let bytes = FRAME_HEAD_BYTES + entries.length * ENTRY_BYTES
+/** Bytes of entries and bodies. */
+export function entryBytesOf(entries: readonly FrameEntry[]): number {
+  let bytes = entries.length * ENTRY_BYTES
   for (const { body } of entries) bytes += body.length
   return bytes
 }
 
-export function encodeFrame(
-  generation: number,
-  sequence: number,
-  entries: readonly FrameEntry[],
-  alignBytes: number,
-): Uint8Array {
-  const bytes = new Uint8Array(alignUp(frameBytesOf(entries), alignBytes))
+/** Bytes of one copy of a frame with as much in it. */
+export function frameBytesOf(entryBytes: number): number {
+  return alignUp(FRAME_HEAD_BYTES + entryBytes, FRAME_ALIGN)
+}
+
+/** Both copies, one behind the other. */
+export function encodeFrame(name: FrameName, entries: readonly FrameEntry[]): Uint8Array {
+  const frameBytes = frameBytesOf(entryBytesOf(entries))
+  const bytes = new Uint8Array(2 * frameBytes)
   const view = new DataView(bytes.buffer)
   let at = FRAME_HEAD_BYTES + entries.length * ENTRY_BYTES
   for (const [nth, { type, kind, index, body }] of entries.entries()) {
@@ -105,35 +118,35 @@ export function encodeFrame(
     at += body.length
   }
   view.setUint32(4, MAGIC, true)
-  view.setUint32(8, entries.length, true)
-  view.setUint32(12, bytes.length, true)
-  view.setBigUint64(16, BigInt(generation), true)
-  view.setBigUint64(24, BigInt(sequence), true)
-  view.setUint32(0, headCrc(view, entries.length), true)
+  view.setUint16(8, VERSION, true)
+  view.setUint32(12, entries.length, true)
+  view.setUint32(16, frameBytes, true)
+  view.setUint16(22, name.attempt, true)
+  view.setBigUint64(24, BigInt(name.sequence), true)
+  putUuid(view, 32, name.uuid)
+  bytes.copyWithin(frameBytes, 0, frameBytes)
+  view.setUint16(frameBytes + 20, 1, true)
+  for (const start of [0, frameBytes]) {
+    view.setUint32(start, headCrc(view, start, entries.length), true)
+  }
   return bytes
 }
 
-/** Whether a frame of this log seems to begin here. */
-export function isHeadOf(view: DataView, at: number, generation: number): boolean {
-  if (view.byteLength < at + FRAME_HEAD_BYTES || view.getUint32(at + 4, true) !== MAGIC)
-    return false
-  return view.getBigUint64(at + 16, true) === BigInt(generation)
+/** How much has to be read for the head here; 0 where no head of this store seems to begin. */
+export function headBytesOf(view: DataView, at: number, uuid: string): number {
+  if (view.byteLength < at + FRAME_HEAD_BYTES || view.getUint32(at + 4, true) !== MAGIC) return 0
+  if (view.getUint16(at + 8, true) !== VERSION || uuidAt(view, at + 32) !== uuid) return 0
+  return FRAME_HEAD_BYTES + view.getUint32(at + 12, true) * ENTRY_BYTES
 }
 
-/** How much of a frame has to be read for its head; 0 where there is no head of this log. */
-export function headBytesOf(view: DataView, generation: number): number {
-  if (!isHeadOf(view, 0, generation)) return 0
-  const count = view.getUint32(8, true)
-  return FRAME_HEAD_BYTES + count * ENTRY_BYTES
-}
-
-/** The head in these bytes; undefined where it is not whole. Bodies are not looked at. */
-export function decodeHead(view: DataView, generation: number): FrameHead | undefined {
-  const headBytes = headBytesOf(view, generation)
+/** The head at the start of these bytes; undefined where it is not whole. */
+export function decodeHead(view: DataView, uuid: string): FrameHead | undefined {
+  const headBytes = headBytesOf(view, 0, uuid)
   if (headBytes === 0 || headBytes > view.byteLength) return undefined
-  const count = view.getUint32(8, true)
-  if (headCrc(view, count) !== view.getUint32(0, true)) return undefined
-  const frameBytes = view.getUint32(12, true)
+  const count = view.getUint32(12, true)
+  if (headCrc(view, 0, count) !== view.getUint32(0, true)) return undefined
+  const frameBytes = view.getUint32(16, true)
+  if (frameBytes < headBytes || frameBytes % FRAME_ALIGN !== 0) return undefined
   const entries: EntryPlace[] = []
   for (let nth = 0; nth < count; nth++) {
     const entryAt = FRAME_HEAD_BYTES + nth * ENTRY_BYTES
@@ -146,13 +159,16 @@ export function decodeHead(view: DataView, generation: number): FrameHead | unde
       crc: view.getUint32(entryAt + 20, true),
     })
   }
-  return { sequence: Number(view.getBigUint64(24, true)), frameBytes, entries }
+  const sequence = Number(view.getBigUint64(24, true))
+  const copy = view.getUint16(20, true)
+  return { sequence, attempt: view.getUint16(22, true), copy, frameBytes, entries }
 }
 
-export function isWhole(frame: Uint8Array, { at, bytes, crc }: EntryPlace): boolean {
-  if (at + bytes > frame.length) return false
-  const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
-  return crc32c(view, at, bytes) === crc
+/** The entry's body in this copy of its frame; undefined where it is not what was written. */
+export function bodyIn(copy: Uint8Array, { at, bytes, crc }: EntryPlace): Uint8Array | undefined {
+  if (at + bytes > copy.length) return undefined
+  const view = new DataView(copy.buffer, copy.byteOffset, copy.byteLength)
+  return crc32c(view, at, bytes) === crc ? copy.slice(at, at + bytes) : undefined
 }
 
 export function alignUp(bytes: number, alignBytes: number): number {
@@ -160,6 +176,6 @@ export function alignUp(bytes: number, alignBytes: number): number {
   return Math.ceil(bytes / alignBytes) * alignBytes
 }
 
-function headCrc(view: DataView, count: number): number {
-  return crc32c(view, 4, FRAME_HEAD_BYTES - 4 + count * ENTRY_BYTES)
+function headCrc(view: DataView, at: number, count: number): number {
+  return crc32c(view, at + 4, FRAME_HEAD_BYTES - 4 + count * ENTRY_BYTES)
 }

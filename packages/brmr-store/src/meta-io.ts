@@ -1,32 +1,40 @@
 /**
- * MetaIo: a file as metadata wants it: reads and durable writes of any length, one after another.
+ * MetaIo: a file as metadata wants it: reads and durable writes of any length.
  *
- * It shares the file with the data path and has tokens of its own. Its one small buffer is leased
- * at open, so that metadata can be written when payload memory is full.
+ * It shares the file with the data path and has tokens of its own. Its lanes have one small buffer
+ * each, leased at open, so that metadata can be written when payload memory is full. What is asked
+ * of one lane happens in order; the commit log has one, so that it never waits for another.
  */
 import type { BlockFile, Lease, Memory } from "@rmr/core"
 import { assert, BLOCK_FUA, leaseBytes, NO_LEASE, RmrError, STATUS_OK } from "@rmr/core"
 
 /** Tokens at and above this are metadata's. */
 export const META_TOKENS: number = 1 << 24
+const TOKEN_LAST = 0x7fff_fffe
 const BUFFER_BYTES = 64 * 1024
 
 export class MetaIo {
-  private readonly memory: Memory
-  private readonly lease: Lease
-  private readonly waiting = new Map<number, (status: number) => void>()
-  private file: BlockFile | undefined
+  /** For the commit log and the superblock. */
+  readonly log: MetaLane
+  /** For the fixed places. */
+  readonly homes: MetaLane
   /** A flush for metadata failed: with it went data that was written and not flushed (S17). */
   hasFailedFlush = false
+  private readonly memory: Memory
+  private readonly leases: readonly Lease[]
+  private readonly waiting = new Map<number, (status: number) => void>()
+  private file: BlockFile | undefined
   private nextToken = META_TOKENS
-  private chain: Promise<void> = Promise.resolve()
 
   constructor(memory: Memory) {
     this.memory = memory
-    this.lease = memory.lease(BUFFER_BYTES)
-    if (this.lease === NO_LEASE) {
+    this.leases = [memory.lease(BUFFER_BYTES), memory.lease(BUFFER_BYTES)]
+    if (this.leases.includes(NO_LEASE)) {
+      this.release()
       throw new RmrError("out-of-memory", "no payload memory to open a store with")
     }
+    this.log = new MetaLane(this, memory, this.leases[0]!)
+    this.homes = new MetaLane(this, memory, this.leases[1]!)
   }
 
   attach(file: BlockFile): void {
@@ -34,7 +42,7 @@ export class MetaIo {
   }
 
   release(): void {
-    this.memory.release(this.lease)
+    for (const lease of this.leases) if (lease !== NO_LEASE) this.memory.release(lease)
   }
 
   onCompletion(token: number, status: number): void {
@@ -44,22 +52,67 @@ export class MetaIo {
     resolve(status)
   }
 
-  /** Status of the write; with STATUS_OK it is durable. */
-  writeDurably(offset: number, bytes: Uint8Array): Promise<number> {
-    return this.inOrder(() => this.write(offset, bytes))
+  async flush(): Promise<number> {
+    const status = await this.run((token) => this.open.flush(token))
+    if (status !== STATUS_OK) this.hasFailedFlush = true
+    return status
   }
 
-  /** Fails with what the file says; `length` is whole blocks. */
+  /** Any operation of metadata's own, by its status. */
+  run(submit: (token: number) => void): Promise<number> {
+    return new Promise((resolve) => {
+      const token = this.nextToken
+      this.nextToken = token === TOKEN_LAST ? META_TOKENS : token + 1
+      this.waiting.set(token, resolve)
+      submit(token)
+      this.open.submit()
+    })
+  }
+
+  get open(): BlockFile {
+    assert(this.file !== undefined, "the file is open")
+    return this.file
+  }
+}
+
+export class MetaLane {
+  private readonly io: MetaIo
+  private readonly memory: Memory
+  private readonly lease: Lease
+  private chain: Promise<void> = Promise.resolve()
+
+  constructor(io: MetaIo, memory: Memory, lease: Lease) {
+    this.io = io
+    this.memory = memory
+    this.lease = lease
+  }
+
+  /** Status of the write; with STATUS_OK it is durable. */
+  writeDurably(offset: number, bytes: Uint8Array): Promise<number> {
+    return this.inOrder(async () => {
+      const isSingle = bytes.length <= this.partBytes
+      const isForced = isSingle && this.io.open.supports.forcedUnitAccess
+      const status = await this.writeParts(offset, bytes, isForced ? BLOCK_FUA : 0)
+      return isForced || status !== STATUS_OK ? status : this.io.flush()
+    })
+  }
+
+  /** Status of the write, which a flush makes durable. */
+  write(offset: number, bytes: Uint8Array): Promise<number> {
+    return this.inOrder(() => this.writeParts(offset, bytes, 0))
+  }
+
+  /** Fails with what the file says. */
   read(offset: number, length: number): Promise<Uint8Array> {
     return this.inOrder(async () => {
-      const { blockBytes } = this.open
+      const { blockBytes } = this.io.open
       const from = Math.floor(offset / blockBytes) * blockBytes
       const end = Math.ceil((offset + length) / blockBytes) * blockBytes
       const bytes = new Uint8Array(end - from)
       for (let at = 0; at < bytes.length; at += this.partBytes) {
         const part = Math.min(this.partBytes, bytes.length - at)
-        const status = await this.ask((token) =>
-          this.open.read(token, from + at, this.lease, 0, part),
+        const status = await this.io.run((token) =>
+          this.io.open.read(token, from + at, this.lease, 0, part),
         )
         if (status !== STATUS_OK) throw RmrError.ofStatus(status, "metadata cannot be read")
         bytes.set(leaseBytes(this.memory, this.lease, 0, part), at)
@@ -68,50 +121,48 @@ export class MetaIo {
     })
   }
 
-  async flush(): Promise<number> {
-    const status = await this.ask((token) => this.open.flush(token))
-    if (status !== STATUS_OK) this.hasFailedFlush = true
-    return status
-  }
-
-  /** Any other operation of metadata's own, by its status. */
-  run(submit: (token: number) => void): Promise<number> {
-    return this.ask(submit)
-  }
-
-  private get open(): BlockFile {
-    assert(this.file !== undefined, "the file is open")
-    return this.file
+  /**
+   * What is there, block by block where it must be: what the medium cannot read is `filler` here,
+   * which no checksum takes for anything else.
+   */
+  async readOrFill(
+    offset: number,
+    length: number,
+    stepBytes: number,
+    filler: number,
+  ): Promise<Uint8Array> {
+    try {
+      return await this.read(offset, length)
+    } catch (thrown) {
+      if (RmrError.from(thrown).code !== "media-error") throw thrown
+    }
+    const bytes = new Uint8Array(length).fill(filler)
+    for (let at = 0; at < length; at += stepBytes) {
+      try {
+        bytes.set(await this.read(offset + at, Math.min(stepBytes, length - at)), at)
+      } catch (thrown) {
+        if (RmrError.from(thrown).code !== "media-error") throw thrown
+      }
+    }
+    return bytes
   }
 
   private get partBytes(): number {
-    return Math.min(BUFFER_BYTES, this.open.ioBytesMax)
+    return Math.min(BUFFER_BYTES, this.io.open.ioBytesMax)
   }
 
-  private async write(offset: number, bytes: Uint8Array): Promise<number> {
-    const file = this.open
+  private async writeParts(offset: number, bytes: Uint8Array, flags: number): Promise<number> {
+    const file = this.io.open
     assert(bytes.length % file.blockBytes === 0, "metadata is written in whole blocks")
-    const isSingle = bytes.length <= this.partBytes
-    const flags = isSingle && file.supports.forcedUnitAccess ? BLOCK_FUA : 0
     for (let at = 0; at < bytes.length; at += this.partBytes) {
       const part = bytes.subarray(at, Math.min(at + this.partBytes, bytes.length))
       leaseBytes(this.memory, this.lease, 0, part.length).set(part)
-      const status = await this.ask((token) =>
+      const status = await this.io.run((token) =>
         file.write(token, offset + at, this.lease, 0, part.length, flags),
       )
       if (status !== STATUS_OK) return status
     }
-    return flags === BLOCK_FUA ? STATUS_OK : this.flush()
-  }
-
-  private ask(submit: (token: number) => void): Promise<number> {
-    return new Promise((resolve) => {
-      const token = this.nextToken
-      this.nextToken = token === TOKEN_LAST ? META_TOKENS : token + 1
-      this.waiting.set(token, resolve)
-      submit(token)
-      this.open.submit()
-    })
+    return STATUS_OK
   }
 
   private inOrder<T>(run: () => Promise<T>): Promise<T> {
@@ -123,5 +174,3 @@ export class MetaIo {
     return next
   }
 }
-
-const TOKEN_LAST = 0x7fff_fffe

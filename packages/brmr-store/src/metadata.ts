@@ -1,41 +1,61 @@
 /**
- * Metadata: the superblock, the commit log and what is asked of them (S9, S16, S17).
+ * Metadata: what is asked of cells, hot set and superblock, and in which order it becomes durable
+ * (S9, S16, S17).
  *
  * Commits, heats and coolings of a turn make one frame, in the order in which they were asked; one
  * frame is on its way at a time, so that commits take effect in order. A token ends when its frame
- * is durable.
+ * is durable. Beside that, and without anybody waiting for it, what older frames say is brought to
+ * its places, and the log is cut (checkpoint.ts).
  */
-import type { BlockFile, CellWrite, RestartClass, StoreOpen } from "@rmr/core"
-import {
-  BLOCK_UNMAP,
-  COMMIT_BYTES_MAX,
-  RESTART_CLASSES,
-  RmrError,
-  STATUS_OK,
-  statusOf,
-} from "@rmr/core"
+import type { BlockFile, CellKind, CellWrite, RestartClass, StoreOpen } from "@rmr/core"
+import { BLOCK_UNMAP, CELL_KINDS, RmrError, STATUS_OK, statusOf } from "@rmr/core"
+import type { CellPlace } from "./cell-homes.js"
+import type { CellTable } from "./cell-table.js"
+import type { Checkpoint } from "./checkpoint.js"
 import type { CommitLog } from "./commit-log.js"
 import {
   cellEntry,
+  ENTRY_BYTES,
+  ENTRY_CELL,
   ENTRY_COOL,
   ENTRY_HEAT,
+  ENTRY_REMOVED,
+  ENTRY_SNAPSHOT,
+  entryBytesOf,
+  FRAME_HEAD_BYTES,
   type FrameEntry,
   frameBytesOf,
   hotEntry,
 } from "./frame.js"
+import { HotSet } from "./hot-set.js"
+import { commitBytesMax } from "./layout.js"
+import type { LogTail } from "./log-replay.js"
 import type { MetaIo } from "./meta-io.js"
-import { encodeSuperblock, SUPERBLOCK_BYTES, type Superblock } from "./superblock.js"
+import type { Superblock } from "./superblock.js"
+import type { SuperblockFile } from "./superblock-file.js"
 
 type OnFrame = (tokens: readonly number[], status: number) => void
 
 /** What was asked and is not durable yet. */
 interface Asked {
-  /** Undefined for what nobody waits for. */
-  readonly token: number | undefined
+  readonly token: number
   readonly entries: readonly FrameEntry[]
   /** Extents that shall be hot with it. */
   readonly heat: readonly number[]
   readonly bytes: number
+}
+
+export interface MetadataParts {
+  readonly opening: StoreOpen
+  readonly io: MetaIo
+  readonly log: CommitLog
+  readonly table: CellTable
+  readonly blocks: SuperblockFile
+  /** Hot at the end of the log, and where its frames say so. */
+  readonly hot: readonly number[]
+  readonly hotPlaces: readonly CellPlace[]
+  readonly isHotDamaged: boolean
+  readonly checkpoint: Checkpoint
 }
 
 const IO_ERROR = statusOf("io-error")
@@ -45,82 +65,96 @@ export class Metadata {
   readonly restart: RestartClass
   readonly hotAtOpen: readonly number[] | "unreadable"
   private readonly opening: StoreOpen
-  private logNow: CommitLog
-  private block: Superblock
+  private readonly log: CommitLog
+  private readonly table: CellTable
+  private readonly blocks: SuperblockFile
+  private readonly checkpoint: Checkpoint
+  private readonly hot: HotSet
+  /** Where the log says what is hot, for whoever wants to look. */
+  private hotPlaces: readonly CellPlace[]
+  private isHotDamaged: boolean
   private tell: OnFrame = () => undefined
   private asked: Asked[] = []
   private settles: number[] = []
   private isRunning = false
   private isStarting = false
-  private hasFailedFlush = false
+  /** The last frame that says all that is hot. */
+  private snapshot: LogTail | undefined
   /** A flush of metadata failed, and whoever flushes data has not been told. */
   private owesFailedFlush = false
-  private blockWrites: Promise<void> = Promise.resolve()
-  /** A write of the superblock failed: which of two states the file names is not known. */
-  private isBlockUnsure = false
-  /** Hot for whoever writes: what was heated and has completed, and was not cooled since. */
-  private readonly hot = new Set<number>()
-  /** Extents that will be hot when what was asked is durable. */
-  private readonly heating = new Set<number>()
 
-  constructor(opening: StoreOpen, io: MetaIo, log: CommitLog, block: Superblock) {
-    this.opening = opening
-    this.io = io
-    this.logNow = log
-    this.block = block
-    this.restart = block.pending
-    this.hotAtOpen = block.isHotUnreadable ? "unreadable" : log.hotExtents
-    for (const extent of log.hotExtents) this.hot.add(extent)
-  }
-
-  get log(): CommitLog {
-    return this.logNow
+  constructor(parts: MetadataParts) {
+    const { superblock } = parts.blocks
+    this.opening = parts.opening
+    this.io = parts.io
+    this.log = parts.log
+    this.table = parts.table
+    this.blocks = parts.blocks
+    this.checkpoint = parts.checkpoint
+    this.hotPlaces = parts.hotPlaces
+    this.isHotDamaged = parts.isHotDamaged
+    this.restart = superblock.pending
+    this.hotAtOpen = superblock.isHotUnreadable ? "unreadable" : parts.hot
+    this.hot = new HotSet(parts.hot, superblock.hotExtentsMax)
   }
 
   get superblock(): Superblock {
-    return this.block
+    return this.blocks.superblock
   }
 
   get isIdle(): boolean {
-    return !this.isRunning && !this.hasWork
+    return !this.isRunning && !this.hasWork && !this.checkpoint.isRunning
   }
 
   onFrame(tell: OnFrame): void {
     this.tell = tell
+    this.checkpoint.onEnd = () => {
+      void this.noteFailedFlush().then(() => tell([], STATUS_OK))
+    }
   }
 
   isHot(extent: number): boolean {
     return this.hot.has(extent)
   }
 
+  async readCell(kind: CellKind, index: number): Promise<Uint8Array | undefined> {
+    const found = await this.table.read(kind, index)
+    if (found !== "damaged") return found
+    throw new RmrError("corrupt", `cell ${kind} ${index} is damaged in the commit log`)
+  }
+
+  cellIndexes(kind: CellKind): number[] {
+    return this.table.indexes(kind)
+  }
+
+  placesOf(kind: CellKind, index: number): readonly CellPlace[] {
+    return this.table.placesOf(kind, index)
+  }
+
+  placesOfHotSet(): readonly CellPlace[] {
+    return this.hotPlaces
+  }
+
+  /** How much of the log is needed. */
+  get logUsedBytes(): number {
+    return this.log.usedBytes
+  }
+
   commit(token: number, cells: readonly CellWrite[]): void {
-    this.ask(
-      token,
-      cells.map(({ kind, index, bytes }) => cellEntry(kind, index, bytes?.slice())),
-      [],
-    )
-    this.startSoon()
+    const entries = cells.map(({ kind, index, bytes }) => cellEntry(kind, index, bytes?.slice()))
+    this.ask(token, entries, [])
   }
 
   /** False where they are more than the log has room for: then none of them is hot. */
   heat(token: number, extents: readonly number[]): boolean {
-    const added = new Set<number>()
-    for (const extent of extents) {
-      if (!this.hot.has(extent) && !this.heating.has(extent)) added.add(extent)
-    }
-    const { hotExtentsMax } = this.block
-    if (this.hot.size + this.heating.size + added.size > hotExtentsMax) return false
-    for (const extent of added) this.heating.add(extent)
+    if (!this.hot.reserve(extents)) return false
     this.ask(token, [], extents)
-    this.startSoon()
     return true
   }
 
   /** Lazy: it goes with the next frame, or with the close. */
   cool(extents: readonly number[]): void {
-    const known = extents.filter((extent) => this.hot.has(extent))
-    for (const extent of known) this.hot.delete(extent)
-    if (known.length > 0) this.ask(undefined, [hotEntry(ENTRY_COOL, known)], [])
+    this.hot.cool(extents)
   }
 
   settle(token: number): void {
@@ -135,8 +169,7 @@ export class Metadata {
 
   /** S17: said durably, before the flush that failed is told. */
   async noteCacheLost(): Promise<void> {
-    this.hasFailedFlush = true
-    await this.writeBlock(() => ({}))
+    await this.blocks.noteCacheLost()
   }
 
   /** Whether the flush of data that has succeeded just now must fail: one of metadata's did. */
@@ -147,7 +180,7 @@ export class Metadata {
   }
 
   async changeSize(sizeBytes: number): Promise<void> {
-    if (!(await this.writeBlock(() => ({ sizeBytes })))) {
+    if (!(await this.blocks.write({ sizeBytes }))) {
       throw new RmrError("io-error", "the superblock cannot be written")
     }
   }
@@ -167,15 +200,18 @@ export class Metadata {
     if (status !== STATUS_OK) throw RmrError.ofStatus(status, "new space cannot be flushed")
   }
 
-  /** Everything is durable, and the superblock says that this was no crash. */
+  /** Everything is durable and at its place, and the superblock says that this was no crash. */
   async close(): Promise<void> {
+    await this.checkpoint.ended()
     let status = await this.io.flush()
     while (this.asked.length > 0 && status === STATUS_OK) status = await this.runFrame()
-    if (status !== STATUS_OK) {
+    // One that fails leaves the log as it is; whoever opens the store reads it.
+    if (status === STATUS_OK && (this.table.hasLogged || this.hot.hasCooled)) await this.cut()
+    if (this.io.hasFailedFlush || status !== STATUS_OK) {
       await this.noteCacheLost()
       return
     }
-    await this.writeBlock(() => ({ isClean: true, logFrames: this.logNow.frames }))
+    await this.blocks.write({ isClean: true, lastSequence: this.log.lastSequence })
   }
 
   private startSoon(): void {
@@ -188,15 +224,12 @@ export class Metadata {
   }
 
   private get hasWork(): boolean {
-    return this.settles.length > 0 || this.asked.some(({ token }) => token !== undefined)
+    return this.settles.length > 0 || this.asked.length > 0
   }
 
-  private ask(
-    token: number | undefined,
-    entries: readonly FrameEntry[],
-    heat: readonly number[],
-  ): void {
-    this.asked.push({ token, entries, heat, bytes: frameBytesOf(entries) })
+  private ask(token: number, entries: readonly FrameEntry[], heat: readonly number[]): void {
+    this.asked.push({ token, entries, heat, bytes: entryBytesOf(entries) })
+    this.startSoon()
   }
 
   private async run(): Promise<void> {
@@ -204,65 +237,124 @@ export class Metadata {
     while (this.hasWork) {
       if (this.asked.length > 0) await this.runFrame()
       if (this.settles.length > 0) await this.runSettles()
+      if (this.log.isWorthCutting && this.checkpoint.isReady) await this.beginCut()
     }
     this.isRunning = false
     this.tell([], STATUS_OK)
   }
 
-  /** One frame with what waits, in order, as much as one commit may be. */
+  /** One frame with what waits, in order, as much as one frame may hold. */
   private async runFrame(): Promise<number> {
+    const bytesMax = commitBytesMax(this.superblock.mapPagesMax)
     const taken: Asked[] = []
     let bytes = 0
     for (const one of this.asked) {
-      if (taken.length > 0 && bytes + one.bytes > COMMIT_BYTES_MAX) break
+      if (taken.length > 0 && bytes + one.bytes > bytesMax) break
       taken.push(one)
       bytes += one.bytes
     }
     this.asked = this.asked.slice(taken.length)
-    const entries = taken.flatMap((one) => one.entries)
-    const cold = new Set<number>()
-    for (const { heat } of taken) for (const extent of heat) cold.add(extent)
-    for (const extent of cold) if (this.hot.has(extent)) cold.delete(extent)
-    // Last, so that what is cooled and heated again in one turn is hot.
-    if (cold.size > 0) entries.push(hotEntry(ENTRY_HEAT, [...cold]))
-    const status = entries.length === 0 ? STATUS_OK : await this.append(entries)
-    for (const extent of cold) {
-      this.heating.delete(extent)
-      if (status === STATUS_OK) this.hot.add(extent)
-    }
-    const tokens = taken.map(({ token }) => token).filter((token) => token !== undefined)
-    this.tell(tokens, status)
+    const heat = this.hot.cold(taken.flatMap((one) => one.heat))
+    const status = await this.append(
+      taken.flatMap((one) => one.entries),
+      heat,
+    )
+    this.hot.noteHeated(heat, status === STATUS_OK)
+    this.tell(
+      taken.map(({ token }) => token),
+      status,
+    )
     return status
   }
 
   private async runSettles(): Promise<void> {
     const settles = this.settles
     this.settles = []
-    try {
-      // What could not be read of the hot set would be found again by the next open.
-      if (this.logNow.isHotDamaged) await this.beginAnew()
-      const isDone = await this.writeBlock(() => ({ pending: "none", isHotUnreadable: false }))
-      await this.noteFailedFlush()
-      this.tell(settles, isDone ? STATUS_OK : IO_ERROR)
-    } catch (thrown) {
-      this.fail(RmrError.from(thrown))
-      this.tell(settles, IO_ERROR)
+    let status = STATUS_OK
+    // What could not be read of the hot set would be found again by the next open.
+    if (this.isHotDamaged) status = await this.cut()
+    if (status === STATUS_OK) {
+      const isDone = await this.blocks.write({ pending: "none", isHotUnreadable: false })
+      if (!isDone) status = IO_ERROR
     }
+    await this.noteFailedFlush()
+    this.tell(settles, status)
   }
 
-  /** A new log first, where this one is full or mostly history. */
-  private async append(entries: readonly FrameEntry[]): Promise<number> {
-    try {
-      await this.assureBlock()
-      if (!this.logNow.hasRoomFor(entries)) await this.beginAnew()
-      const status = await this.logNow.append(entries)
-      await this.noteFailedFlush()
-      return status
-    } catch (thrown) {
-      this.fail(RmrError.from(thrown))
-      await this.noteFailedFlush()
-      return IO_ERROR
+  /** One frame of these and of what was cooled; a log without room for it is cut before. */
+  private async append(entries: readonly FrameEntry[], heat: readonly number[]): Promise<number> {
+    if (entries.length === 0 && heat.length === 0) return STATUS_OK
+    const bytes = entryBytesOf(entries) + 8 * (heat.length + this.hot.cooledCount) + 2 * ENTRY_BYTES
+    if (!this.log.hasRoomFor(bytes, false)) await this.checkpoint.ended()
+    if (!this.log.hasRoomFor(bytes, false)) {
+      const status = await this.cut()
+      if (status !== STATUS_OK) return status
+      if (!this.log.hasRoomFor(bytes, false)) return IO_ERROR
     }
+    return this.appendFrame(entries, heat, false)
+  }
+
+  /** A new tail, and all that was before it at its place. */
+  private async cut(): Promise<number> {
+    const status = await this.beginCut()
+    return status === STATUS_OK ? this.checkpoint.ended() : status
+  }
+
+  /** A frame that a log can begin with; the rest happens beside whatever comes next. */
+  private async beginCut(): Promise<number> {
+    await this.checkpoint.ended()
+    // Where cuts have failed until nothing is left, the last frame of this kind has to do.
+    if (this.log.hasRoomFor(2 * ENTRY_BYTES + 8 * this.hot.count, true)) {
+      const status = await this.appendFrame([], [], true)
+      if (status !== STATUS_OK) return status
+      this.isHotDamaged = false
+      this.snapshot = this.log.lastFrame
+    }
+    if (this.snapshot === undefined) return IO_ERROR
+    this.checkpoint.start(this.snapshot)
+    return STATUS_OK
+  }
+
+  private async appendFrame(
+    cells: readonly FrameEntry[],
+    heat: readonly number[],
+    isSnapshot: boolean,
+  ): Promise<number> {
+    const entries = [...cells]
+    const cooled = this.hot.takeCooled()
+    if (isSnapshot) entries.push(hotEntry(ENTRY_SNAPSHOT, this.hot.all()))
+    else if (cooled.length > 0) entries.push(hotEntry(ENTRY_COOL, cooled))
+    // Last, so that what is cooled and heated again in one turn is hot.
+    if (heat.length > 0) entries.push(hotEntry(ENTRY_HEAT, heat))
+    const { status, sequence, at } = await this.log.append(entries)
+    if (status === STATUS_OK) this.apply(entries, sequence, at, isSnapshot)
+    else this.fail(RmrError.ofStatus(status, "the commit log cannot be written"))
+    this.hot.noteCooled(cooled, status === STATUS_OK)
+    await this.noteFailedFlush()
+    return status
+  }
+
+  private apply(
+    entries: readonly FrameEntry[],
+    sequence: number,
+    frameAt: number,
+    isSnapshot: boolean,
+  ): void {
+    const frameBytes = frameBytesOf(entryBytesOf(entries))
+    const hotPlaces: CellPlace[] = []
+    let at = frameAt + FRAME_HEAD_BYTES + entries.length * ENTRY_BYTES
+    for (const { type, kind, index, body } of entries) {
+      const places = [at, at + frameBytes].map((from) => ({ at: from, bytes: body.length }))
+      at += body.length
+      if (type !== ENTRY_CELL && type !== ENTRY_REMOVED) {
+        hotPlaces.push(...places)
+        continue
+      }
+      const content = type === ENTRY_CELL ? body : undefined
+      this.table.note({ kind: CELL_KINDS[kind]!, index, body: content, sequence, places })
+    }
+    if (isSnapshot) this.hotPlaces = hotPlaces
+    else if (hotPlaces.length > 0) this.hotPlaces = [...this.hotPlaces, ...hotPlaces]
   }
 
   /** S17: a flush does not ask whose writes it loses. */
@@ -273,61 +365,7 @@ export class Metadata {
     await this.noteCacheLost()
   }
 
-  /** The file may name a log that was given up: nothing counts until it names this one again. */
-  private async assureBlock(): Promise<void> {
-    if (!this.isBlockUnsure) return
-    if (!(await this.writeBlock(() => ({})))) {
-      throw new RmrError("io-error", "the superblock cannot be written")
-    }
-  }
-
   private fail(error: RmrError): void {
     this.opening.env.log.write("error", "store.log-failed", { detail: error.message })
   }
-
-  /** The other area gets all that is alive; the superblock then names it, in one step. */
-  private async beginAnew(): Promise<void> {
-    await this.assureBlock()
-    const { area, areaStart, areaBytes, generation } = this.block
-    const other = 1 - area
-    const start = areaStart + other * areaBytes
-    const next = await this.logNow.rewrite({ start, bytes: areaBytes, generation: generation + 1 })
-    const change = { area: other, generation: generation + 1 }
-    if (!(await this.writeBlock(() => change)))
-      throw new RmrError("io-error", "the superblock cannot be written")
-    this.logNow = next
-  }
-
-  /**
-   * Both copies, one durable after the other, and one change after another. What failed is taken
-   * back here; the file may hold it all the same, until the next write that succeeds.
-   */
-  private writeBlock(change: () => Partial<Superblock>): Promise<boolean> {
-    const done = this.blockWrites.then(() => this.writeCopies(change()))
-    this.blockWrites = done.then(() => undefined)
-    return done
-  }
-
-  private async writeCopies(change: Partial<Superblock>): Promise<boolean> {
-    const sequence = this.block.sequence + 1
-    const lost = this.hasFailedFlush ? { pending: "cache-lost" as const } : {}
-    const next: Superblock = { ...this.block, ...change, ...lost, sequence }
-    const bytes = encodeSuperblock(next)
-    this.block = { ...this.block, sequence }
-    for (const copy of [0, 1]) {
-      const status = await this.io.writeDurably(copy * SUPERBLOCK_BYTES, bytes)
-      if (status !== STATUS_OK) {
-        this.isBlockUnsure = true
-        return false
-      }
-    }
-    this.isBlockUnsure = false
-    this.block = next
-    return true
-  }
-}
-
-/** The worse of two classes. */
-export function worse(a: RestartClass, b: RestartClass): RestartClass {
-  return RESTART_CLASSES.indexOf(a) >= RESTART_CLASSES.indexOf(b) ? a : b
 }

@@ -10,19 +10,15 @@ import type {
   StoreOpen,
   StoreSource,
 } from "@rmr/core"
-import { RmrError, restartClassOf, STATUS_OK } from "@rmr/core"
-import { CommitLog } from "./commit-log.js"
+import { RESTART_CLASSES, RmrError, restartClassOf, STATUS_OK } from "@rmr/core"
+import { Checkpoint } from "./checkpoint.js"
 import { FileStore } from "./file-store.js"
 import { MetaIo } from "./meta-io.js"
-import { Metadata, worse } from "./metadata.js"
-import {
-  decodeSuperblock,
-  encodeSuperblock,
-  newestSuperblock,
-  SUPERBLOCK_BYTES,
-  type Superblock,
-  type SuperblockCopy,
-} from "./superblock.js"
+import { Metadata } from "./metadata.js"
+import { readContent } from "./store-content.js"
+import type { Superblock } from "./superblock.js"
+import { SuperblockFile, writeSuperblock } from "./superblock-file.js"
+import { readSuperblock } from "./superblock-reader.js"
 
 export interface FileStoreOptions {
   readonly source: BlockFileSource
@@ -71,26 +67,6 @@ export function completeAll(io: MetaIo, { words, count }: BlockBatch): void {
   for (let row = 0; row < count; row++) io.onCompletion(words[row * 4]!, words[row * 4 + 1]!)
 }
 
-/** The superblock that counts; fails with what is wrong with it. */
-export async function readSuperblock(name: string, io: MetaIo): Promise<Superblock> {
-  const copies: SuperblockCopy[] = []
-  for (const copy of [0, 1]) {
-    try {
-      copies.push(decodeSuperblock(await io.read(copy * SUPERBLOCK_BYTES, SUPERBLOCK_BYTES)))
-    } catch (thrown) {
-      const error = RmrError.from(thrown)
-      if (error.code === "invalid-range") copies.push("none")
-      else if (error.code === "media-error") copies.push("damaged")
-      else throw error
-    }
-  }
-  const block = newestSuperblock(copies)
-  if (block instanceof RmrError) throw block
-  if (typeof block === "object") return block
-  if (block === "none") throw new RmrError("not-found", `${name} holds no store; create one there`)
-  throw new RmrError("corrupt", `${name} held a store; both copies of its superblock are damaged`)
-}
-
 async function readMetadata(
   name: string,
   source: BlockFileSource,
@@ -99,40 +75,36 @@ async function readMetadata(
   file: BlockFile,
 ): Promise<Metadata> {
   const block = await readSuperblock(name, io)
-  if (file.sizeBytes < block.dataStart + block.sizeBytes) {
-    const needs = `its store needs ${block.dataStart + block.sizeBytes}`
-    throw new RmrError("too-small", `${name} has ${file.sizeBytes} bytes, ${needs}`)
-  }
+  requireRoom(name, file, block)
   // What a dead process wrote can be read without being durable; nothing of it counts before.
   const status = await io.flush()
   if (status !== STATUS_OK) {
-    await writeBoth(name, io, { ...block, ...CACHE_LOST, sequence: block.sequence + 1 })
+    const next = { ...block, ...CACHE_LOST, sequence: block.sequence + 1 }
+    assertWritten(name, await writeSuperblock(io, next))
     throw RmrError.ofStatus(status, `what ${name} holds cannot be flushed`)
   }
-  const { area, areaStart, areaBytes, generation } = block
-  const place = { start: areaStart + area * areaBytes, bytes: areaBytes, generation }
-  const log = new CommitLog(io, place, file.blockBytes)
-  await log.replay(block.isClean ? block.logFrames : undefined)
+  const content = await readContent(io, block)
   const bootId = await source.bootId()
-  const next: Superblock = {
-    ...block,
-    sequence: block.sequence + 1,
+  const blocks = new SuperblockFile(io, block)
+  const isWritten = await blocks.write({
     isClean: false,
     pending: classOf(block, bootId),
-    isHotUnreadable: block.isHotUnreadable || log.isHotDamaged,
+    isHotUnreadable: block.isHotUnreadable || content.isHotDamaged,
     bootId,
-  }
-  await writeBoth(name, io, next)
-  return new Metadata(opening, io, log, next)
+  })
+  if (!isWritten) throw new RmrError("io-error", `the superblock of ${name} cannot be written`)
+  const { homes, table, log } = content
+  const checkpoint = new Checkpoint(homes, table, log, blocks)
+  return new Metadata({ opening, io, blocks, checkpoint, ...content })
 }
 
 const CACHE_LOST = { pending: "cache-lost" } as const
 
-async function writeBoth(name: string, io: MetaIo, block: Superblock): Promise<void> {
-  const bytes = encodeSuperblock(block)
-  for (const copy of [0, 1]) {
-    assertWritten(name, await io.writeDurably(copy * SUPERBLOCK_BYTES, bytes))
-  }
+/** A file that was cut off, or another one in its place, is not taken into use. */
+export function requireRoom(name: string, file: BlockFile, block: Superblock): void {
+  const needs = block.dataStart + block.sizeBytes
+  if (file.sizeBytes >= needs) return
+  throw new RmrError("too-small", `${name} has ${file.sizeBytes} bytes, its store needs ${needs}`)
 }
 
 /** R2: what this opening finds, and what an earlier one found and nobody dealt with. */
@@ -143,6 +115,11 @@ function classOf(block: Superblock, bootId: string): RestartClass {
     flushFailed: false,
   })
   return worse(block.pending, now)
+}
+
+/** The worse of two classes. */
+function worse(a: RestartClass, b: RestartClass): RestartClass {
+  return RESTART_CLASSES.indexOf(a) >= RESTART_CLASSES.indexOf(b) ? a : b
 }
 
 export function assertWritten(name: string, status: number): void {

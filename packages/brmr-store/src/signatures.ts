@@ -81,7 +81,7 @@ const LOOK_END_BYTES = 128 * KIB
 
 /** In words, what is there; undefined for a place whose beginning is all zero. */
 export async function foreignContent(io: MetaIo, sizeBytes: number): Promise<string | undefined> {
-  const start = await io.read(0, Math.min(LOOK_BYTES, sizeBytes))
+  const start = await io.log.read(0, Math.min(LOOK_BYTES, sizeBytes))
   for (const copy of [0, 1]) {
     const block = start.subarray(copy * SUPERBLOCK_BYTES, (copy + 1) * SUPERBLOCK_BYTES)
     if (looksLikeSuperblock(block)) return "a store of a pool"
@@ -94,7 +94,7 @@ export async function foreignContent(io: MetaIo, sizeBytes: number): Promise<str
 
 async function markAtEnd(io: MetaIo, sizeBytes: number): Promise<string | undefined> {
   const from = Math.max(0, sizeBytes - LOOK_END_BYTES)
-  const bytes = await io.read(from, sizeBytes - from)
+  const bytes = await io.log.read(from, sizeBytes - from)
   const isAt = (end: number, signature: Signature): boolean =>
     signature.at.some((back) => hasMark(bytes, end + back - from, signature.bytes))
   const down = (unit: number): number => Math.floor(sizeBytes / unit) * unit

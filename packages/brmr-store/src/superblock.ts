@@ -1,36 +1,40 @@
 /**
  * The superblock: what a place must say before anything else of it can be read.
  *
- * It lies twice, in the first two blocks, and an update writes one copy, durably, and then the
- * other. So one bad block never loses it, and whichever copy is newer is whole. What it says of the
- * last life (clean or not, what was not dealt with yet) is what the restart class is made of.
+ * It lies twice, and an update writes one copy, durably, and then the other. So one bad block never
+ * loses it, and whichever copy is newer is whole. It says where everything lies (layout.ts), where
+ * the commit log begins, and what became of the last life: clean or not, and what was not dealt
+ * with yet; that is what the restart class is made of.
  */
 import type { RestartClass } from "@rmr/core"
 import { crc32c, RESTART_CLASSES, RmrError } from "@rmr/core"
+import type { Places } from "./layout.js"
+import { putUuid, uuidAt } from "./uuid.js"
 
 export const SUPERBLOCK_BYTES = 4096
-export const STORE_FORMAT = 1
+export const STORE_FORMAT = 2
 
-export interface Superblock {
+export interface Superblock extends Places {
   /** Higher is newer. */
   readonly sequence: number
+  /** Of this place: every block of metadata carries it. */
+  readonly uuid: string
   readonly extentBytes: number
+  /** Extents that the intent log has room for, spare ones included. */
   readonly hotExtentsMax: number
+  /** Hot extents above which a flush is wanted; the others are spare. */
+  readonly hotExtentsSoft: number
   readonly mapPagesMax: number
-  /** Of each of the two log areas. */
-  readonly areaBytes: number
-  /** Where the first area starts; the second follows, then the data. */
-  readonly areaStart: number
-  readonly dataStart: number
+  /** Where the second copy of the superblock lies. */
+  readonly secondAt: number
   /** Of the volume. */
   readonly sizeBytes: number
-  /** 0 or 1: which area the log is in. */
-  readonly area: number
-  /** Frames of another generation are not of this log. */
-  readonly generation: number
-  /** Closed, with everything durable; then the log ends after frame `logFrames`. */
+  /** The frame that the log begins with, and where it lies. */
+  readonly tailSequence: number
+  readonly tailAt: number
+  /** Closed, with everything durable; then `lastSequence` is the log's last frame. */
   readonly isClean: boolean
-  readonly logFrames: number
+  readonly lastSequence: number
   /** What happened and was not dealt with (`settleRestart`). */
   readonly pending: RestartClass
   /** The hot set could not be read, and that was not dealt with. */
@@ -39,17 +43,39 @@ export interface Superblock {
   readonly bootId: string
 }
 
-/** What one of the two places holds; `damaged` was one, an error is of a version we cannot read. */
+/** What one of the places holds; `damaged` was one, an error is of a version we cannot read. */
 export type SuperblockCopy = Superblock | "none" | "damaged" | RmrError
 
 const MAGIC = 0x53_42_4d_52 // R M B S
-const BOOT_ID_AT = 128
+const UUID_AT = 24
+const NUMBERS_AT = 40
+const BOOT_ID_AT = 256
 const BOOT_ID_BYTES_MAX = 64
 const CRC_AT = SUPERBLOCK_BYTES - 4
 
 const FLAG_CLEAN = 1
 const FLAG_HOT_UNREADABLE = 2
 const FLAGS_KNOWN = 3
+
+/** The numbers of a superblock, in their order on the medium, eight bytes each. */
+const NUMBERS = [
+  "sequence",
+  "extentBytes",
+  "hotExtentsMax",
+  "hotExtentsSoft",
+  "mapPagesMax",
+  "secondAt",
+  "sizeBytes",
+  "logStart",
+  "logBytes",
+  "cellsStart",
+  "directoryStart",
+  "pagesStart",
+  "dataStart",
+  "tailSequence",
+  "tailAt",
+  "lastSequence",
+] as const satisfies readonly (keyof Superblock)[]
 
 export function encodeSuperblock(block: Superblock): Uint8Array {
   const bytes = new Uint8Array(SUPERBLOCK_BYTES)
@@ -58,25 +84,14 @@ export function encodeSuperblock(block: Superblock): Uint8Array {
   view.setUint16(4, STORE_FORMAT, true)
   const hot = block.isHotUnreadable ? FLAG_HOT_UNREADABLE : 0
   view.setUint16(6, (block.isClean ? FLAG_CLEAN : 0) | hot, true)
-  // Features that a reader has to know: none so far.
+  // Features that a reader has to know, and such as it may ignore: none so far.
   view.setUint32(8, 0, true)
-  view.setUint8(12, RESTART_CLASSES.indexOf(block.pending))
-  view.setUint8(13, block.area)
-  view.setUint8(14, block.bootId.length)
-  const numbers = [
-    block.sequence,
-    block.extentBytes,
-    block.hotExtentsMax,
-    block.mapPagesMax,
-    block.areaBytes,
-    block.areaStart,
-    block.dataStart,
-    block.sizeBytes,
-    block.generation,
-    block.logFrames,
-  ]
-  for (const [nth, value] of numbers.entries()) {
-    view.setBigUint64(16 + nth * 8, BigInt(value), true)
+  view.setUint32(12, 0, true)
+  view.setUint8(16, RESTART_CLASSES.indexOf(block.pending))
+  view.setUint8(17, block.bootId.length)
+  putUuid(view, UUID_AT, block.uuid)
+  for (const [nth, name] of NUMBERS.entries()) {
+    view.setBigUint64(NUMBERS_AT + nth * 8, BigInt(block[name]), true)
   }
   for (let at = 0; at < block.bootId.length; at++) {
     view.setUint8(BOOT_ID_AT + at, block.bootId.charCodeAt(at))
@@ -91,45 +106,44 @@ export function looksLikeSuperblock(bytes: Uint8Array): boolean {
   return bytes.length >= 4 && view.getUint32(0, true) === MAGIC
 }
 
+/** The format that a whole superblock is of; undefined where there is none that is whole. */
+export function formatOf(bytes: Uint8Array): number | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (bytes.length < SUPERBLOCK_BYTES || view.getUint32(0, true) !== MAGIC) return undefined
+  if (crc32c(view, 0, CRC_AT) !== view.getUint32(CRC_AT, true)) return undefined
+  return view.getUint16(4, true)
+}
+
 export function decodeSuperblock(bytes: Uint8Array): SuperblockCopy {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  if (bytes.length < SUPERBLOCK_BYTES || view.getUint32(0, true) !== MAGIC) return "none"
-  if (crc32c(view, 0, CRC_AT) !== view.getUint32(CRC_AT, true)) return "damaged"
-  const format = view.getUint16(4, true)
+  if (bytes.length < SUPERBLOCK_BYTES || !looksLikeSuperblock(bytes)) return "none"
+  const format = formatOf(bytes)
+  if (format === undefined) return "damaged"
   const features = view.getUint32(8, true)
   if (format !== STORE_FORMAT || features !== 0) {
-    return new RmrError("bad-version", `the store has format ${format}, this program reads 1`)
+    const has = features === 0 ? `format ${format}` : `format ${format}, features ${features}`
+    const words = `the store has ${has}; this program reads format ${STORE_FORMAT} and earlier`
+    return new RmrError("bad-version", words)
   }
   const flags = view.getUint16(6, true)
-  const pending = RESTART_CLASSES[view.getUint8(12)]
-  const area = view.getUint8(13)
-  const bootBytes = view.getUint8(14)
-  const isKnown = (flags & ~FLAGS_KNOWN) === 0 && pending !== undefined && area <= 1
+  const pending = RESTART_CLASSES[view.getUint8(16)]
+  const bootBytes = view.getUint8(17)
+  const isKnown = (flags & ~FLAGS_KNOWN) === 0 && pending !== undefined
   if (!isKnown || bootBytes > BOOT_ID_BYTES_MAX) return "damaged"
-  const numbers = Array.from({ length: 10 }, (_, nth) =>
-    Number(view.getBigUint64(16 + nth * 8, true)),
-  )
+  const numbers = NUMBERS.map((_, nth) => Number(view.getBigUint64(NUMBERS_AT + nth * 8, true)))
   if (!numbers.every((value) => Number.isSafeInteger(value))) return "damaged"
+  const named = Object.fromEntries(NUMBERS.map((name, nth) => [name, numbers[nth]!]))
   let bootId = ""
   for (let at = 0; at < bootBytes; at++) {
     bootId += String.fromCharCode(view.getUint8(BOOT_ID_AT + at))
   }
   return {
-    sequence: numbers[0]!,
-    extentBytes: numbers[1]!,
-    hotExtentsMax: numbers[2]!,
-    mapPagesMax: numbers[3]!,
-    areaBytes: numbers[4]!,
-    areaStart: numbers[5]!,
-    dataStart: numbers[6]!,
-    sizeBytes: numbers[7]!,
-    generation: numbers[8]!,
-    logFrames: numbers[9]!,
+    ...(named as Record<(typeof NUMBERS)[number], number>),
+    uuid: uuidAt(view, UUID_AT),
     isClean: (flags & FLAG_CLEAN) !== 0,
     isHotUnreadable: (flags & FLAG_HOT_UNREADABLE) !== 0,
     pending,
-    area,
-    bootId: bootId.slice(0, BOOT_ID_BYTES_MAX),
+    bootId,
   }
 }
 

@@ -4,6 +4,8 @@ import { buddyMemory, leaseBytes, STATUS_OK } from "@rmr/core"
 import { type PowerFate, type SimDisk, simDisk, type World } from "@rmr/testkit"
 import { nodeWorld } from "@rmr/testkit/node"
 import { createStore, fileStore, storeBytes } from "../src/index.js"
+import { placeInCopy, SUPERBLOCK_PLACES } from "../src/layout.js"
+import { superblockFor } from "../src/store-shape.js"
 import { SUPERBLOCK_BYTES } from "../src/superblock.js"
 
 export const SHAPE = { sizeBytes: 1024 * 1024, extentBytes: 65_536, hotExtentsMax: 16 }
@@ -86,11 +88,17 @@ export class Bench {
     return this.world.settled(this.startCommit(version), "a commit", 1e9)
   }
 
-  /** The next write of this copy fails: the one that names a new log, while the store is open. */
-  failSuperblock(copy: number): void {
-    const offset = copy * SUPERBLOCK_BYTES
+  /** The next write of this copy fails: the one that cuts the log. Returns how to undo that. */
+  failSuperblock(copy: number): () => void {
+    const offset = SUPERBLOCK_PLACES[copy]!
     const length = SUPERBLOCK_BYTES
-    this.disk.addRule({ on: ["write"], offset, length, fails: "io-error", times: 1 })
+    return this.disk.addRule({ on: ["write"], offset, length, fails: "io-error", times: 1 })
+  }
+
+  /** The first copy of a cell's place. */
+  homesOf(kind: "state" | "pool-metadata"): { readonly at: number } {
+    const { cellsStart } = superblockFor(SHAPE, "0".repeat(32))
+    return { at: cellsStart + placeInCopy(kind, 0).at }
   }
 
   async version(): Promise<number | undefined> {
@@ -125,6 +133,6 @@ export class Bench {
   }
 }
 
-function newMemory() {
+export function newMemory(): ReturnType<typeof buddyMemory> {
   return buddyMemory({ arenas: [4 * 1024 * 1024], leaseCountMax: 64 })
 }

@@ -83,11 +83,13 @@ function powersOf(
   source: WatchedSource,
   killHost: () => void,
 ): StorePlace["powers"] {
-  const flip = (place: { at: number; bytes: number } | undefined): void => {
-    if (place === undefined) throw new Error("there is nothing to damage")
-    const at = place.at + Math.floor(place.bytes / 2)
-    const [byte] = disk.peek(at, 1)
-    disk.poke(at, Uint8Array.of(byte! ^ 4))
+  // All copies: one of two would cost nothing.
+  const flip = (places: readonly { at: number; bytes: number }[] = []): void => {
+    if (places.length === 0) throw new Error("there is nothing to damage")
+    for (const { at } of places) {
+      const [byte] = disk.peek(at, 1)
+      disk.poke(at, Uint8Array.of(byte! ^ 4))
+    }
   }
   const dataStart = (): number => source.store?.dataStart ?? 0
   return {
@@ -104,7 +106,7 @@ function powersOf(
     failNextFlush: () => void disk.addRule({ on: ["flush"], fails: "io-error", times: 1 }),
     failNextCommit: () => void disk.addRule({ on: ["write"], fails: "io-error", times: 1 }),
     allocatedBytes: () => disk.allocatedBytes,
-    damageCell: (kind: CellKind, index) => flip(source.store?.placeOf(kind, index)),
-    damageHotSet: () => flip(source.store?.placeOfHotSet),
+    damageCell: (kind: CellKind, index) => flip(source.store?.placesOf(kind, index)),
+    damageHotSet: () => flip(source.store?.placesOfHotSet()),
   }
 }

@@ -26,8 +26,8 @@ function made(): Promise<void> {
 
 async function sizeOfStore(): Promise<number> {
   const memory = buddyMemory({ arenas: pageArenas([1024 * 1024]), leaseCountMax: 16 })
-  const block = await inspectStore({ env: realEnv(), memory, source: fileSource(path) })
-  return block.sizeBytes
+  const report = await inspectStore({ env: realEnv(), memory, source: fileSource(path) })
+  return report.superblock?.sizeBytes ?? 0
 }
 
 it("has no name before it is whole", async () => {

@@ -8,6 +8,7 @@ import { parseSize, sizeText } from "../config/sizes.js"
 import { makeStoreFile } from "../daemon/store-file.js"
 import { servedStoreVerbs } from "./admin-verbs.js"
 import { JSON_OPTION, print, type Shown } from "./print.js"
+import { shownStore, storeText } from "./shown-store.js"
 
 interface CreateOptions extends Shown {
   readonly size: string
@@ -31,9 +32,9 @@ export function storeVerbs(rmr: Command): void {
     .description("what the place says about its store")
     .option(...JSON_OPTION)
     .action(async (path: string, options: Shown) => {
-      const block = await inspectStore({ env: realEnv(), memory: smallMemory(), source: at(path) })
-      const end = block.isClean ? "closed cleanly" : "open, or not closed cleanly"
-      print(options, block, () => `${path}: a volume of ${sizeText(block.sizeBytes)}, ${end}`)
+      const report = await inspectStore({ env: realEnv(), memory: smallMemory(), source: at(path) })
+      const shown = shownStore(path, report)
+      print(options, shown, () => storeText(shown))
     })
   store
     .command("erase <path>")

@@ -10,9 +10,14 @@ import {
   isBlockRange,
 } from "./io-checks.js"
 import type { CellWrite, StoreGeometry } from "./store.js"
-import { CELL_BYTES_MAX, COMMIT_BYTES_MAX } from "./store.js"
+import { CELL_BYTES_MAX, COMMIT_BYTES_MAX, COMMIT_CELLS_MAX } from "./store.js"
 
-const geometry: StoreGeometry = { extentBytes: 65_536, hotExtentsMax: 4, mapPagesMax: 3 }
+const geometry: StoreGeometry = {
+  extentBytes: 65_536,
+  hotExtentsMax: 4,
+  hotExtentsSoft: 4,
+  mapPagesMax: 3,
+}
 
 describe("isBlockRange", () => {
   const rules = { sizeBytes: 2 ** 40, blockBytes: 4096, ioBytesMax: 1 << 20 }
@@ -77,7 +82,16 @@ describe("assertCells", () => {
     expect(() => assertCells(cells, geometry)).toThrow(message)
   })
 
-  it("refuses a commit that is larger than a store's journal", () => {
+  it("refuses a commit of more cells than a store has room for", () => {
+    const wide: StoreGeometry = { ...geometry, mapPagesMax: 1000 }
+    const pages = Array.from({ length: COMMIT_CELLS_MAX + 1 }, (_, index) =>
+      cell("map-page", index),
+    )
+    expect(() => assertCells(pages, wide)).toThrow("a commit has 4097 cells")
+    expect(() => assertCells(pages.slice(1), wide)).not.toThrow()
+  })
+
+  it("refuses a commit that is larger than a store has room for", () => {
     const wide: StoreGeometry = { ...geometry, mapPagesMax: 1000 }
     const tooMany = Math.floor(COMMIT_BYTES_MAX / 4032) + 1
     const pages = Array.from({ length: tooMany }, (_, index) => cell("map-page", index, 4032))

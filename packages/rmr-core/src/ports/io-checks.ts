@@ -11,7 +11,7 @@ import { MEMBERS_MAX } from "../limits.js"
 import type { BlockIo } from "./block-io.js"
 import type { Memory } from "./memory.js"
 import type { CellKind, CellWrite, StoreGeometry } from "./store.js"
-import { CELL_BYTES_MAX, COMMIT_BYTES_MAX } from "./store.js"
+import { CELL_BYTES_MAX, COMMIT_BYTES_MAX, COMMIT_CELLS_MAX } from "./store.js"
 
 /** The part of a `BlockIo` that decides which ranges are legal. */
 export type BlockRangeRules = Pick<BlockIo, "sizeBytes" | "blockBytes" | "ioBytesMax">
@@ -73,6 +73,7 @@ export function assertCells(cells: readonly CellWrite[], geometry: StoreGeometry
     bytes += cellBytes
   }
   assert(bytes <= COMMIT_BYTES_MAX, `a commit has ${bytes} bytes`)
+  assert(cells.length <= COMMIT_CELLS_MAX, `a commit has ${cells.length} cells`)
 }
 
 /** Extents of a volume, the last partial one included. */

@@ -82,8 +82,10 @@ export const CELL_BYTES_MAX: Readonly<Record<CellKind, number>> = {
   "map-page": 4032,
 }
 
-/** The cells of one commit together. A store may keep a journal of this size, twice. */
+/** The cells of one commit together. A store has room for a few of this size at a time. */
 export const COMMIT_BYTES_MAX: number = 4 * 1024 * 1024
+/** … and how many they may be. */
+export const COMMIT_CELLS_MAX = 4096
 
 assert(CELL_BYTES_MAX["pool-metadata"] >= QUEUE_DEPTH_MAX * 33, "a record has room for all ranges")
 assert(CELL_BYTES_MAX["last-io"] >= QUEUE_DEPTH_MAX * 48, "last io has room for all units")
@@ -107,6 +109,8 @@ export interface StoreGeometry {
   readonly extentBytes: number
   /** Hot extents that fit the log, spare slots included (rule I3). */
   readonly hotExtentsMax: number
+  /** Hot extents above which a flush is wanted; a pool that needs more to spare asks earlier. */
+  readonly hotExtentsSoft: number
   /** Pages of one map: indexes of `map-page` cells are below MEMBERS_MAX times this. */
   readonly mapPagesMax: number
 }

@@ -77,11 +77,11 @@ export type HotNeeds = Pick<MemberConfig, "queueDepth" | "chunkSizeBytes">
 
 /** How many hot extents the store may have before it asks for a flush, and its spare slots (I3). */
 export function hotExtentsOf(store: Store, config: HotNeeds): HotExtents {
-  const { hotExtentsMax, extentBytes } = store.geometry
+  const { hotExtentsMax, hotExtentsSoft, extentBytes } = store.geometry
   const { queueDepth, chunkSizeBytes } = config
   const perIo = Math.ceil(store.ioBytesMax / extentBytes) + 1
   const spare = queueDepth * perIo + COPIES_MAX * Math.max(1, chunkSizeBytes / extentBytes)
-  const softLimit = hotExtentsMax - spare
+  const softLimit = Math.min(hotExtentsSoft, hotExtentsMax - spare)
   if (softLimit < 1) {
     const needs = `${queueDepth} io units and ${COPIES_MAX} copies need ${spare} to spare`
     const has = `the store's intent log has ${hotExtentsMax} extents of ${extentBytes} bytes`

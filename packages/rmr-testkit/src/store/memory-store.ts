@@ -40,6 +40,8 @@ export interface MemoryStoreOptions {
   readonly atomicBytes?: number
   readonly extentBytes?: number
   readonly hotExtentsMax?: number
+  /** Default `hotExtentsMax`. */
+  readonly hotExtentsSoft?: number
   /** Default 32 MiB. */
   readonly ioBytesMax?: number
   /** Default 1024. */
@@ -169,6 +171,7 @@ class MemorySource implements MemoryStoreSource {
 function shapeOf(options: MemoryStoreOptions, mediumBytes: number): MemoryStoreShape {
   const { sizeBytes, blockBytes = VOLUME_BLOCK_BYTES, atomicBytes = BLOCK_BYTES_MIN } = options
   const { extentBytes = EXTENT_BYTES_DEFAULT, hotExtentsMax = HOT_EXTENTS_DEFAULT } = options
+  const { hotExtentsSoft = hotExtentsMax } = options
   const { ioBytesMax = IO_BYTES_MAX, inFlightMax = IN_FLIGHT_MAX_DEFAULT } = options
   assert(sizeBytes > 0 && sizeBytes % VOLUME_BLOCK_BYTES === 0, "a volume has whole blocks")
   assert(mediumBytes >= sizeBytes, "a medium holds its volume")
@@ -182,7 +185,7 @@ function shapeOf(options: MemoryStoreOptions, mediumBytes: number): MemoryStoreS
     atomicBytes,
     ioBytesMax,
     inFlightMax,
-    geometry: Object.freeze({ extentBytes, hotExtentsMax, mapPagesMax }),
+    geometry: Object.freeze({ extentBytes, hotExtentsMax, hotExtentsSoft, mapPagesMax }),
     latencyMs: options.latencyMs ?? NO_LATENCY,
   }
 }

@@ -12,12 +12,16 @@ export const storeGeometryClauses: readonly RigClause<StoreRig>[] = [
     promise: "S1",
     title: "extents are aligned, and as many can be hot as were asked for",
     run: async (rig) => {
-      const { extentBytes, hotExtentsMax, mapPagesMax } = rig.io.geometry
+      const { extentBytes, hotExtentsMax, hotExtentsSoft, mapPagesMax } = rig.io.geometry
       check((extentBytes & (extentBytes - 1)) === 0, "extentBytes to be a power of two")
       checkEqual(extentBytes % VOLUME_BLOCK_BYTES, 0, "bytes of an extent beside whole blocks")
       checkEqual(rig.io.sizeBytes % VOLUME_BLOCK_BYTES, 0, "bytes of a volume beside whole blocks")
       checkEqual(extentBytes, rig.shape.extentBytes, "extentBytes")
       checkEqual(hotExtentsMax, rig.shape.hotExtentsMax, "hotExtentsMax")
+      check(
+        hotExtentsSoft >= 1 && hotExtentsSoft <= hotExtentsMax,
+        "a soft limit inside the hard one",
+      )
       check(mapPagesMax >= 1, "a map to have a page")
     },
   },

@@ -1,0 +1,147 @@
+/**
+ * Where everything of a store lies, in the order in which it lies there.
+ *
+ * ```
+ *   superblock │ … │ superblock │ commit log │ cells ×2 │ page directory ×2 │ map pages │ … │ data
+ *   0                64 KiB       128 KiB
+ * ```
+ *
+ * A layout is made once, when the store is created, and written into the superblock: the places
+ * never move. Each begins at a multiple of 4096, and data begins behind all of them, at a multiple
+ * of its own: no data operation reaches metadata.
+ */
+import {
+  assert,
+  CELL_BYTES_MAX,
+  CELL_KINDS,
+  type CellKind,
+  COMMIT_BYTES_MAX,
+  COMMIT_CELLS_MAX,
+  MEMBERS_MAX,
+} from "@rmr/core"
+import { alignUp, ENTRY_BYTES, FRAME_HEAD_BYTES } from "./frame.js"
+import { SLOT_BODY_BYTES, SLOT_BYTES, slotBytesOf } from "./slot.js"
+
+/** Where the two superblocks of a new store lie: far enough apart for one bad spot. */
+export const SUPERBLOCK_PLACES: readonly [number, number] = [0, 64 * 1024]
+const LOG_START = 128 * 1024
+const DATA_ALIGN = 1024 * 1024
+
+const LOG_BYTES_LEAST = 8 * 1024 * 1024
+const LOG_BYTES_USUAL_MOST = 32 * 1024 * 1024
+/** The commit log of a large volume has one byte for as many of the volume. */
+const LOG_SHARE = 128
+
+export interface Places {
+  /** A ring of frames. */
+  readonly logStart: number
+  readonly logBytes: number
+  /** Two copies, one behind the other. */
+  readonly cellsStart: number
+  /** Two copies, one behind the other. */
+  readonly directoryStart: number
+  readonly pagesStart: number
+  readonly dataStart: number
+}
+
+/** What the places of a store depend on. */
+export interface Proportions {
+  readonly sizeBytes: number
+  readonly extentBytes: number
+  readonly hotExtentsMax: number
+  readonly mapPagesMax: number
+}
+
+export function placesFor(shape: Proportions): Places {
+  const logBytes = logBytesFor(shape)
+  const places = placesFrom(LOG_START, logBytes, shape.mapPagesMax)
+  const align = Math.max(DATA_ALIGN, Math.min(shape.extentBytes, 4 * DATA_ALIGN))
+  return { ...places, dataStart: alignUp(places.dataStart, align) }
+}
+
+/** The places behind one another from `start` on; data could begin right behind them. */
+export function placesFrom(start: number, logBytes: number, mapPagesMax: number): Places {
+  const cellsStart = start + logBytes
+  const directoryStart = cellsStart + 2 * CELLS_COPY_BYTES
+  const pagesStart = directoryStart + 2 * directoryBytes(mapPagesMax)
+  const dataStart = pagesStart + MEMBERS_MAX * mapPagesMax * SLOT_BYTES
+  return { logStart: start, logBytes, cellsStart, directoryStart, pagesStart, dataStart }
+}
+
+/** Room for three of the largest frames beside what a snapshot of the hot set needs. */
+export function logBytesFor(shape: Proportions): number {
+  const needed = 6 * frameBytesMax(shape) + 2 * snapshotReserve(shape.hotExtentsMax)
+  const share = Math.floor(shape.sizeBytes / LOG_SHARE)
+  const usual = Math.min(LOG_BYTES_USUAL_MOST, Math.max(LOG_BYTES_LEAST, share))
+  return alignUp(Math.max(needed, usual), SLOT_BYTES)
+}
+
+/** One copy of the largest frame: a commit, and all that can happen to the hot set. */
+export function frameBytesMax({ mapPagesMax, hotExtentsMax }: Proportions): number {
+  const body = commitBytesMax(mapPagesMax) + 3 * 8 * hotExtentsMax
+  return alignUp(FRAME_HEAD_BYTES + 3 * ENTRY_BYTES + body, SLOT_BYTES)
+}
+
+/** The longest commit that the cells of this store allow, entries included. */
+export function commitBytesMax(mapPagesMax: number): number {
+  let bytes = 0
+  let count = 0
+  for (const kind of CELL_KINDS) {
+    const cells = countOf(kind, mapPagesMax)
+    bytes += cells * CELL_BYTES_MAX[kind]
+    count += cells
+  }
+  return Math.min(bytes, COMMIT_BYTES_MAX) + Math.min(count, COMMIT_CELLS_MAX) * ENTRY_BYTES
+}
+
+/** What is kept free in the log, so that a frame with the hot set as a whole always fits. */
+export function snapshotReserve(hotExtentsMax: number): number {
+  const bytes = FRAME_HEAD_BYTES + 3 * ENTRY_BYTES + 2 * 8 * hotExtentsMax
+  return 4 * alignUp(bytes, SLOT_BYTES)
+}
+
+function countOf(kind: CellKind, mapPagesMax: number): number {
+  if (kind === "map") return MEMBERS_MAX
+  return kind === "map-page" ? MEMBERS_MAX * mapPagesMax : 1
+}
+
+/** A cell's place in one copy of the cells. Map pages are not among them. */
+export function placeInCopy(kind: CellKind, index: number): { at: number; bytes: number } {
+  assert(kind !== "map-page", "map pages have places of their own")
+  const nth = { identity: 0, state: 1, map: 2 + index, "pool-metadata": 0, "last-io": 1 }[kind]
+  if (kind === "pool-metadata" || kind === "last-io") {
+    return { at: SMALL_CELLS_BYTES + nth * RECORD_BYTES, bytes: RECORD_BYTES }
+  }
+  return { at: nth * SLOT_BYTES, bytes: SLOT_BYTES }
+}
+
+const SMALL_CELLS = 2 + MEMBERS_MAX
+export const SMALL_CELLS_BYTES: number = SMALL_CELLS * SLOT_BYTES
+/** A place for the view record, or for last io. */
+const RECORD_BYTES = slotBytesOf(CELL_BYTES_MAX["pool-metadata"])
+export const CELLS_COPY_BYTES: number = SMALL_CELLS_BYTES + 2 * RECORD_BYTES
+
+assert(CELL_BYTES_MAX["last-io"] <= CELL_BYTES_MAX["pool-metadata"], "both records fit")
+
+/** Map pages that one block of the directory tells about. */
+export const PAGES_PER_BLOCK: number = 8 * SLOT_BODY_BYTES
+
+export function directoryBlocks(mapPagesMax: number): number {
+  return Math.ceil((MEMBERS_MAX * mapPagesMax) / PAGES_PER_BLOCK)
+}
+
+/** Of one copy. */
+export function directoryBytes(mapPagesMax: number): number {
+  return directoryBlocks(mapPagesMax) * SLOT_BYTES
+}
+
+/** The position of a map page's cell: all pages of one member lie together. */
+export function pagePosition(index: number, mapPagesMax: number): number {
+  const page = Math.floor(index / MEMBERS_MAX)
+  return (index % MEMBERS_MAX) * mapPagesMax + page
+}
+
+/** The cell index of a map page, by its position. */
+export function pageIndex(position: number, mapPagesMax: number): number {
+  return (position % mapPagesMax) * MEMBERS_MAX + Math.floor(position / mapPagesMax)
+}

@@ -1,0 +1,50 @@
+/** Reading the superblock: which of its copies is good, and what is wrong with the others. */
+import { RmrError } from "@rmr/core"
+import { SUPERBLOCK_PLACES } from "./layout.js"
+import type { MetaIo } from "./meta-io.js"
+import {
+  decodeSuperblock,
+  newestSuperblock,
+  SUPERBLOCK_BYTES,
+  type Superblock,
+  type SuperblockCopy,
+} from "./superblock.js"
+
+/** A store that was made under format 1 has its second copy here. */
+export const FORMAT_1_SECOND_AT = 4096
+export const SUPERBLOCKS_AT: readonly number[] = [
+  SUPERBLOCK_PLACES[0],
+  FORMAT_1_SECOND_AT,
+  SUPERBLOCK_PLACES[1],
+]
+
+/** The superblock that counts; fails with what is wrong with it. */
+export async function readSuperblock(name: string, io: MetaIo): Promise<Superblock> {
+  const copies: SuperblockCopy[] = []
+  for (const at of SUPERBLOCKS_AT) copies.push(await readCopy(io, at))
+  const block = newestSuperblock(copies)
+  if (block instanceof RmrError) throw block
+  if (typeof block === "object") return block
+  if (block === "none") throw new RmrError("not-found", `${name} holds no store; create one there`)
+  throw new RmrError("corrupt", `${name} held a store; both copies of its superblock are damaged`)
+}
+
+export async function readCopy(io: MetaIo, at: number): Promise<SuperblockCopy> {
+  const bytes = await superblockBytes(io, at)
+  return typeof bytes === "string" ? bytes : decodeSuperblock(bytes)
+}
+
+/** What lies there, where something can be read. */
+export async function superblockBytes(
+  io: MetaIo,
+  at: number,
+): Promise<Uint8Array | "none" | "damaged"> {
+  try {
+    return await io.log.read(at, SUPERBLOCK_BYTES)
+  } catch (thrown) {
+    const error = RmrError.from(thrown)
+    if (error.code === "invalid-range") return "none"
+    if (error.code === "media-error") return "damaged"
+    throw error
+  }
+}
