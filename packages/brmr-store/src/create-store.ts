@@ -5,7 +5,7 @@
  * more than a store. The superblocks are written last, so that what was interrupted is no store.
  */
 import type { BlockFile, BlockFileSource, Env, Memory } from "@rmr/core"
-import { BLOCK_UNMAP, RmrError, STATUS_OK } from "@rmr/core"
+import { RmrError, STATUS_OK } from "@rmr/core"
 import { ENTRY_SNAPSHOT, encodeFrame, hotEntry } from "./frame.js"
 import { MetaIo } from "./meta-io.js"
 import { assertWritten, completeAll } from "./open-store.js"
@@ -14,7 +14,9 @@ import { type StoreShape, superblockFor } from "./store-shape.js"
 import { SUPERBLOCK_BYTES, type Superblock } from "./superblock.js"
 import { writeSuperblock } from "./superblock-file.js"
 import { readSuperblock, SUPERBLOCKS_AT } from "./superblock-reader.js"
+import { readOldSuperblock } from "./upgrade.js"
 import { newUuid } from "./uuid.js"
+import { zeroRange } from "./zero-range.js"
 
 export interface CreateStoreOptions extends StoreShape {
   readonly env: Env
@@ -44,6 +46,7 @@ export async function createStore(options: CreateStoreOptions): Promise<void> {
       }
     }
     await wipeSuperblocks(source.name, io)
+    // S2: bytes that were never written read zero.
     if (!isKnownZero) await zeroRange(file, io, SUPERBLOCK_BYTES, needs)
     await beginLog(source.name, io, block)
     assertWritten(source.name, await writeSuperblock(io, block))
@@ -80,12 +83,13 @@ export async function eraseStore(options: {
   })
 }
 
-/** Undefined where the superblocks are damaged: then nobody knows where anything else lies. */
+/** Undefined where it is of an earlier format or damaged: then only superblocks are wiped. */
 async function blockToErase(name: string, io: MetaIo): Promise<Superblock | undefined> {
   try {
     return await readSuperblock(name, io)
   } catch (thrown) {
-    if (RmrError.from(thrown).code !== "corrupt") throw thrown
+    const isOld = (await readOldSuperblock(io)) !== undefined
+    if (!isOld && RmrError.from(thrown).code !== "corrupt") throw thrown
     return undefined
   }
 }
@@ -93,23 +97,6 @@ async function blockToErase(name: string, io: MetaIo): Promise<Superblock | unde
 async function wipeSuperblocks(name: string, io: MetaIo): Promise<void> {
   const nothing = new Uint8Array(SUPERBLOCK_BYTES)
   for (const at of SUPERBLOCKS_AT) assertWritten(name, await io.log.writeDurably(at, nothing))
-}
-
-/** S2: bytes that were never written read zero. */
-export async function zeroRange(
-  file: BlockFile,
-  io: MetaIo,
-  from: number,
-  end: number,
-): Promise<void> {
-  const flags = file.supports.unmap ? BLOCK_UNMAP : 0
-  for (let at = from; at < end; at += file.ioBytesMax) {
-    const bytes = Math.min(file.ioBytesMax, end - at)
-    const status = await io.run((token) => file.zero(token, at, bytes, flags))
-    if (status !== STATUS_OK) throw RmrError.ofStatus(status, "the place cannot be zeroed")
-  }
-  const status = await io.flush()
-  if (status !== STATUS_OK) throw RmrError.ofStatus(status, "the place cannot be flushed")
 }
 
 /** The place, open for as long as `run` takes. */

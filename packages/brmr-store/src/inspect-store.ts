@@ -31,6 +31,7 @@ import {
   type SuperblockCopy,
 } from "./superblock.js"
 import { FORMAT_1_SECOND_AT, SUPERBLOCKS_AT, superblockBytes } from "./superblock-reader.js"
+import { readOldSuperblock } from "./upgrade.js"
 
 export function inspectStore(options: {
   readonly env: Env
@@ -44,6 +45,8 @@ async function inspect(name: string, file: BlockFile, io: MetaIo): Promise<Store
   const problems: string[] = []
   const { superblock, superblocks } = await lookAtSuperblocks(name, io, problems)
   if (superblock === undefined) {
+    const isOld = superblocks.some(({ format }) => format === 1)
+    if (isOld) return { ...NOTHING, superblocks, problems }
     problems.push("both copies of the superblock are damaged: nobody knows where the rest lies")
     return { ...NOTHING, superblocks, problems }
   }
@@ -92,7 +95,14 @@ async function lookAtSuperblocks(
     found.push({ at, copy, format: isThere ? formatOf(bytes) : undefined })
   }
   const newest = newestSuperblock(found.map(({ copy }) => copy))
-  if (newest instanceof RmrError) throw newest
+  if (newest instanceof RmrError) {
+    if ((await readOldSuperblock(io)) === undefined) throw newest
+    problems.push("the store has format 1: it is rewritten as format 2 when it is opened")
+    const superblocks = found
+      .filter(({ format }) => format === 1)
+      .map((one) => ({ ...reportOf(one, undefined), state: "good" as const }))
+    return { superblock: undefined, superblocks }
+  }
   if (newest === "none") throw new RmrError("not-found", `${name} holds no store`)
   const superblock = newest === "damaged" ? undefined : newest
   const superblocks = found

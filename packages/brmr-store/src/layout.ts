@@ -68,12 +68,15 @@ export function placesFrom(start: number, logBytes: number, mapPagesMax: number)
   return { logStart: start, logBytes, cellsStart, directoryStart, pagesStart, dataStart }
 }
 
-/** Room for three of the largest frames beside what a snapshot of the hot set needs. */
-export function logBytesFor(shape: Proportions): number {
-  const needed = 6 * frameBytesMax(shape) + 2 * snapshotReserve(shape.hotExtentsMax)
+function logBytesFor(shape: Proportions): number {
   const share = Math.floor(shape.sizeBytes / LOG_SHARE)
   const usual = Math.min(LOG_BYTES_USUAL_MOST, Math.max(LOG_BYTES_LEAST, share))
-  return alignUp(Math.max(needed, usual), SLOT_BYTES)
+  return alignUp(Math.max(logBytesLeast(shape), usual), SLOT_BYTES)
+}
+
+/** Room for three of the largest frames beside what snapshots of the hot set need. */
+export function logBytesLeast(shape: Proportions): number {
+  return 6 * frameBytesMax(shape) + 2 * snapshotReserve(shape.hotExtentsMax)
 }
 
 /** One copy of the largest frame: a commit, and all that can happen to the hot set. */

@@ -19,6 +19,7 @@ import { readContent } from "./store-content.js"
 import type { Superblock } from "./superblock.js"
 import { SuperblockFile, writeSuperblock } from "./superblock-file.js"
 import { readSuperblock } from "./superblock-reader.js"
+import { noteOldCacheLost, readOldSuperblock, upgrade } from "./upgrade.js"
 
 export interface FileStoreOptions {
   readonly source: BlockFileSource
@@ -74,15 +75,7 @@ async function readMetadata(
   io: MetaIo,
   file: BlockFile,
 ): Promise<Metadata> {
-  const block = await readSuperblock(name, io)
-  requireRoom(name, file, block)
-  // What a dead process wrote can be read without being durable; nothing of it counts before.
-  const status = await io.flush()
-  if (status !== STATUS_OK) {
-    const next = { ...block, ...CACHE_LOST, sequence: block.sequence + 1 }
-    assertWritten(name, await writeSuperblock(io, next))
-    throw RmrError.ofStatus(status, `what ${name} holds cannot be flushed`)
-  }
+  const block = await readNow(name, opening, io, file)
   const content = await readContent(io, block)
   const bootId = await source.bootId()
   const blocks = new SuperblockFile(io, block)
@@ -98,10 +91,39 @@ async function readMetadata(
   return new Metadata({ opening, io, blocks, checkpoint, ...content })
 }
 
-const CACHE_LOST = { pending: "cache-lost" } as const
+/**
+ * The superblock, of today's format. What a dead process wrote can be read without being durable;
+ * nothing of it counts before it is flushed.
+ */
+async function readNow(
+  name: string,
+  { env }: StoreOpen,
+  io: MetaIo,
+  file: BlockFile,
+): Promise<Superblock> {
+  const old = await readOldSuperblock(io)
+  const block = old === undefined ? await readSuperblock(name, io) : undefined
+  requireRoom(name, file, old ?? block!)
+  const status = await io.flush()
+  if (status !== STATUS_OK) {
+    if (old !== undefined) await noteOldCacheLost(io)
+    if (block !== undefined) await writeSuperblock(io, cacheLost(block))
+    throw RmrError.ofStatus(status, `what ${name} holds cannot be flushed`)
+  }
+  return old === undefined ? block! : upgrade(env, io, file, old)
+}
+
+/** S17: nobody flushes what this flush should have, so it is said before anybody hears of it. */
+function cacheLost(block: Superblock): Superblock {
+  return { ...block, pending: "cache-lost", sequence: block.sequence + 1 }
+}
 
 /** A file that was cut off, or another one in its place, is not taken into use. */
-export function requireRoom(name: string, file: BlockFile, block: Superblock): void {
+function requireRoom(
+  name: string,
+  file: BlockFile,
+  block: { readonly dataStart: number; readonly sizeBytes: number },
+): void {
   const needs = block.dataStart + block.sizeBytes
   if (file.sizeBytes >= needs) return
   throw new RmrError("too-small", `${name} has ${file.sizeBytes} bytes, its store needs ${needs}`)

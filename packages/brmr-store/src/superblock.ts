@@ -147,6 +147,10 @@ export function decodeSuperblock(bytes: Uint8Array): SuperblockCopy {
   }
 }
 
+export function isSuperblock(copy: SuperblockCopy): copy is Superblock {
+  return typeof copy === "object" && !(copy instanceof RmrError)
+}
+
 /** The newer of the copies that are whole; where none is, what the place says instead. */
 export function newestSuperblock(copies: readonly SuperblockCopy[]): SuperblockCopy {
   let newest: Superblock | undefined

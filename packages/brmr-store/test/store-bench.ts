@@ -1,7 +1,7 @@
 /** Bench: one simulated disk with a store, and one life of a process after another on it. */
 import type { Store } from "@rmr/core"
 import { buddyMemory, leaseBytes, STATUS_OK } from "@rmr/core"
-import { type PowerFate, type SimDisk, simDisk, type World } from "@rmr/testkit"
+import { type PowerFate, type SimDisk, type SparseBytes, simDisk, type World } from "@rmr/testkit"
 import { nodeWorld } from "@rmr/testkit/node"
 import { createStore, fileStore, storeBytes } from "../src/index.js"
 import { placeInCopy, SUPERBLOCK_PLACES } from "../src/layout.js"
@@ -12,6 +12,11 @@ export const SHAPE = { sizeBytes: 1024 * 1024, extentBytes: 65_536, hotExtentsMa
 export const EXTRA = 256 * 1024
 const CELL_BYTES = 200 * 1024
 
+export interface DiskImage {
+  readonly sizeBytes: number
+  readonly content: SparseBytes
+}
+
 export class Bench {
   readonly world: World
   readonly disk: SimDisk
@@ -20,9 +25,9 @@ export class Bench {
   private readonly ends = new Map<number, (status: number) => void>()
   private token = 0
 
-  constructor(seed: number, forcedUnitAccess = true) {
+  constructor(seed: number, forcedUnitAccess = true, image?: DiskImage) {
     this.world = nodeWorld({ seed })
-    const sizeBytes = storeBytes(SHAPE)
+    const sizeBytes = image?.sizeBytes ?? storeBytes(SHAPE)
     const sizeBytesMax = sizeBytes + EXTRA
     const supports = { forcedUnitAccess }
     this.disk = simDisk(this.world, {
@@ -31,6 +36,7 @@ export class Bench {
       sizeBytesMax,
       inFlightMax: 128,
       supports,
+      ...(image === undefined ? {} : { content: image.content }),
     })
   }
 
@@ -47,6 +53,11 @@ export class Bench {
   }
 
   async open(): Promise<void> {
+    this.store = await this.world.settled(this.startOpen(), "open", 1e9)
+  }
+
+  /** An opening that somebody may cut off. */
+  startOpen(): Promise<Store> {
     this.memory = newMemory()
     const events = {
       onCompletions: ({ words, count }: { words: Int32Array; count: number }) => {
@@ -54,12 +65,7 @@ export class Bench {
       },
     }
     const { env } = this.world
-    const opening = fileStore({ source: this.disk.source() }).open({
-      env,
-      memory: this.memory,
-      events,
-    })
-    this.store = await this.world.settled(opening, "open", 1e9)
+    return fileStore({ source: this.disk.source() }).open({ env, memory: this.memory, events })
   }
 
   start(submit: (store: Store, token: number) => void): Promise<number> {
