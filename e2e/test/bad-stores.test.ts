@@ -62,7 +62,7 @@ describe("a store that", () => {
     const verbs = [
       ["create", place, "--size", "16 MiB"],
       ["inspect", place],
-      ["erase", place, "--yes"],
+      ["delete", place, "--yes"],
     ]
     const ends = [await refusal(place)]
     for (const verb of verbs) ends.push(await endOf("store", ...verb))
@@ -86,7 +86,7 @@ describe("a store that", () => {
     expect(served.words).toContain("holds no store; create one there")
     const verbs = [
       ["create", path, "--size", "64 KiB"],
-      ["erase", path, "--yes"],
+      ["delete", path, "--yes"],
     ]
     for (const verb of verbs) expect((await endOf("store", ...verb)).code).toBe(1)
     expect([served.code, readFileSync(path).equals(before)]).toEqual([1, true])
@@ -103,11 +103,34 @@ describe("a store that", () => {
   it("is damaged: 1, and it stays as it is", async () => {
     const path = await made("damaged")
     const bytes = readFileSync(path)
-    bytes.fill(0xa5, 8, 9000)
+    bytes.fill(0xa5, 8, 70_000)
     writeFileSync(path, bytes)
     const { code, words } = await refusal(path)
     expect(words).toMatch(/^rmr: (corrupt|not-found): /)
     expect([code, readFileSync(path).equals(bytes)]).toEqual([1, true])
+    const { code: seen, stdout } = await rmr("store", "inspect", path)
+    expect(stdout).toContain("both copies of the superblock are damaged")
+    expect([seen, readFileSync(path).equals(bytes)]).toEqual([1, true])
+  })
+
+  it("is damaged in one copy: it says which one is good, and is served", async () => {
+    const path = await made("scratched")
+    const bytes = readFileSync(path)
+    bytes.fill(0xa5, 8, 4096)
+    writeFileSync(path, bytes)
+    const { code, stdout } = await rmr("store", "inspect", path)
+    expect(stdout).toMatch(/at 0: damaged\n {2}at 65536: good, format 2/)
+    expect([code, stdout.includes("the superblock at 0 is damaged")]).toEqual([1, true])
+    const daemon = new RmrDaemon(folder, "healed", storage(path))
+    daemon.start()
+    try {
+      await until("it serves", daemon, (status) => status.storage?.pools.length === 1)
+    } finally {
+      await daemon.stop()
+    }
+    const after = await rmr("store", "inspect", path)
+    expect(after.stdout).toMatch(/member 1 of pool \S+ \(0+\), store [0-9a-f]{32}/)
+    expect([after.code, after.stdout.includes("nothing is wrong")]).toEqual([0, true])
   })
 
   it("another daemon has: 4, for every verb, and that one goes on", async () => {
@@ -118,7 +141,7 @@ describe("a store that", () => {
       await until("it serves", daemon, (status) => status.storage?.pools.length === 1)
       const verbs = [
         ["inspect", path],
-        ["erase", path, "--yes"],
+        ["delete", path, "--yes"],
       ]
       const ends = [await refusal(path)]
       for (const verb of verbs) ends.push(await endOf("store", ...verb))

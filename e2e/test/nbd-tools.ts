@@ -167,7 +167,7 @@ interface VolumePlace {
 async function placeOfVolume(path: string): Promise<VolumePlace> {
   const result = await rmr("store", "inspect", path, "--json")
   if (!result.ok) throw new Error(failureText(result))
-  const { dataStart, sizeBytes, isClean } = JSON.parse(result.stdout)
+  const { dataStart, sizeBytes, isClean } = JSON.parse(result.stdout).superblock
   expect(isClean).toBe(true)
   return { path, start: dataStart, bytes: sizeBytes }
 }

@@ -191,7 +191,7 @@ describe("a storage node", () => {
 })
 
 describe("a program", () => {
-  it("makes, looks at and erases a store, and is told so in JSON", async () => {
+  it("makes, looks at and deletes a store, and is told so in JSON", async () => {
     const path = join(folder, "spare")
     const told = async (...words: string[]): Promise<unknown> => {
       const { code, stdout } = await rmr("store", ...words, "--json")
@@ -203,8 +203,16 @@ describe("a program", () => {
       store: path,
       ...sizes,
     })
-    expect(await told("inspect", path)).toMatchObject({ code: 0, isClean: true, sizeBytes: MIB })
-    expect(await told("erase", path, "--yes")).toEqual({ code: 0, store: path })
+    expect(await told("inspect", path)).toMatchObject({
+      code: 0,
+      superblock: { isClean: true, sizeBytes: MIB },
+      superblocks: [
+        { at: 0, state: "good" },
+        { at: 65_536, state: "good" },
+      ],
+      problems: [],
+    })
+    expect(await told("delete", path, "--yes")).toEqual({ code: 0, store: path })
     expect(await told("inspect", path)).toEqual({
       code: 1,
       error: { code: "not-found", detail: expect.stringContaining("holds no store") },

@@ -67,19 +67,23 @@ export async function beginLog(name: string, io: MetaIo, block: Superblock): Pro
 
 /**
  * The place holds no store afterwards, a damaged one included. Its metadata is gone; what data it
- * has is not touched.
+ * has is touched only where that is asked.
  */
 export async function eraseStore(options: {
   readonly env: Env
   readonly memory: Memory
   readonly source: BlockFileSource
+  /** Zeroes the volume too. */
+  readonly withData?: boolean
 }): Promise<void> {
   const { name } = options.source
   await withFile(options, async (file, io) => {
     const block = await blockToErase(name, io)
     await wipeSuperblocks(name, io)
     if (block === undefined) return
-    await zeroRange(file, io, SUPERBLOCK_BYTES, Math.min(block.dataStart, file.sizeBytes))
+    const { dataStart, sizeBytes } = block
+    const end = options.withData === true ? dataStart + sizeBytes : dataStart
+    await zeroRange(file, io, SUPERBLOCK_BYTES, Math.min(end, file.sizeBytes))
   })
 }
 

@@ -173,7 +173,7 @@ export class StorageRole {
       const words = `${path} does not exist; make it with "rmr store create", or say size = "…"`
       throw new RmrError("not-found", words)
     }
-    await makeStoreFile(this.env, path, size, config.chunk)
+    await makeStoreFile(this.env, path, { sizeBytes: size, chunkSizeBytes: config.chunk })
   }
 
   private poolStatus(config: StoragePoolConfig, pool: ServerPool): StoragePoolStatus {

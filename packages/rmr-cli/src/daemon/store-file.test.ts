@@ -21,7 +21,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
 function made(): Promise<void> {
-  return makeStoreFile(realEnv(), path, SIZE_BYTES, CHUNK_BYTES)
+  return makeStoreFile(realEnv(), path, { sizeBytes: SIZE_BYTES, chunkSizeBytes: CHUNK_BYTES })
 }
 
 async function sizeOfStore(): Promise<number> {

@@ -6,23 +6,17 @@
  */
 import { closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync } from "node:fs"
 import { dirname, resolve } from "node:path"
-import { createStore, inspectStore, storeBytes } from "@rmr/brmr-store"
+import { createStore, inspectStore, type StoreShape, storeBytes } from "@rmr/brmr-store"
 import { buddyMemory, type Env, type Memory, RmrError } from "@rmr/core"
 import { createFile, fileSource, pageArenas } from "@rmr/io"
 
 /** Fails with `exists` where something has come there, and with `busy` where somebody makes it. */
-export async function makeStoreFile(
-  env: Env,
-  path: string,
-  sizeBytes: number,
-  chunkSizeBytes: number,
-): Promise<void> {
+export async function makeStoreFile(env: Env, path: string, shape: StoreShape): Promise<void> {
   const folder = dirname(resolve(path))
   if (!existsSync(folder)) {
     throw new RmrError("not-found", `${folder} does not exist; make that folder first`)
   }
   const memory = buddyMemory({ arenas: pageArenas([1024 * 1024]), leaseCountMax: 16 })
-  const shape = { sizeBytes, chunkSizeBytes }
   const making = `${path}.making`
   await removeLeftOver(env, memory, making)
   await createFile(making, storeBytes(shape))

@@ -1,6 +1,6 @@
 /** `rmr store …`: making, looking at and erasing stores while no daemon has them. */
 import { existsSync } from "node:fs"
-import { createStore, eraseStore, inspectStore } from "@rmr/brmr-store"
+import { createStore, eraseStore, inspectStore, type StoreShape } from "@rmr/brmr-store"
 import { buddyMemory, CHUNK_BYTES_DEFAULT, type Memory, RmrError } from "@rmr/core"
 import { fileSource, pageArenas, realEnv } from "@rmr/io"
 import type { Command } from "commander"
@@ -12,8 +12,15 @@ import { shownStore, storeText } from "./shown-store.js"
 
 interface CreateOptions extends Shown {
   readonly size: string
+  readonly maxSize?: string
   readonly chunk?: string
+  readonly extent?: string
+  readonly hotExtents?: string
   readonly force?: boolean
+}
+
+interface DeleteOptions extends Shown {
+  readonly data?: boolean
 }
 
 export function storeVerbs(rmr: Command): void {
@@ -24,43 +31,59 @@ export function storeVerbs(rmr: Command): void {
     .description("make a store for a volume of this size; a file is made where there is none")
     .requiredOption("--size <size>", "of the volume, as 10 GiB")
     .option("--chunk <size>", "smallest chunk of a pool that will live here", "128 KiB")
+    .option("--max-size <size>", "how large the volume may ever grow; default its size")
+    .option("--extent <size>", "what the intent log tracks at once", "4 MiB")
+    .option("--hot-extents <count>", "of them may be hot before a flush is asked for", "512")
     .option("--force", "overwrite whatever is there")
     .option(...JSON_OPTION)
     .action(create)
   store
     .command("inspect <path>")
-    .description("what the place says about its store")
+    .description("what lies where, which copies are good, what is wrong; 1 where something is")
     .option(...JSON_OPTION)
     .action(async (path: string, options: Shown) => {
       const report = await inspectStore({ env: realEnv(), memory: smallMemory(), source: at(path) })
       const shown = shownStore(path, report)
       print(options, shown, () => storeText(shown))
+      if (shown.problems.length > 0) process.exitCode = 1
     })
   store
-    .command("erase <path>")
-    .description("the place holds no store any more; its data cannot be found again")
+    .command("delete <path>")
+    .description("the place holds no store any more: its metadata is wiped")
     .requiredOption("--yes", "say that this is meant")
+    .option("--data", "wipe the data of the volume, too")
     .option(...JSON_OPTION)
-    .action(async (path: string, options: Shown) => {
-      await eraseStore({ env: realEnv(), memory: smallMemory(), source: at(path) })
+    .action(async (path: string, options: DeleteOptions) => {
+      const withData = options.data === true
+      await eraseStore({ env: realEnv(), memory: smallMemory(), source: at(path), withData })
       print(options, { store: path }, () => `${path} holds no store any more`)
     })
 }
 
 async function create(path: string, options: CreateOptions): Promise<void> {
   const env = realEnv()
-  const sizeBytes = parseSize(options.size)
-  const chunkSizeBytes =
-    options.chunk === undefined ? CHUNK_BYTES_DEFAULT : parseSize(options.chunk)
-  if (!existsSync(path)) await makeStoreFile(env, path, sizeBytes, chunkSizeBytes)
+  const shape = shapeOf(options)
+  const { sizeBytes, chunkSizeBytes } = shape
+  if (!existsSync(path)) await makeStoreFile(env, path, shape)
   else {
     const isForced = options.force === true
     const memory = smallMemory()
     const source = fileSource(path)
-    await createStore({ env, memory, source, isForced, sizeBytes, chunkSizeBytes })
+    await createStore({ env, memory, source, isForced, ...shape })
   }
   const made = { store: path, sizeBytes, chunkSizeBytes }
   print(options, made, () => `${path} has a store for a volume of ${sizeText(sizeBytes)}`)
+}
+
+function shapeOf(options: CreateOptions): StoreShape & { readonly chunkSizeBytes: number } {
+  const { size, maxSize, chunk, extent, hotExtents } = options
+  return {
+    sizeBytes: parseSize(size),
+    chunkSizeBytes: chunk === undefined ? CHUNK_BYTES_DEFAULT : parseSize(chunk),
+    ...(maxSize === undefined ? {} : { sizeBytesMax: parseSize(maxSize) }),
+    ...(extent === undefined ? {} : { extentBytes: parseSize(extent) }),
+    ...(hotExtents === undefined ? {} : { hotExtentsSoft: Number(hotExtents) }),
+  }
 }
 
 function at(path: string): ReturnType<typeof fileSource> {

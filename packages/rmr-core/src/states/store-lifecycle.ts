@@ -20,7 +20,7 @@ export const STORE_LIFECYCLE_MACHINE: StateMachine<StoreLifecycleState, StoreLif
       closed: {
         meaning: "The store is formatted, and no server pool has it.",
         next: "Nothing: it keeps what it holds.",
-        help: "`store add` gives it to its server pool, `store erase` wipes it.",
+        help: "`store add` gives it to its server pool, `store delete` wipes it.",
       },
       open: {
         meaning: "A server pool has the store, and no device is mapped on the pool.",
