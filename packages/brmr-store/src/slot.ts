@@ -2,11 +2,11 @@
  * A slot: one block of metadata at a fixed place, that says what it is.
  *
  * ```
- *   0         4       8         10     11      12       16      24         32     48      52     64
- *   | CRC-32C | magic | version | kind | state | length | index | sequence | uuid | … CRC | zero | …
+ *   0     4       8         10     11      12       16      24         32     48    52     64
+ *   | CRC | magic | version | kind | state | length | index | sequence | uuid | CRC | zero | body …
  * ```
  *
- * The first checksum covers the head, the other one the body behind it, so that a damaged body is told from a
+ * The first checksum covers the head, the other one the body, so that a damaged body is told from a
  * damaged place. The uuid is the store's: what an earlier store left there, or a write that went
  * astray, is not taken for this store's. All zero is a slot that was never written.
  */

@@ -7,8 +7,8 @@
  * ```
  *
  * Until the first superblock is there the store is one of format 1, and nothing that it needs was
- * touched. An older program may then still have taken it into use: its superblock is as new as ours
- * would have been, and that one counts, since what is written here has its sequence number plus one.
+ * touched. Where an older program takes it into use then, its superblock is at least as new as the
+ * one that was about to be written, and counts.
  */
 import type { BlockFile, CellKind, Env } from "@rmr/core"
 import { CELL_KINDS, RmrError, STATUS_OK } from "@rmr/core"

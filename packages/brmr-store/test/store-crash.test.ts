@@ -51,7 +51,7 @@ describe("a store whose file fails at a bad moment", () => {
     },
   )
 
-  it("S9: a place that cannot be written fails commits of a full log, and loses nothing", async () => {
+  it("S9: a place that cannot be written fails commits of a full log, and no more", async () => {
     const bench = new Bench(17)
     await bench.create()
     const { at } = bench.homesOf("pool-metadata")
