@@ -13,6 +13,7 @@ import {
   type BlockIo,
   buddyMemory,
   type CellWrite,
+  type Lease,
   type Memory,
   type Store,
 } from "@rmr/core"
@@ -28,8 +29,7 @@ const ENV = realEnv()
 
 /** Keeps `DEPTH` operations going until enough are done; completions come back by `onBatch`. */
 class Load {
-  private readonly memory: Memory
-  private readonly leases: number[]
+  private readonly leases: readonly Lease[]
   private left = 0
   private open = 0
   private block = 0
@@ -37,7 +37,6 @@ class Load {
   io: BlockIo | undefined
 
   constructor(memory: Memory) {
-    this.memory = memory
     this.leases = Array.from({ length: DEPTH }, () => memory.lease(BYTES))
   }
 
@@ -64,8 +63,7 @@ class Load {
 
   private write(slot: number): void {
     this.block = (this.block + 7919) % (WORKING_SET / BYTES)
-    const lease = this.leases[slot] as Parameters<Memory["retain"]>[0]
-    this.io!.write(slot, this.block * BYTES, lease, 0, BYTES, 0)
+    this.io!.write(slot, this.block * BYTES, this.leases[slot]!, 0, BYTES, 0)
     this.open++
     this.left--
   }

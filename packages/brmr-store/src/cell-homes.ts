@@ -113,6 +113,12 @@ export class CellHomes {
    */
   async write(cells: readonly HomeWrite[], sequence: number): Promise<number> {
     this.reader.forget()
+    const status = await this.writeCopies(cells, sequence)
+    this.reader.forget()
+    return status
+  }
+
+  private async writeCopies(cells: readonly HomeWrite[], sequence: number): Promise<number> {
     const pages: BlockWrite[] = []
     const doubled: HomeWrite[] = []
     for (const cell of cells) {

@@ -62,6 +62,7 @@ export class HomeReader {
   private readonly places: Superblock
   /** By member slot. */
   private readonly windows = new Map<number, Window>()
+  private writes = 0
   /** Both copies of the small cells, from the start of each on. */
   private ahead: readonly Window[] = []
 
@@ -70,8 +71,9 @@ export class HomeReader {
     this.places = places
   }
 
-  /** Something is about to be written: what was read ahead is not true any more. */
+  /** Something is written: what was read ahead, or is being read, is not true any more. */
   forget(): void {
+    this.writes++
     this.windows.clear()
     this.ahead = []
   }
@@ -158,8 +160,9 @@ export class HomeReader {
     const end = Math.min(position + WINDOW_SLOTS, (slot + 1) * mapPagesMax)
     const length = (end - position) * SLOT_BYTES
     const at = pagesStart + position * SLOT_BYTES
+    const { writes } = this
     const bytes = await this.readOrDamage(at, length)
-    this.windows.set(slot, { from: position, bytes })
+    if (writes === this.writes) this.windows.set(slot, { from: position, bytes })
     return bytes.subarray(0, SLOT_BYTES)
   }
 

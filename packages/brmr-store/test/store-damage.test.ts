@@ -219,6 +219,22 @@ describe("the places of cells", () => {
     }
   })
 
+  it("S9: a page read while its neighbour is brought to its place is not stale", async () => {
+    for (let steps = 0; steps <= 60; steps += 2) {
+      const bench = await newBench([[page(8, 1), page(16, 1)]])
+      await close(bench)
+      await bench.open()
+      const version = steps + 2
+      const told = bench.start((store, token) => store.commit(token, [page(16, version)]))
+      const first = bench.store.readCell("map-page", 8)
+      await bench.world.run({ stepsMax: steps })
+      const reading = bench.store.readCell("map-page", 8)
+      await bench.world.settled(Promise.all([told, first, reading]), "reads", 1e9)
+      for (let nth = 0; nth < 20; nth++) await bench.commit(nth)
+      expect(await read(bench, "map-page", 16)).toEqual(Uint8Array.of(version))
+    }
+  })
+
   it("S19: what another store has left is not taken for this one's", async () => {
     const old = await newBench([[cell(1)], [page(1, 1)]])
     await close(old)
