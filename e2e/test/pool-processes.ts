@@ -42,9 +42,11 @@ export class RmrDaemon {
     return this.said
   }
 
-  start(env: NodeJS.ProcessEnv = {}): void {
+  /** `within`: a command that runs the one behind it in its own process, as `env` does. */
+  start(env: NodeJS.ProcessEnv = {}, within: readonly string[] = []): void {
     const words = [...rmrWords(), "daemon", "--config", this.config, "--end-with-stdin"]
-    const child = spawn(process.execPath, words, {
+    const [program = "", ...args] = [...within, process.execPath, ...words]
+    const child = spawn(program, args, {
       cwd: at(),
       env: { ...rmrEnv(), ...env },
       stdio: ["pipe", "ignore", "pipe"],
@@ -58,6 +60,11 @@ export class RmrDaemon {
   /** The process dies at once. */
   async kill(): Promise<void> {
     await this.end("SIGKILL")
+  }
+
+  /** The process does nothing any more, and still has what it has; only `kill` ends that. */
+  freeze(): void {
+    process.kill(this.pid, "SIGSTOP")
   }
 
   /** Fails where it does not end in order. */
@@ -169,6 +176,24 @@ export async function startPool(
 
 export async function untilMapped(client: RmrDaemon): Promise<void> {
   await until("the pool is mapped", client, (status) => (status.client?.nbd.uris.length ?? 0) > 0)
+}
+
+/** A client that was started again opens its pool at once, and not when its last life is forgotten. */
+export async function untilTakenOver(client: RmrDaemon): Promise<void> {
+  await until("the pool is taken over", client, ({ client: role }) => {
+    const why = role?.pools[0]?.why
+    return (role?.nbd.uris.length ?? 0) > 0 || (why ?? "").startsWith("held: ")
+  })
+  const limit = performance.now() + START_MS
+  while ((await client.status()).client?.nbd.uris.length === 0) {
+    try {
+      await askDaemon(client.control, "pool-takeover", { pool: "vault" })
+    } catch (thrown) {
+      // It is just being tried, or a member is not there yet.
+      if (performance.now() > limit) throw thrown
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+    }
+  }
 }
 
 /** Asks a daemon until it says what is waited for; fails with what it says instead. */
