@@ -10,7 +10,7 @@
 
 export const BLOCK_BYTES = 4096
 export const SECTOR_BYTES = 512
-const SECTORS = BLOCK_BYTES / SECTOR_BYTES
+const ZEROES = Buffer.alloc(BLOCK_BYTES)
 const MAGIC = 0x524d5267
 
 interface Version {
@@ -20,6 +20,8 @@ interface Version {
   isAnswered: boolean
   /** Where the log was, at the latest, when it had become durable. */
   durableAt: number
+  /** Made once: it is compared with many images. */
+  bytes: Buffer | undefined
 }
 
 /** What a block was found to hold. */
@@ -50,11 +52,12 @@ export class Generations {
   begin(block: number, isZero = false): number {
     let all = this.versions.get(block)
     if (all === undefined) {
-      all = [{ isZero: true, issuedAt: 0, isAnswered: true, durableAt: 0 }]
+      all = [{ isZero: true, issuedAt: 0, isAnswered: true, durableAt: 0, bytes: undefined }]
       this.versions.set(block, all)
     }
     const issuedAt = this.position()
-    all.push({ isZero, issuedAt, isAnswered: false, durableAt: Number.POSITIVE_INFINITY })
+    const durableAt = Number.POSITIVE_INFINITY
+    all.push({ isZero, issuedAt, isAnswered: false, durableAt, bytes: undefined })
     return all.length - 1
   }
 
@@ -70,11 +73,9 @@ export class Generations {
   }
 
   bytesOf(block: number, generation: number): Buffer {
-    const bytes = Buffer.alloc(BLOCK_BYTES)
-    for (let sector = 0; sector < SECTORS; sector++) {
-      this.sectorOf(block, generation, sector).copy(bytes, sector * SECTOR_BYTES)
-    }
-    return bytes
+    const version = this.version(block, generation)
+    version.bytes ??= version.isZero ? ZEROES : blockBytes(block, generation)
+    return version.bytes
   }
 
   /** After deaths of processes: what was answered last, or newer, of what nobody answered. */
@@ -92,24 +93,20 @@ export class Generations {
   /** Sector by sector: what no disk tears is one of them. */
   private judge(block: number, bytes: Buffer, oldest: number, position: number): Found {
     const all = this.versionsOf(block)
-    let isNewer = false
-    for (let sector = 0; sector < SECTORS; sector++) {
-      const piece = bytes.subarray(sector * SECTOR_BYTES, (sector + 1) * SECTOR_BYTES)
-      if (piece.equals(this.sectorOf(block, oldest, sector))) continue
-      isNewer = true
-      const fits = all.some(
-        (version, generation) =>
-          generation > oldest &&
-          version.issuedAt <= position &&
-          piece.equals(this.sectorOf(block, generation, sector)),
-      )
-      if (fits) continue
+    if (bytes.equals(this.bytesOf(block, oldest))) return { wrong: "", isNewer: false }
+    const newer = all.flatMap(({ issuedAt }, generation) => {
+      return generation > oldest && issuedAt <= position ? [this.bytesOf(block, generation)] : []
+    })
+    const may = [this.bytesOf(block, oldest), ...newer]
+    for (let at = 0; at < BLOCK_BYTES; at += SECTOR_BYTES) {
+      const end = at + SECTOR_BYTES
+      if (may.some((one) => bytes.compare(one, at, end, at, end) === 0)) continue
       const wrong =
         `block ${block} had generation ${oldest} for certain, of ${all.length - 1}; ` +
-        `found is ${this.nameOf(block, bytes)}`
-      return { wrong, isNewer }
+        `found is ${nameOf(block, bytes)}`
+      return { wrong, isNewer: true }
     }
-    return { wrong: "", isNewer }
+    return { wrong: "", isNewer: true }
   }
 
   private version(block: number, generation: number): Version {
@@ -123,38 +120,34 @@ export class Generations {
     if (all === undefined) throw new Error(`nothing was ever written to block ${block}`)
     return all
   }
-
-  private sectorOf(block: number, generation: number, sector: number): Buffer {
-    if (this.versionsOf(block)[generation]!.isZero) return Buffer.alloc(SECTOR_BYTES)
-    return sectorBytes(block, generation, sector)
-  }
-
-  /** The generation of each sector, as far as they say. */
-  private nameOf(block: number, bytes: Buffer): string {
-    const names: string[] = []
-    for (let sector = 0; sector < SECTORS; sector++) {
-      const piece = bytes.subarray(sector * SECTOR_BYTES, (sector + 1) * SECTOR_BYTES)
-      const generation = piece.readUInt32LE(8)
-      if (piece.equals(Buffer.alloc(SECTOR_BYTES))) names.push("zero")
-      else if (piece.equals(sectorBytes(block, generation, sector))) names.push(`${generation}`)
-      else names.push(`bytes of block ${piece.readUInt32LE(4)}, or none`)
-    }
-    return names.join(", ")
-  }
 }
 
-function sectorBytes(block: number, generation: number, sector: number): Buffer {
+/** The generation of each sector, as far as they say. */
+function nameOf(block: number, bytes: Buffer): string {
+  const names: string[] = []
+  for (let at = 0; at < BLOCK_BYTES; at += SECTOR_BYTES) {
+    const end = at + SECTOR_BYTES
+    const generation = bytes.readUInt32LE(at + 8)
+    const isWhole = bytes.compare(blockBytes(block, generation), at, end, at, end) === 0
+    if (bytes.compare(ZEROES, at, end, at, end) === 0) names.push("zero")
+    else if (isWhole) names.push(`${generation}`)
+    else names.push(`bytes of block ${bytes.readUInt32LE(at + 4)}, or of none`)
+  }
+  return names.join(", ")
+}
+
+function blockBytes(block: number, generation: number): Buffer {
   const { imul } = Math
-  const words = new Uint32Array(SECTOR_BYTES / 4)
+  const words = new Uint32Array(BLOCK_BYTES / 4)
   const count = words.length
-  words[0] = MAGIC
-  words[1] = block
-  words[2] = generation
-  words[3] = sector
-  let state = imul(block, 0x9e3779b1) ^ imul(generation, 0x85ebca6b) ^ sector
-  for (let nth = 4; nth < count; nth++) {
+  const sectorWords = SECTOR_BYTES / 4
+  let state = imul(block, 0x9e3779b1) ^ imul(generation, 0x85ebca6b)
+  for (let nth = 0; nth < count; nth++) {
     state = (imul(state, 1_664_525) + 1_013_904_223) | 0
     words[nth] = state
+  }
+  for (let first = 0; first < count; first += sectorWords) {
+    words.set([MAGIC, block, generation, first / sectorWords], first)
   }
   return Buffer.from(words.buffer)
 }

@@ -5,14 +5,7 @@
  * it knows to be hot (S16).
  */
 import { fileStore, inspectStore } from "@rmr/brmr-store"
-import type {
-  BlockBatch,
-  BlockFileSource,
-  MemberState,
-  Memory,
-  RestartClass,
-  Store,
-} from "@rmr/core"
+import type { BlockBatch, BlockFileSource, MemberState, RestartClass, Store } from "@rmr/core"
 import {
   BLOCK_STRIDE,
   buddyMemory,
@@ -27,6 +20,7 @@ import { BLOCK_BYTES, type Generations } from "./generations.js"
 import { MIB } from "./nbd-tools.js"
 import type { PowerCut } from "./power-cuts.js"
 
+const MEMORY = buddyMemory({ arenas: pageArenas([8 * MIB]), leaseCountMax: 256 })
 const OTHER_BOOT = "00000000-0000-4000-8000-000000000000"
 
 /** What an earlier image of the same log had for certain: a later one has no less. */
@@ -53,7 +47,7 @@ export async function checkImage(
   const source = fileSource(path)
   let header: Awaited<ReturnType<typeof inspectStore>>
   try {
-    header = await inspectStore({ env: realEnv(), memory: newMemory(), source })
+    header = await inspectStore({ env: realEnv(), memory: MEMORY, source })
   } catch (thrown) {
     const { code } = RmrError.from(thrown)
     // Half of a superblock is a damaged one; but nobody was told yet that there is a store.
@@ -83,24 +77,17 @@ export async function restartOf(path: string, bootId?: string): Promise<RestartC
   return restart
 }
 
-function newMemory(): Memory {
-  return buddyMemory({ arenas: pageArenas([8 * MIB]), leaseCountMax: 256 })
-}
-
 class OpenedStore {
   readonly store: Store
-  private readonly memory: Memory
   private readonly waiting: Map<number, (status: number) => void>
   private nextToken = 1
 
-  private constructor(store: Store, memory: Memory, waiting: Map<number, (is: number) => void>) {
+  private constructor(store: Store, waiting: Map<number, (is: number) => void>) {
     this.store = store
-    this.memory = memory
     this.waiting = waiting
   }
 
   static async open(source: BlockFileSource, bootId: string | undefined): Promise<OpenedStore> {
-    const memory = newMemory()
     const waiting = new Map<number, (status: number) => void>()
     const onCompletions = ({ count, words }: BlockBatch): void => {
       for (let row = 0; row < count; row++) {
@@ -112,23 +99,23 @@ class OpenedStore {
     const rebooted = bootId === undefined ? source : { ...source, bootId: async () => bootId }
     const store = await fileStore({ source: rebooted }).open({
       env: realEnv(),
-      memory,
+      memory: MEMORY,
       events: { onCompletions },
     })
-    return new OpenedStore(store, memory, waiting)
+    return new OpenedStore(store, waiting)
   }
 
   async read(offset: number, bytes: number): Promise<Buffer> {
-    const lease = this.memory.lease(bytes)
+    const lease = MEMORY.lease(bytes)
     try {
       const token = this.nextToken++
       const done = new Promise<number>((resolve) => this.waiting.set(token, resolve))
       this.store.read(token, offset, lease, 0, bytes)
       this.store.submit()
       expect(await done).toBe(0)
-      return Buffer.from(leaseBytes(this.memory, lease, 0, bytes))
+      return Buffer.from(leaseBytes(MEMORY, lease, 0, bytes))
     } finally {
-      this.memory.release(lease)
+      MEMORY.release(lease)
     }
   }
 }

@@ -8,7 +8,7 @@
  *
  * By default some flushes of each log are looked at; `RMR_LONG=1` looks at all of them.
  */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { storeBytes } from "@rmr/brmr-store"
@@ -23,10 +23,11 @@ import { RecordedDisk, whyNoRecording } from "./recorded-disk.js"
 import { endOf } from "./refusals.js"
 import { expectBlocks, SwornLoad } from "./sworn-load.js"
 
+const SHARED_MEMORY = "/dev/shm"
 const SIZE_BYTES = 32 * MIB
-const RECORDED_REQUESTS = isLong() ? 1500 : 400
+const RECORDED_REQUESTS = isLong() ? 1200 : 400
 /** Of all power cuts, unless there is time for all. */
-const CUTS_MAX = 24
+const CUTS_MAX = 16
 /** Of images, one is looked at by `rmr` as well. */
 const INSPECTED = 25
 const REPLAYS = isLong() ? LOSSES.length : 2
@@ -39,10 +40,20 @@ jest.setTimeout(isLong() ? 3_600_000 : 240_000)
 let folder: string
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "rmr-power-"))
+  folder = mkdtempSync(join(placeInMemory(), "rmr-power-"))
 })
 
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+/** Nothing has to survive this machine, and hundreds of images are flushed. */
+function placeInMemory(): string {
+  try {
+    accessSync(SHARED_MEMORY, constants.W_OK)
+    return SHARED_MEMORY
+  } catch {
+    return tmpdir()
+  }
+}
 
 /** A disk with room for a store, not made yet. */
 function emptyDisk(): DiskImage {
@@ -117,7 +128,8 @@ async function checkImages(
       if (loss === "lost" && restart !== "no store") floor = { isCreated: true, state }
     }
   }
-  return `${entries.length} entries, ${wanted.size} of ${nth + 1} cuts, ${images} images: ${JSON.stringify(restarts)}`
+  const looked = `${wanted.size} of ${nth + 1} cuts, ${images} images`
+  return `${entries.length} entries, ${looked}: ${JSON.stringify(restarts)}`
 }
 
 async function withImage<T>(
