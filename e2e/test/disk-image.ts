@@ -41,6 +41,10 @@ export class DiskImage {
     }
   }
 
+  byteAt(offset: number): number {
+    return this.pages.get(Math.floor(offset / PAGE_BYTES))?.[offset % PAGE_BYTES] ?? 0
+  }
+
   toFile(path: string): void {
     const file = openSync(path, "wx", 0o600)
     try {

@@ -1,8 +1,8 @@
 /**
  * Opens the store on a disk as a power cut left it, and looks for everything that a store promises
  * then: that it opens and says what happened (S17), that its cells are whole and no older than they
- * were (S9), that what was flushed is there (S6, S7), and that everything else is in an extent which
- * it knows to be hot (S16).
+ * were (S9), that what was flushed is there (S6, S7), and that everything else is in an extent
+ * which it knows to be hot (S16).
  */
 import { fileStore, inspectStore } from "@rmr/brmr-store"
 import type { BlockBatch, BlockFileSource, MemberState, RestartClass, Store } from "@rmr/core"

@@ -178,7 +178,9 @@ export async function untilMapped(client: RmrDaemon): Promise<void> {
   await until("the pool is mapped", client, (status) => (status.client?.nbd.uris.length ?? 0) > 0)
 }
 
-/** A client that was started again opens its pool at once, and not when its last life is forgotten. */
+/**
+ * A client that was started again opens its pool at once, and not when its last life is forgotten.
+ */
 export async function untilTakenOver(client: RmrDaemon): Promise<void> {
   await until("the pool is taken over", client, ({ client: role }) => {
     const why = role?.pools[0]?.why

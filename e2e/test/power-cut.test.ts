@@ -94,7 +94,9 @@ function beginLoad(
   return SwornLoad.begin({ socket: pool.socket, sizeBytes: SIZE_BYTES, generations, random })
 }
 
-/** Those that are looked at: all, or as many as there is time for, the first and last among them. */
+/**
+ * Those that are looked at: all, or as many as there is time for, the first and last among them.
+ */
 function chosen(cuts: number, random: SeededRandom): ReadonlySet<number> {
   const picked = new Set([0, cuts - 1])
   while (picked.size < Math.min(cuts, CUTS_MAX)) picked.add(random.below(cuts))

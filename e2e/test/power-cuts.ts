@@ -4,9 +4,10 @@
  * What a flush covered is there. Of what was written after the last flush a disk may have kept
  * everything, nothing, any part of it in any order, and half of a write; no disk tears a sector.
  *
- * A log says when an operation ended, not when it was asked for. So a write that ended while a flush
- * was under way counts as covered by it; the export that writes these logs does one thing at a time
- * anyway. Writes that overtake flushes are the business of the simulated disks of @rmr/testkit.
+ * A log says when an operation ended, not when it was asked for. So a write that ended while a
+ * flush was under way counts as covered by it; the export that writes these logs does one thing at
+ * a time anyway. Writes that overtake flushes are the business of the simulated disks of
+ * @rmr/testkit.
  */
 import type { SeededRandom } from "../../packages/rmr-testkit/src/world/seeded-random.js"
 import type { DiskImage } from "./disk-image.js"
