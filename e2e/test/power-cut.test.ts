@@ -26,8 +26,9 @@ import { expectBlocks, SwornLoad } from "./sworn-load.js"
 const SHARED_MEMORY = "/dev/shm"
 const SIZE_BYTES = 32 * MIB
 const RECORDED_REQUESTS = isLong() ? 1200 : 400
-/** Of all power cuts, unless there is time for all. */
+/** Of the power cuts of a log, unless there is time for all: where its data is known, and else. */
 const CUTS_MAX = 16
+const CUTS_WITHOUT_DATA_MAX = 6
 /** Of images, one is looked at by `rmr` as well. */
 const INSPECTED = 25
 const REPLAYS = isLong() ? LOSSES.length : 2
@@ -97,9 +98,9 @@ function beginLoad(
 /**
  * Those that are looked at: all, or as many as there is time for, the first and last among them.
  */
-function chosen(cuts: number, random: SeededRandom): ReadonlySet<number> {
+function chosen(cuts: number, max: number, random: SeededRandom): ReadonlySet<number> {
   const picked = new Set([0, cuts - 1])
-  while (picked.size < Math.min(cuts, CUTS_MAX)) picked.add(random.below(cuts))
+  while (picked.size < Math.min(cuts, max)) picked.add(random.below(cuts))
   return isLong() ? new Set(Array.from({ length: cuts }, (_, nth) => nth)) : picked
 }
 
@@ -111,7 +112,8 @@ async function checkImages(
 ): Promise<string> {
   const { entries } = disk.recorded()
   const cuts = (): Generator<PowerCut> => powerCuts(entries, disk.start, random.fork("cuts"))
-  const wanted = chosen([...cuts()].length, random.fork("chosen"))
+  const max = generations === undefined ? CUTS_WITHOUT_DATA_MAX : CUTS_MAX
+  const wanted = chosen([...cuts()].length, max, random.fork("chosen"))
   let floor: Floor = { isCreated: false, state: undefined }
   const restarts: Record<string, number> = {}
   let [nth, images] = [-1, 0]

@@ -18,9 +18,9 @@ import { type PoolProcesses, startPool, until, untilTakenOver } from "./pool-pro
 import { expectBlocks, SwornLoad } from "./sworn-load.js"
 
 const SIZE_BYTES = 32 * MIB
-const ROUNDS = isLong() ? 60 : 4
+const ROUNDS = isLong() ? 60 : 3
 /** Between the return of a node and the next kill: requests, answered. */
-const ROUND_REQUESTS = 400
+const ROUND_REQUESTS = 300
 /** README, "What exists": to be emptied with that sentence. */
 const NO_RETURN = "a member that restarts does not come back while its client goes on, yet"
 
