@@ -4,7 +4,7 @@
  * were (S9), that what was flushed is there (S6, S7), and that everything else is in an extent
  * which it knows to be hot (S16).
  */
-import { fileStore, inspectStore } from "@rmr/brmr-store"
+import { fileStore, inspectStore, type Superblock } from "@rmr/brmr-store"
 import type { BlockBatch, BlockFileSource, MemberState, RestartClass, Store } from "@rmr/core"
 import {
   BLOCK_STRIDE,
@@ -45,9 +45,10 @@ export async function checkImage(
   generations: Generations | undefined,
 ): Promise<ImageFound> {
   const source = fileSource(path)
-  let header: Awaited<ReturnType<typeof inspectStore>>
+  let block: Superblock | undefined
   try {
-    header = await inspectStore({ env: realEnv(), memory: MEMORY, source })
+    block = (await inspectStore({ env: realEnv(), memory: MEMORY, source })).superblock
+    if (block === undefined) throw new RmrError("corrupt", `${path} has no good superblock`)
   } catch (thrown) {
     const { code } = RmrError.from(thrown)
     // Half of a superblock is a damaged one; but nobody was told yet that there is a store.
@@ -57,11 +58,11 @@ export async function checkImage(
   const opened = await OpenedStore.open(source, OTHER_BOOT)
   try {
     const { store } = opened
-    const { isClean } = header
+    const { isClean, dataStart } = block
     if (!isClean) expect(store.restart).toBe("cache-lost")
     const state = await readCells(store)
     expectNotOlder(floor.state, state)
-    expectHot(store, cut, header.dataStart)
+    expectHot(store, cut, dataStart)
     if (generations !== undefined) await expectData(opened, generations, cut)
     return { restart: store.restart, isClean, state }
   } finally {
