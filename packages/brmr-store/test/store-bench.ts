@@ -3,7 +3,7 @@ import type { Store } from "@rmr/core"
 import { buddyMemory, leaseBytes, STATUS_OK } from "@rmr/core"
 import { type PowerFate, type SimDisk, type SparseBytes, simDisk, type World } from "@rmr/testkit"
 import { nodeWorld } from "@rmr/testkit/node"
-import { createStore, fileStore, storeBytes } from "../src/index.js"
+import { createStore, fileStore, type StoreShape, storeBytes } from "../src/index.js"
 import { placeInCopy, SUPERBLOCK_PLACES } from "../src/layout.js"
 import { superblockFor } from "../src/store-shape.js"
 import { SUPERBLOCK_BYTES } from "../src/superblock.js"
@@ -21,13 +21,15 @@ export class Bench {
   readonly world: World
   readonly disk: SimDisk
   store!: Store
+  private readonly shape: StoreShape
   private memory = newMemory()
   private readonly ends = new Map<number, (status: number) => void>()
   private token = 0
 
-  constructor(seed: number, forcedUnitAccess = true, image?: DiskImage) {
+  constructor(seed: number, forcedUnitAccess = true, image?: DiskImage, shape: StoreShape = SHAPE) {
+    this.shape = shape
     this.world = nodeWorld({ seed })
-    const sizeBytes = image?.sizeBytes ?? storeBytes(SHAPE)
+    const sizeBytes = image?.sizeBytes ?? storeBytes(shape)
     const sizeBytesMax = sizeBytes + EXTRA
     const supports = { forcedUnitAccess }
     this.disk = simDisk(this.world, {
@@ -46,7 +48,7 @@ export class Bench {
       env: world.env,
       memory: newMemory(),
       source: disk.source(),
-      ...SHAPE,
+      ...this.shape,
     })
     await world.settled(making, "create", 1e9)
     await this.open()

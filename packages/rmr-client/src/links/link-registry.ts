@@ -15,6 +15,7 @@ import type {
   RmrError,
   Session,
   Transport,
+  Uuid,
 } from "@rmr/core"
 import {
   assert,
@@ -27,6 +28,7 @@ import {
   ownOffer,
 } from "@rmr/core"
 import { type CommandDone, Link } from "./link.js"
+import { randomUuid } from "./random-uuid.js"
 
 /** Tokens of IO: the owner in the upper half, its own number in the lower. */
 export const OWNER_SHIFT = 16
@@ -75,6 +77,8 @@ export class LinkRegistry {
   private readonly software: string
   private readonly links = new Map<string, Link>()
   private readonly commands = new Map<number, CommandDone>()
+  /** What members know this process by, for pools that it is trying to open. */
+  private readonly nonces = new Map<string, Uuid>()
   private nextCommand = COMMAND_BASE
   private readonly owners: (IoOwner | undefined)[] = []
   /** Owners of what came in this batch; few. */
@@ -100,6 +104,21 @@ export class LinkRegistry {
         onSessionDown: (session, cause) => this.onSessionDown(session, cause),
       },
     })
+  }
+
+  /**
+   * F1: what members know this process by. All tries to open a pool share one, or a member that has
+   * answered the last try would take this one for somebody else's, and hold the pool against it.
+   */
+  nonceFor(poolName: string): Uuid {
+    const known = this.nonces.get(poolName) ?? randomUuid(this.env)
+    this.nonces.set(poolName, known)
+    return known
+  }
+
+  /** The next opening is another one. */
+  noteOpened(poolName: string): void {
+    this.nonces.delete(poolName)
   }
 
   /** The link to this address; it is not dialed yet. */

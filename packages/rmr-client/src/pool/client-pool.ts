@@ -115,6 +115,7 @@ export class ClientPool implements VolumeSource {
       pool.tearDown(RmrError.from(thrown))
       throw thrown
     }
+    context.registry.noteOpened(context.poolName)
     return pool
   }
 

@@ -10,9 +10,9 @@ import {
   RmrError,
   ZERO_UUID,
 } from "@rmr/core"
+import { randomUuid } from "../links/random-uuid.js"
 import { Leg } from "./leg.js"
 import { joinLeg, type KnownMember, type PoolContext } from "./pool-context.js"
-import { randomUuid } from "./random-uuid.js"
 
 export interface CreateOptions {
   readonly members: readonly KnownMember[]

@@ -11,7 +11,6 @@ import {
   type PoolTimes,
   TIMES_DEFAULT,
 } from "./pool-context.js"
-import { randomUuid } from "./random-uuid.js"
 
 export interface PoolOptions {
   readonly registry: LinkRegistry
@@ -45,7 +44,7 @@ export async function createPool(options: PoolOptions & CreateOptions): Promise<
   return ClientPool.open(context, options.members)
 }
 
-/** One per opening of a pool: its nonce is what members know this client by. */
+/** One for each try to open a pool. */
 function poolContext(options: PoolOptions): PoolContext {
   const { registry, poolName } = options
   return {
@@ -53,7 +52,7 @@ function poolContext(options: PoolOptions): PoolContext {
     registry,
     poolName,
     groupId: groupIdOfName(poolName),
-    nonce: randomUuid(registry.env),
+    nonce: registry.nonceFor(poolName),
     times: { ...TIMES_DEFAULT, ...options.times },
     readPolicy: options.readPolicy ?? "round-robin",
     checksum: options.checksum ?? crc32c,

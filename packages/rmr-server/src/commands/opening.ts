@@ -27,7 +27,9 @@ export const open: Handler<"open"> = (pool, command, caller) =>
     const stored = { epoch: member.state.epoch, nonce: member.state.nonce }
     const decision = decideOpen(stored, { epoch, nonce: caller.nonce })
     if (decision === "fenced") throw refusal(pool, "fenced", epoch)
-    if (decision === "adopt" && !isTakeover && isHeld(pool, hostName)) {
+    // Whoever asks has been here with an earlier try: that is no other holder (F5).
+    const isOwn = stored.nonce === command.body.nonce
+    if (decision === "adopt" && !isOwn && !isTakeover && isHeld(pool, hostName)) {
       const host = member.state.holderHost
       throw new RmrError("held", `${host} holds pool ${pool.name} and is alive; take it over`)
     }

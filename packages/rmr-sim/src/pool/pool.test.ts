@@ -131,6 +131,35 @@ describe("a pool without faults", () => {
     })
   })
 
+  it.each([0, 1500, 2500, 2900])(
+    "F5: a client that restarts beside a member is not held up by its own tries (after %i ms)",
+    async (waitMs) => {
+      await tell(14, { nodes: 2 }, async (sim) => {
+        await sim.startAll()
+        const first = await sim.create()
+        expect(await userOf(first).write(0, pattern(1, 4096))).toBe(STATUS_OK)
+        sim.killClient(first)
+        await pause(sim, waitMs)
+        sim.nodes[0]!.kill()
+        await sim.nodes[0]!.start()
+        // Node 0 has forgotten that anybody was there; node 1 refuses for a while. Each answers
+        // some try before the other one does.
+        const process = sim.newClient(first.host.name)
+        let second: Awaited<ReturnType<typeof sim.open>> | undefined
+        for (let tries = 0; second === undefined && tries < 10; tries++) {
+          try {
+            second = await sim.open(false, process)
+          } catch (thrown) {
+            expect(RmrError.from(thrown).code).toBe("held")
+            await pause(sim, 500)
+          }
+        }
+        expect(second).toBeDefined()
+        expect(await userOf(second!).read(0, 4096)).toEqual(pattern(1, 4096))
+      })
+    },
+  )
+
   it("S4: a range that is none is refused by itself", async () => {
     await tell(13, { nodes: 2 }, async (sim) => {
       await sim.startAll()

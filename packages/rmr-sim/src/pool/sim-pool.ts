@@ -228,15 +228,15 @@ export class SimPool {
     for (const node of this.nodes) await node.start()
   }
 
-  /** A client process that has nothing open yet. */
-  newClient(): SimProcess {
+  /** A client process that has nothing open yet; `hostName`: on that machine. */
+  newClient(hostName?: string): SimProcess {
     const host = this.world.host(`client-${++this.clientCount}`)
     const memory = newMemory()
     const registry = new LinkRegistry({
       env: host.env,
       memory,
       transport: this.transportOf(host),
-      hostName: host.name,
+      hostName: hostName ?? host.name,
       software: "rmr-sim",
       credits: [64, 32, 16],
     })
@@ -261,8 +261,7 @@ export class SimPool {
     return { ...client, pool }
   }
 
-  async open(isTakeover = false): Promise<SimClient> {
-    const client = this.newClient()
+  async open(isTakeover = false, client: SimProcess = this.newClient()): Promise<SimClient> {
     const { members } = this
     const options = { ...this.poolOptions(client.registry, POOL_NAME), members, isTakeover }
     return { ...client, pool: await openPool(options) }
