@@ -278,6 +278,21 @@ describe("DirtyMap: what is not durable yet", () => {
     expect(taken(map)).toEqual([0])
   })
 
+  it("does not name a page that somebody saves by himself, until it changes again", () => {
+    const map = own(10 * MAP_PAGE_CHUNKS)
+    map.fill(RANK_REAL)
+    map.clear(chunk(3))
+    map.notePageTaken(0)
+    map.notePageTaken(9)
+    expect([map.isPageChanged(0), map.isPageChanged(1), map.isPageChanged(9)]).toEqual([
+      false,
+      true,
+      false,
+    ])
+    map.clear(chunk(4))
+    expect(taken(map)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8])
+  })
+
   it("takes a page back that could not be made durable, and forgets all after a load", () => {
     const map = own(10 * MAP_PAGE_CHUNKS)
     map.fill(RANK_REAL)

@@ -318,6 +318,10 @@ export class DirtyMap {
     return this.tree.changed.count
   }
 
+  isPageChanged(page: number): boolean {
+    return this.tree.changed.has(page)
+  }
+
   /**
    * Moves the numbers of pages that changed since they were last taken into `into`, ascending, as
    * many as fit. Returns how many. Who then cannot make one durable gives it back by `noteChanged`.
@@ -331,6 +335,12 @@ export class DirtyMap {
 
   noteChanged(page: number): void {
     this.tree.changed.add(page)
+  }
+
+  /** What the page holds now is on its way to the store, as if it had been taken. */
+  notePageTaken(page: number): void {
+    this.tree.changed.remove(page)
+    setFlag(this.tree.pageAt(page), FLAG_SETTLED)
   }
 
   /** Everything is durable: after loading, or after the map was written as a whole. */

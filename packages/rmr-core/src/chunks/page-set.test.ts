@@ -4,6 +4,7 @@ import { PageSet } from "./page-set.js"
 type Step =
   | { readonly verb: "add"; readonly page: number }
   | { readonly verb: "addRange"; readonly first: number; readonly count: number }
+  | { readonly verb: "remove"; readonly page: number }
   | { readonly verb: "take"; readonly room: number }
   | { readonly verb: "clear" }
 
@@ -21,6 +22,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
       return { verb: "addRange", first, count: Math.max(a, b) - first + 1 }
     }),
   },
+  { weight: 3, arbitrary: pages.map((page): Step => ({ verb: "remove", page })) },
   { weight: 3, arbitrary: fc.nat(1500).map((room): Step => ({ verb: "take", room })) },
   { weight: 1, arbitrary: fc.constant<Step>({ verb: "clear" }) },
 )
@@ -32,6 +34,9 @@ function apply(set: PageSet, model: Set<number>, step: Step): void {
   } else if (step.verb === "addRange") {
     set.addRange(step.first, step.count)
     for (let page = step.first; page < step.first + step.count; page++) model.add(page)
+  } else if (step.verb === "remove") {
+    set.remove(step.page)
+    model.delete(step.page)
   } else if (step.verb === "take") {
     const into = new Float64Array(step.room)
     const taken = Array.from(into.subarray(0, set.take(into)))

@@ -77,6 +77,16 @@ export class PageSet {
     }
   }
 
+  remove(page: number): void {
+    if (!this.has(page)) return
+    const index = page >>> LEAF_SHIFT
+    const leaf = this.ownLeaf(index)
+    leaf.words[wordOf(page)]! &= ~bitOf(page)
+    leaf.count--
+    this.size--
+    if (leaf.count === 0) this.dropLeaf(index, leaf)
+  }
+
   /**
    * Moves pages out of the set into `into`, ascending, until either is at its end. Returns how
    * many.
