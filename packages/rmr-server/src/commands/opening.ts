@@ -1,6 +1,13 @@
 /** QUERY, OPEN and HOLD: who has the pool, and who takes it (rules F1, F2, F5). */
-import type { HotRange } from "@rmr/core"
-import { decideHeld, decideOpen, type HolderSighting, NEVER_HEARD, RmrError } from "@rmr/core"
+import type { HotRange, ViewNumber } from "@rmr/core"
+import {
+  compareViews,
+  decideHeld,
+  decideOpen,
+  type HolderSighting,
+  NEVER_HEARD,
+  RmrError,
+} from "@rmr/core"
 import type { ServerPool } from "../pool/server-pool.js"
 import { type Handler, refusal, requireHolder, requireSound } from "./answer.js"
 
@@ -62,8 +69,10 @@ export const open: Handler<"open"> = (pool, command, caller) =>
 export const hold: Handler<"hold"> = (pool, command, caller) => {
   requireHolder(pool, command, caller)
   const { volume } = pool.member
-  pool.dataPath?.noteStableNumber(command.body.stableEpoch, command.body.stableSequence)
-  void pool.cool()
+  if (isOfItsView(pool, command.mapVersion)) {
+    pool.dataPath?.noteStableNumber(command.body.stableEpoch, command.body.stableSequence)
+    pool.cool()
+  }
   return {
     result: {
       hotExtents: volume?.hot.count ?? 0,
@@ -71,6 +80,14 @@ export const hold: Handler<"hold"> = (pool, command, caller) => {
     },
     payload: undefined,
   }
+}
+
+/**
+ * I2, I4: the stable number speaks of the normal members of a view. Who is not one, or has not heard
+ * of that view, was perhaps not asked to flush.
+ */
+function isOfItsView({ admission, member }: ServerPool, view: ViewNumber): boolean {
+  return admission.isNormal && compareViews(view, member.view) <= 0
 }
 
 /** F5: the clock only spares accidents; safety is the epoch. */

@@ -91,14 +91,21 @@ export class HotExtents {
     this.isDurable[slot] = 1
   }
 
-  /** Extents that hold nothing beyond the stable number. They are forgotten: cool them. */
-  takeStable(epoch: number, sequence: number): number[] {
+  /**
+   * Extents that hold nothing beyond the stable number, and of which `mayCool` says so. They are
+   * forgotten: cool them.
+   */
+  takeStable(
+    epoch: number,
+    sequence: number,
+    mayCool: (extent: number) => boolean = () => true,
+  ): number[] {
     const cooled: number[] = []
     for (const [extent, slot] of this.slots) {
       if (this.isDurable[slot] === 0 || this.pins[slot]! > 0) continue
       const isStable = this.epochs[slot]! < epoch || this.sequences[slot]! <= sequence
       if (this.epochs[slot]! > epoch || !isStable) continue
-      cooled.push(extent)
+      if (mayCool(extent)) cooled.push(extent)
     }
     for (const extent of cooled) this.forget(extent)
     return cooled

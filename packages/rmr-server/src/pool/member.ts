@@ -153,13 +153,14 @@ export class Member {
       index: 0,
       bytes: POOL_METADATA_CELL.encode(saved),
     }
-    await this.inOrder(() =>
-      this.jobs.commit([record, this.stateCell(next), ...volume.maps.takeCells()]),
-    )
-    this.noteNormal(metadata)
-    this.stateNow = next
-    this.savedNow = saved
-    await this.saveMaps()
+    await this.inOrder(async () => {
+      const cells = [record, this.stateCell(next)]
+      await this.commitMaps(volume, cells, () => {
+        this.noteNormal(metadata)
+        this.stateNow = next
+        this.savedNow = saved
+      })
+    })
   }
 
   /** S10: who is normal in this view and was not in the last has joined with it. */
@@ -178,12 +179,12 @@ export class Member {
     saved: SavedPoolMetadata,
     volume: MemberVolume,
   ): Promise<void> {
-    await this.jobs.commit([
+    const cells: readonly CellWrite[] = [
       { kind: "identity", index: 0, bytes: IDENTITY_CELL.encode(identity) },
       { kind: "pool-metadata", index: 0, bytes: POOL_METADATA_CELL.encode(saved) },
       this.stateCell(state),
-      ...volume.maps.takeCells(),
-    ])
+    ]
+    await this.commitMaps(volume, cells, () => undefined)
     this.identityNow = identity
     this.stateNow = state
     this.savedNow = saved
@@ -191,12 +192,29 @@ export class Member {
     this.markedFor = absentOf(saved.metadata)
   }
 
-  /** Makes all marks and clears of now durable. */
+  /** Makes all marks and clears of now durable; later ones are not waited for. */
   saveMaps(): Promise<void> {
     return this.inOrder(async () => {
-      const maps = this.volumeNow?.maps
-      while (maps?.hasChanges === true) await this.jobs.commit(maps.takeCells())
+      const volume = this.volumeNow
+      if (volume?.maps.hasChanges === true) await this.commitMaps(volume, [], () => undefined)
     })
+  }
+
+  /**
+   * Commits these cells together with what has changed in the maps. `onFirst` runs when they are
+   * durable; the pages that did not fit follow in commits of their own.
+   */
+  private async commitMaps(
+    { maps }: MemberVolume,
+    first: readonly CellWrite[],
+    onFirst: () => void,
+  ): Promise<void> {
+    maps.beginSave()
+    await this.jobs.commit([...first, ...maps.nextCells()])
+    onFirst()
+    let cells = maps.nextCells()
+    for (; cells.length > 0; cells = maps.nextCells()) await this.jobs.commit(cells)
+    maps.endSave()
   }
 
   /**

@@ -2,9 +2,10 @@
  * PoolMaps: the dirty maps that one member holds, in memory and as cells (rules M1, M2, Q24).
  *
  * Its own map is the truth about itself; the others are marks for members that are absent. Marks
- * are made in memory at once and become durable with the cells that `takeCells` gives to a commit.
- * Until then the intent log covers them: after a crash every chunk of a hot extent is marked anew
- * (R3).
+ * are made in memory at once and become durable in a save: `beginSave` says which pages it is
+ * about, `nextCells` gives them to one commit after another. What is marked meanwhile is for the
+ * save after it, so that a save ends however fast marks come. Until then the intent log covers
+ * them: after a crash every chunk of a hot extent is marked anew (R3).
  *
  * A map that begins anew gets another generation, and the pages it left behind are void at once;
  * their cells are removed at leisure.
@@ -34,8 +35,19 @@ import {
 /** Pages in one commit: about a megabyte where none of them packs well. */
 export const PAGES_PER_COMMIT = 512
 
+export interface PoolMapsEvents {
+  /** A page holds something that no save is about. Said again at every mark until one is. */
+  onChanged(): void
+  /** A save is about all that has changed until now. */
+  onTaken(): void
+}
+
+const NOBODY: PoolMapsEvents = { onChanged: () => undefined, onTaken: () => undefined }
+
 export class PoolMaps {
   readonly ownSlot: number
+  /** Whoever saves what has changed; nobody until the pool says who. */
+  events: PoolMapsEvents = NOBODY
   private readonly maps: (DirtyMap | undefined)[] = []
   private readonly saved: (SavedMap | undefined)[] = []
   private readonly changedHeads = new Set<number>()
@@ -46,6 +58,10 @@ export class PoolMaps {
   private readonly clearing = new Set<number>()
   /** Cells of maps that are over, to be removed. */
   private readonly leftBehind: number[] = []
+  /** Cells of pages that are about to be saved, or on their way to the store. */
+  private readonly underWay = new Set<number>()
+  private readonly toSave: number[] = []
+  private isSavingHeads = false
 
   constructor(ownSlot: number, ownId: MemberId, chunkCount: number) {
     this.ownSlot = ownSlot
@@ -86,45 +102,66 @@ export class PoolMaps {
     for (let rest = slots; rest !== 0; rest &= rest - 1) {
       const slot = 31 - Math.clz32(rest & -rest)
       const map = slot === this.ownSlot ? undefined : this.maps[slot]
-      map?.markRange(first, count, rank)
+      if (map === undefined) continue
+      map.markRange(first, count, rank)
+      if (map.changedPageCount > 0) this.events.onChanged()
     }
   }
 
   /** Marks own chunks. Of a clear that is on its way to the store, these are excepted. */
   markOwn(first: ChunkNumber, count: number, rank: Rank): void {
-    this.own.markRange(first, count, rank)
-    if (this.clearing.size === 0) return
-    for (let chunk = first as number; chunk < first + count; chunk++) this.clearing.delete(chunk)
+    const { own, clearing } = this
+    own.markRange(first, count, rank)
+    if (clearing.size > 0) {
+      for (let chunk = first as number; chunk < first + count; chunk++) {
+        // The store is about to hear that it is clean, also where the mark itself is no news.
+        if (clearing.delete(chunk)) own.noteChanged(Math.floor(chunk / MAP_PAGE_CHUNKS))
+      }
+    }
+    if (own.changedPageCount > 0) this.events.onChanged()
   }
 
   /**
    * Clears own chunks: first in the cells that `commit` makes durable, then in memory. Until then
-   * everybody sees them dirty.
+   * everybody sees them dirty. The cells are the whole pages, so what was marked in them is saved
+   * with the clear, and neither needs another write.
    */
   async clearOwn(
     chunks: readonly ChunkNumber[],
     commit: (cells: readonly CellWrite[]) => Promise<void>,
   ): Promise<void> {
-    const { own, clearing } = this
+    const { own, clearing, underWay } = this
     for (let from = 0; from < chunks.length; from += PAGES_PER_COMMIT) {
       const part = chunks.slice(from, from + PAGES_PER_COMMIT)
-      const ranks = part.map((chunk) => own.rankOf(chunk))
       const pages = new Set(part.map((chunk) => Math.floor(chunk / MAP_PAGE_CHUNKS)))
-      for (const chunk of part) own.clear(chunk)
-      const cells = [...pages].map((page) => this.pageCell(this.ownSlot, page))
-      for (const [nth, chunk] of part.entries()) {
-        const rank = ranks[nth]
-        if (rank === undefined || rank === NO_RANK) continue
-        own.mark(chunk, rank)
-        clearing.add(chunk)
-      }
+      const cells = this.clearedCells(part, pages)
+      for (const { index } of cells) underWay.add(index)
       try {
         await commit(cells)
+        const unchanged = [...pages].filter((page) => !own.isPageChanged(page))
         for (const chunk of part) if (clearing.has(chunk)) own.clear(chunk)
+        for (const page of unchanged) own.notePageTaken(page)
+        for (const { index } of cells) underWay.delete(index)
       } finally {
         for (const chunk of part) clearing.delete(chunk)
       }
     }
+  }
+
+  /** The pages as they are without these chunks; in memory they stay dirty, and are `clearing`. */
+  private clearedCells(part: readonly ChunkNumber[], pages: ReadonlySet<number>): CellWrite[] {
+    const { own, clearing } = this
+    const ranks = part.map((chunk) => own.rankOf(chunk))
+    for (const chunk of part) own.clear(chunk)
+    const cells = [...pages].map((page) => this.pageCell(this.ownSlot, page))
+    for (const [nth, chunk] of part.entries()) {
+      const rank = ranks[nth]
+      if (rank === undefined || rank === NO_RANK) continue
+      own.mark(chunk, rank)
+      clearing.add(chunk)
+    }
+    for (const page of pages) own.notePageTaken(page)
+    return cells
   }
 
   /**
@@ -144,42 +181,89 @@ export class PoolMaps {
     this.changedHeads.add(this.ownSlot)
   }
 
+  /** Something has changed that no save is about yet. */
   get hasChanges(): boolean {
     if (this.changedHeads.size > 0 || this.leftBehind.length > 0) return true
-    return this.maps.some((map) => map !== undefined && map.changedPageCount > 0)
+    for (const map of this.maps) if (map !== undefined && map.changedPageCount > 0) return true
+    return false
+  }
+
+  /** I2: what is marked and cleared in these chunks, by any map, is durable. */
+  isDurable(first: ChunkNumber, count: number): boolean {
+    if (this.isSavingHeads || this.changedHeads.size > 0) return false
+    const end = Math.ceil((first + count) / MAP_PAGE_CHUNKS)
+    for (let slot = 0; slot < MEMBERS_MAX; slot++) {
+      const map = this.maps[slot]
+      if (map === undefined) continue
+      for (let page = Math.floor(first / MAP_PAGE_CHUNKS); page < end; page++) {
+        if (map.isPageChanged(page)) return false
+        if (this.underWay.size > 0 && this.underWay.has(mapPageIndex(page, slot))) return false
+      }
+    }
+    return true
   }
 
   /**
-   * Cells that make what has changed durable, at most `pagesMax` pages of them, the own map first.
-   * Whoever cannot commit them has lost its store.
+   * A save of all that has changed begins, the own map first. One save ends before the next begins,
+   * and whoever cannot commit its cells has lost its store.
    */
-  takeCells(pagesMax: number = PAGES_PER_COMMIT): CellWrite[] {
+  beginSave(): void {
+    assert(this.toSave.length === 0, "one save ends before the next begins")
+    this.takePages(this.ownSlot)
+    for (let slot = 0; slot < MEMBERS_MAX; slot++) if (slot !== this.ownSlot) this.takePages(slot)
+    for (const index of this.leftBehind.splice(0)) {
+      if (!this.underWay.has(index)) this.toSave.push(index)
+      this.underWay.add(index)
+    }
+    this.toSave.reverse()
+    this.events.onTaken()
+  }
+
+  /** Cells for the next commit of the save; none when it is complete. */
+  nextCells(): CellWrite[] {
     const cells: CellWrite[] = []
     for (const slot of this.changedHeads) {
       const saved = this.saved[slot]
       assert(saved !== undefined, "a map that changed is there")
       cells.push({ kind: "map", index: slot, bytes: MAP_CELL.encode(saved) })
     }
+    this.isSavingHeads = cells.length > 0
     this.changedHeads.clear()
-    let room = Math.min(pagesMax, PAGES_PER_COMMIT)
-    room -= this.takePages(this.ownSlot, room, cells)
-    for (let slot = 0; slot < MEMBERS_MAX && room > 0; slot++) {
-      if (slot !== this.ownSlot) room -= this.takePages(slot, room, cells)
-    }
-    const named = new Set(cells.filter(({ kind }) => kind === "map-page").map(({ index }) => index))
-    for (; room > 0 && this.leftBehind.length > 0; room--) {
-      const index = this.leftBehind.pop()!
-      if (!named.has(index)) cells.push({ kind: "map-page", index, bytes: undefined })
+    for (let room = PAGES_PER_COMMIT; room > 0 && this.toSave.length > 0; room--) {
+      const index = this.toSave.pop()!
+      cells.push(this.cellOf(index))
     }
     return cells
   }
 
-  private takePages(slot: number, room: number, cells: CellWrite[]): number {
+  /** All cells of the save are durable. */
+  endSave(): void {
+    this.isSavingHeads = false
+    this.underWay.clear()
+  }
+
+  private takePages(slot: number): void {
     const map = this.maps[slot]
-    if (map === undefined || room <= 0) return 0
-    const taken = map.takeChangedPages(this.pages.subarray(0, room))
-    for (let nth = 0; nth < taken; nth++) cells.push(this.pageCell(slot, this.pages[nth]!))
-    return taken
+    if (map === undefined) return
+    while (map.changedPageCount > 0) {
+      const taken = map.takeChangedPages(this.pages)
+      for (let nth = 0; nth < taken; nth++) {
+        const index = mapPageIndex(this.pages[nth]!, slot)
+        this.toSave.push(index)
+        this.underWay.add(index)
+      }
+    }
+  }
+
+  /** A page as it is now; nothing for one of a map that is not there any more. */
+  private cellOf(index: number): CellWrite {
+    const slot = slotOfMapPageIndex(index)
+    const page = pageOfMapPageIndex(index)
+    const map = this.maps[slot]
+    if (map === undefined || page >= map.pageCount) {
+      return { kind: "map-page", index, bytes: undefined }
+    }
+    return this.pageCell(slot, page)
   }
 
   private pageCell(slot: number, page: number): CellWrite {

@@ -34,6 +34,7 @@ import { DataPath } from "../io/data-path.js"
 import { PoolAdmission } from "../io/pool-admission.js"
 import { Copier } from "../sync/copier.js"
 import { Peers } from "../sync/peers.js"
+import { MapSaver } from "./map-saver.js"
 import { absentOf, type Member } from "./member.js"
 import type { MemberVolume } from "./member-volume.js"
 import { COPIES_MAX, type MemberConfig, openMember } from "./open-member.js"
@@ -80,7 +81,7 @@ export class ServerPool {
   private data: DataPath | undefined
   private queue: Promise<unknown> = Promise.resolve()
   private idleWaiters: (() => void)[] = []
-  private isCooling = false
+  private saver: MapSaver | undefined
   private peers: Peers | undefined
   private copier: Copier | undefined
 
@@ -236,6 +237,7 @@ export class ServerPool {
     if (this.lastFailure !== undefined) return
     this.lastFailure = error
     this.data?.stopServing()
+    this.saver?.close()
     this.world.env.log.write("error", "server-pool.store-failed", {
       pool: this.name,
       code: error.code,
@@ -259,21 +261,8 @@ export class ServerPool {
   }
 
   /** Makes extents cool that hold nothing beyond the stable number (I2). */
-  async cool(): Promise<void> {
-    const { data, isCooling } = this
-    const volume = this.member.volume
-    if (data === undefined || volume === undefined || isCooling) return
-    this.isCooling = true
-    try {
-      const { stableEpoch, stableSequence } = data
-      await this.member.saveMaps()
-      const cooled = volume.hot.takeStable(stableEpoch, stableSequence)
-      if (cooled.length > 0) this.member.store.cool(cooled)
-    } catch (thrown) {
-      this.fail(RmrError.from(thrown))
-    } finally {
-      this.isCooling = false
-    }
+  cool(): void {
+    this.saver?.cool()
   }
 
   /** Drains, keeps last io, and closes the store cleanly. */
@@ -292,6 +281,7 @@ export class ServerPool {
       const bytes = LAST_IO_CELL.encode({ incarnation: state.incarnation, entries })
       await jobs.commit([{ kind: "last-io", index: 0, bytes }])
     }
+    this.saver?.close()
     this.peers?.close()
     await jobs.store.close()
     if (this.cell.state === "created") this.move("no-io", "leaving")
@@ -320,9 +310,11 @@ export class ServerPool {
         onStoreFailed: (error) => this.fail(error),
         onIdle: () => this.wakeIdle(),
         onChunkWanted: (chunk) => this.copier?.want(chunk),
-        onCoolingDue: () => void this.cool(),
+        onCoolingDue: () => this.cool(),
       },
     })
+    const onFailed = (error: RmrError): void => this.fail(error)
+    this.saver = new MapSaver({ clock: env.clock, member, volume, stable: data, onFailed })
     this.startCopier(data, volume)
     return data
   }

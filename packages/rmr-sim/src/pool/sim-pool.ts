@@ -16,7 +16,7 @@ import {
   type PoolOptions,
   type PoolTimes,
 } from "@rmr/client"
-import type { MemberId, Memory } from "@rmr/core"
+import type { MemberId, Memory, StoreSource } from "@rmr/core"
 import { assert, buddyMemory, memberId } from "@rmr/core"
 import { deviceHandler, type ServerPool, StorageNode } from "@rmr/server"
 import {
@@ -45,6 +45,10 @@ export interface SimPoolOptions {
   readonly payloadChecked?: boolean
   /** Pools beside the one that every story has. */
   readonly otherPools?: readonly string[]
+  /** Hot extents that a store has room for; default a few more than must be to spare. */
+  readonly hotExtentsMax?: number
+  /** What is put around the store of a member in the pool of every story. */
+  readonly wrapStore?: (store: StoreSource, slot: number) => StoreSource
 }
 
 export const POOL_NAME = "vault"
@@ -117,7 +121,7 @@ export class SimNode {
         chunkSizeBytes,
         queueDepth,
         // As it is in the pool of every story: their seeds tell what they always told.
-        source: nth === 0 ? part.store : part.source,
+        source: nth === 0 ? this.sim.wrapStore(part.store, this.memberId - 1) : part.source,
         userHandler: deviceHandler,
       })
     }
@@ -159,13 +163,13 @@ export class SimNode {
   }
 
   private makeStore(name: string): MemoryStoreSource {
-    const { sizeBytes, queueDepth, extentBytes, world } = this.sim
+    const { sizeBytes, extentBytes, world } = this.sim
     return memoryStore({
       name,
       random: world.random.fork(name),
       sizeBytes,
       extentBytes,
-      hotExtentsMax: 16 + queueDepth * Math.ceil((128 * 1024) / extentBytes + 1) + 16,
+      hotExtentsMax: this.sim.hotExtentsMax,
       ioBytesMax: 128 * 1024,
       latencyMs: [0, 1],
     })
@@ -193,6 +197,7 @@ export class SimPool {
   readonly extentBytes: number
   readonly queueDepth: number
   readonly otherPools: readonly string[]
+  readonly hotExtentsMax: number
   private readonly options: SimPoolOptions
   private clientCount = 0
 
@@ -204,6 +209,8 @@ export class SimPool {
     this.extentBytes = options.extentBytes ?? EXTENT_BYTES
     this.queueDepth = options.queueDepth ?? QUEUE_DEPTH
     this.otherPools = options.otherPools ?? []
+    const perIo = Math.ceil((128 * 1024) / this.extentBytes + 1)
+    this.hotExtentsMax = options.hotExtentsMax ?? 16 + this.queueDepth * perIo + 16
     this.network = simNetwork({
       world: options.world,
       ...(options.links === undefined ? {} : { links: options.links }),
@@ -213,6 +220,10 @@ export class SimPool {
 
   get members(): readonly KnownMember[] {
     return this.nodes.map(({ memberId: id, address }) => ({ memberId: id, address }))
+  }
+
+  wrapStore(store: StoreSource, slot: number): StoreSource {
+    return this.options.wrapStore?.(store, slot) ?? store
   }
 
   transportOf(host: Host): ReturnType<typeof simTransport> {
