@@ -45,8 +45,10 @@ export interface MemberConfig {
 }
 
 /**
- * Fails with `mismatch` where the store is another pool's or member's, `corrupt` where what says
- * whose it is cannot be read, `invalid-argument` where its intent log is too small for the pool.
+ * Fails with `mismatch` where the store is another pool's or member's, or was made for another
+ * geometry, `corrupt` where what says whose it is cannot be read or contradicts itself, `too-small`
+ * where the volume does not fit, `invalid-argument` where its intent log is too small for the pool.
+ * Nothing has changed then.
  */
 export async function openMember(env: Env, jobs: StoreJobs, config: MemberConfig): Promise<Member> {
   const { store } = jobs
@@ -56,6 +58,7 @@ export async function openMember(env: Env, jobs: StoreJobs, config: MemberConfig
   const state = await readCell(store, STATE_CELL)
   if (state === undefined) throw new RmrError("corrupt", "the store has no state cell")
   const saved = await readCell(store, POOL_METADATA_CELL)
+  if (saved !== undefined) requireRecordFits(store, identity, saved.metadata)
   const loaded = saved === undefined ? undefined : await loadVolume(jobs, identity, state, saved)
   const next: MemberState = {
     ...state,
@@ -129,12 +132,43 @@ async function newMember(env: Env, jobs: StoreJobs, config: MemberConfig): Promi
   return member
 }
 
+/**
+ * The pool's geometry is fixed when the pool is created and known to every member. A configuration
+ * that says another one is about another pool, or is a mistake that its admin should hear of.
+ */
 function requireOwner(identity: StoreIdentity, config: MemberConfig): void {
   if (identity.poolName !== config.poolName || identity.memberId !== config.memberId) {
     const owner = `member ${identity.memberId} of pool ${identity.poolName}`
     const asked = `member ${config.memberId} of pool ${config.poolName}`
     throw new RmrError("mismatch", `the store is that of ${owner}, not of ${asked}`)
   }
+  const numbers: readonly [string, number, number][] = [
+    ["a chunk size", identity.chunkSizeBytes, config.chunkSizeBytes],
+    ["a queue depth", identity.queueDepth, config.queueDepth],
+  ]
+  for (const [what, ours, asked] of numbers) {
+    if (ours === asked) continue
+    const has = `the store was made for ${what} of ${ours}, the configuration says ${asked}`
+    throw new RmrError("mismatch", `${has}: configure ${ours}, or give it an empty store`)
+  }
+}
+
+/** What the record says of the store is what the store says of itself, and fits it (G3, G5). */
+function requireRecordFits(store: Store, identity: StoreIdentity, record: PoolMetadata): void {
+  const entry = record.members[slotOfMember(record, identity.memberId)]
+  if (entry === undefined) {
+    throw new RmrError("corrupt", "the record on the store does not name its own member")
+  }
+  const isSame =
+    entry.storeUuid === identity.storeUuid &&
+    record.poolUuid === identity.poolUuid &&
+    record.chunkSizeBytes === identity.chunkSizeBytes &&
+    record.queueDepth === identity.queueDepth
+  if (!isSame) throw new RmrError("corrupt", "the record on the store is about another store")
+  if (record.mappedSizeBytes <= store.sizeBytes) return
+  const has = `the store has room for ${store.sizeBytes} bytes`
+  const needs = `the volume has ${record.mappedSizeBytes}`
+  throw new RmrError("too-small", `${has}, ${needs}: enlarge it, or give the member another store`)
 }
 
 async function loadVolume(
@@ -146,9 +180,6 @@ async function loadVolume(
   const { store } = jobs
   const geometry = geometryOf(metadata, store)
   const ownSlot = slotOfMember(metadata, identity.memberId)
-  if (ownSlot < 0) {
-    throw new RmrError("corrupt", `the record on the store does not name its own member`)
-  }
   const { memberId } = identity
   const { maps, damaged } = await PoolMaps.load(store, ownSlot, memberId, geometry.chunkCount)
   const lastIo = new LastIo(metadata.queueDepth)
