@@ -156,8 +156,7 @@ export class DataPath {
     if (order <= 0) return
     this.stableEpoch = epoch
     this.stableSequence = sequence
-    const { hot } = this.core.volume
-    if (hot.count * 4 >= hot.softLimit * 3) this.options.events.onCoolingDue()
+    if (this.core.volume.hot.isFlushWanted) this.options.events.onCoolingDue()
   }
 
   /** The end of a batch: tells those whose waits are over. */

@@ -25,6 +25,7 @@ import { STAGE_CLEARING, STAGE_MISSING, WAIT_HEAT, WAIT_LOCK } from "./io-table.
 import type { RequestCore } from "./request-core.js"
 
 const BAD_MESSAGE = statusOf("bad-message")
+const BUSY = statusOf("busy")
 const IO_ERROR = statusOf("io-error")
 const NO_CLEAN_COPY = statusOf("no-clean-copy")
 
@@ -54,6 +55,10 @@ export class Mutations {
 
   admit(row: number, io: IoRecord): void {
     const { volume, table, locks } = this.core
+    if (!this.hasRoom(io)) {
+      this.core.finish(row, BUSY)
+      return
+    }
     if (!volume.lastIo.admit(io)) {
       this.core.finish(row, BAD_MESSAGE)
       return
@@ -63,6 +68,16 @@ export class Mutations {
     const first = io.firstChunk as ChunkNumber
     if (!locks.acquire(row, LOCK_MUTATION, first, io.chunkCount)) table.waits[row]! |= WAIT_LOCK
     if (table.waits[row] === 0) this.proceed(row)
+  }
+
+  /** I3: what is newer than the fence is asked for again when extents have cooled. */
+  private hasRoom({ epoch, sequence, offset, length }: IoRecord): boolean {
+    const { hot, geometry } = this.core.volume
+    const first = geometry.extentOf(offset)
+    const count = geometry.extentSpan(offset, length)
+    if (hot.admits(epoch, sequence, first, count)) return true
+    this.core.options.events.onCoolingDue()
+    return hot.admits(epoch, sequence, first, count)
   }
 
   /** I1: asks for the extents of a mutation that the store has not said to be hot. */

@@ -6,22 +6,33 @@
  * extent counts as hot only when the store has said so; one that is being heated is asked for again
  * by everybody who needs it, which costs the store nothing.
  *
- * The limit is soft. Above it the member asks for a flush in its replies; the spare slots behind it
- * are enough for every mutation that may be in flight, so none ever waits for cooling.
+ * The limit is soft. A while before it the member asks for a flush in its replies. The first
+ * mutation that needs another extent at the limit puts up a fence behind the newest one that was
+ * admitted: whatever is newer is `busy` until extents have cooled, also in hot ones, or they would
+ * never cool; what is not newer has spare slots. So the stable number always reaches the fence, and
+ * cooling never waits for a mutation that waits for cooling (RT-8).
+ *
+ * ```
+ *   0 ········ ¾ softLimit ···· softLimit ··········· copyLimit ············ extentsMax
+ *              flush wanted     fence up │ for copies │ for what is not newer │
+ * ```
  */
 import { assert } from "@rmr/core"
 
 export interface HotExtentsOptions {
   /** What the store has room for, spare slots included. */
   readonly extentsMax: number
-  /** Hot extents above which a flush is wanted. */
+  /** Hot extents at which nothing is admitted that is newer than what was. */
   readonly softLimit: number
+  /** Hot extents at which no copy begins: the slots behind are for mutations. */
+  readonly copyLimit: number
 }
 
 const NO_SLOT = -1
 
 export class HotExtents {
   readonly softLimit: number
+  private readonly copyLimit: number
   private readonly slots = new Map<number, number>()
   private readonly epochs: Float64Array
   private readonly sequences: Float64Array
@@ -30,9 +41,16 @@ export class HotExtents {
   private readonly pins: Int32Array
   private readonly free: Int32Array
   private freeCount: number
+  private newestEpoch = 0
+  private newestSequence = 0
+  private isFenced = false
+  private fenceEpoch = 0
+  private fenceSequence = 0
 
-  constructor({ extentsMax, softLimit }: HotExtentsOptions) {
+  constructor({ extentsMax, softLimit, copyLimit }: HotExtentsOptions) {
+    assert(softLimit <= copyLimit && copyLimit < extentsMax, "there are slots to spare (I3)")
     this.softLimit = softLimit
+    this.copyLimit = copyLimit
     this.epochs = new Float64Array(extentsMax)
     this.sequences = new Float64Array(extentsMax)
     this.isDurable = new Uint8Array(extentsMax)
@@ -45,8 +63,32 @@ export class HotExtents {
     return this.slots.size
   }
 
+  /** A good while before the limit, so that a flush is mostly over when that is reached. */
   get isFlushWanted(): boolean {
+    return this.slots.size * 4 >= this.softLimit * 3
+  }
+
+  /** At the soft limit: extents must cool before anything newer is admitted. */
+  get isFull(): boolean {
     return this.slots.size >= this.softLimit
+  }
+
+  /**
+   * Whether a mutation of these extents may be admitted: there is room, or others wait for it to be
+   * resolved. As long as nobody needs another extent than the hot ones, nobody waits.
+   */
+  admits(epoch: number, sequence: number, firstExtent: number, count: number): boolean {
+    if (!this.isFull) {
+      this.isFenced = false
+      return true
+    }
+    if (!this.isFenced) {
+      if (this.hasAll(firstExtent, count)) return true
+      this.isFenced = true
+      this.fenceEpoch = this.newestEpoch
+      this.fenceSequence = this.newestSequence
+    }
+    return (epoch - this.fenceEpoch || sequence - this.fenceSequence) <= 0
   }
 
   /** Whether the store has said that the extent is hot. */
@@ -56,12 +98,13 @@ export class HotExtents {
   }
 
   /**
-   * A mutation is about to change the extent. False where the log has no slot left, which a store
-   * with spare slots never answers.
+   * A mutation is about to change the extent. False where the log has no slot left, which it has
+   * for whatever `admits` lets in.
    */
   note(extent: number, epoch: number, sequence: number): boolean {
     const slot = this.slotFor(extent)
     if (slot === NO_SLOT) return false
+    this.noteNewest(epoch, sequence)
     const order = epoch - this.epochs[slot]! || sequence - this.sequences[slot]!
     if (order > 0) {
       this.epochs[slot] = epoch
@@ -70,8 +113,9 @@ export class HotExtents {
     return true
   }
 
-  /** Keeps the extent hot while a copy is written into it; false where there is no slot left. */
+  /** Keeps the extent hot while a copy is written into it; false where there is no slot for it. */
   pin(extent: number): boolean {
+    if (!this.slots.has(extent) && this.slots.size >= this.copyLimit) return false
     const slot = this.slotFor(extent)
     if (slot === NO_SLOT) return false
     this.pins[slot]!++
@@ -82,6 +126,9 @@ export class HotExtents {
     const slot = this.slots.get(extent)
     assert(slot !== undefined && this.pins[slot]! > 0, "who unpins an extent has pinned it")
     this.pins[slot]!--
+    // A copy that found no slot for its next extent has not asked for this one either.
+    const isAsked = this.isDurable[slot] === 1 || this.epochs[slot]! > 0 || this.pins[slot]! > 0
+    if (!isAsked) this.forget(extent)
   }
 
   /** The store has it durably, or had it when it was opened. */
@@ -114,6 +161,19 @@ export class HotExtents {
   /** All that the store has hot, ascending. */
   all(): number[] {
     return [...this.slots.keys()].sort((a, b) => a - b)
+  }
+
+  private hasAll(first: number, count: number): boolean {
+    for (let extent = first; extent < first + count; extent++) {
+      if (!this.slots.has(extent)) return false
+    }
+    return true
+  }
+
+  private noteNewest(epoch: number, sequence: number): void {
+    if ((epoch - this.newestEpoch || sequence - this.newestSequence) <= 0) return
+    this.newestEpoch = epoch
+    this.newestSequence = sequence
   }
 
   private slotFor(extent: number): number {

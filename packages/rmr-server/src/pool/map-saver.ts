@@ -32,6 +32,8 @@ export interface MapSaverOptions {
   readonly volume: MemberVolume
   /** What the holder announced last, to this process. */
   readonly stable: StableNumber
+  /** Whether this member takes part in the view, and so in what became stable (I4). */
+  readonly isNormal: () => boolean
   readonly onFailed: (error: RmrError) => void
 }
 
@@ -64,9 +66,9 @@ export class MapSaver {
       const count = geometry.chunkSpan(offset, geometry.extentSizeOf(extent))
       return maps.isDurable(geometry.chunkOf(offset), count)
     })
-    // The spare slots are being used up, and a mutation that finds none cannot wait for one (I3).
-    // So it is right to write these pages before they are due.
-    if (isWaiting && hot.isFlushWanted && !this.isSaving) void this.save()
+    // Mutations are refused until there is room in the intent log (I3), so it is right to write these
+    // pages before they are due.
+    if (isWaiting && hot.isFull && !this.isSaving) void this.save()
   }
 
   /** Nothing is saved any more, and no timer is left. */
@@ -115,9 +117,9 @@ export class MapSaver {
 
   /** Whether some extent is stable and may not cool yet. */
   private coolUpTo(stable: StableNumber, mayCool: (extent: number) => boolean): boolean {
-    const { member, volume } = this.options
-    // I4: nobody has announced anything to this process, so nothing that it found hot is stable.
-    if (stable.stableEpoch === 0) return false
+    const { member, volume, isNormal } = this.options
+    // I4: what it found hot at its opening is flushed when it becomes normal, and not before.
+    if (!isNormal()) return false
     let isWaiting = false
     const cooled = volume.hot.takeStable(stable.stableEpoch, stable.stableSequence, (extent) => {
       const may = mayCool(extent)

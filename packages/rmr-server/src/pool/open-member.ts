@@ -83,14 +83,17 @@ export function hotExtentsOf(store: Store, config: HotNeeds): HotExtents {
   const { hotExtentsMax, hotExtentsSoft, extentBytes } = store.geometry
   const { queueDepth, chunkSizeBytes } = config
   const perIo = Math.ceil(store.ioBytesMax / extentBytes) + 1
-  const spare = queueDepth * perIo + COPIES_MAX * Math.max(1, chunkSizeBytes / extentBytes)
+  const forMutations = queueDepth * perIo
+  const forCopies = COPIES_MAX * Math.max(1, chunkSizeBytes / extentBytes)
+  const spare = forMutations + forCopies
   const softLimit = Math.min(hotExtentsSoft, hotExtentsMax - spare)
   if (softLimit < 1) {
     const needs = `${queueDepth} io units and ${COPIES_MAX} copies need ${spare} to spare`
     const has = `the store's intent log has ${hotExtentsMax} extents of ${extentBytes} bytes`
     throw new RmrError("invalid-argument", `${has}; ${needs}: create it with more`)
   }
-  return new HotExtents({ extentsMax: hotExtentsMax, softLimit })
+  const copyLimit = softLimit + forCopies
+  return new HotExtents({ extentsMax: hotExtentsMax, softLimit, copyLimit })
 }
 
 /** What a member tracks from its first record on. */

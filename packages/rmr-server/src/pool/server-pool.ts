@@ -314,7 +314,9 @@ export class ServerPool {
       },
     })
     const onFailed = (error: RmrError): void => this.fail(error)
-    this.saver = new MapSaver({ clock: env.clock, member, volume, stable: data, onFailed })
+    const isNormal = (): boolean => admission.isNormal
+    const { clock } = env
+    this.saver = new MapSaver({ clock, member, volume, stable: data, isNormal, onFailed })
     this.startCopier(data, volume)
     return data
   }
@@ -347,6 +349,7 @@ export class ServerPool {
       mayCopy: () => admission.isNormal && !admission.isDraining,
       onFailed: (error) => this.fail(error),
       onWritten: () => this.wakeIdle(),
+      onCoolingDue: () => this.cool(),
       schedule: (delayMs, run) => env.clock.schedule(delayMs, run),
     })
   }

@@ -40,12 +40,16 @@ export interface CopierOptions {
   readonly onFailed: (error: RmrError) => void
   /** A copy that was being written is over: whoever drains may look again. */
   readonly onWritten: () => void
+  /** The intent log has no slot for a copy: what may cool is to cool. */
+  readonly onCoolingDue: () => void
   readonly schedule: (delayMs: number, run: () => void) => void
 }
 
 const NO_CLEAN_COPY = statusOf("no-clean-copy")
 /** Chunks that nobody had are asked for again after this long, or in the next view (S8). */
 const PARK_MS = 1000
+/** A copy that finds no slot in the intent log looks again after this long. */
+const ROOM_MS = 10
 
 export class Copier {
   copiedChunks = 0
@@ -263,7 +267,7 @@ export class Copier {
     const size = geometry.sizeOf(chunk)
     const first = geometry.extentOf(offset)
     const extents = Array.from({ length: geometry.extentSpan(offset, size) }, (_, n) => first + n)
-    for (const extent of extents) assert(hot.pin(extent), "the intent log has room for copies")
+    if (!(await this.pin(extents))) return NO_CLEAN_COPY
     const token = data.table.rowsMax + copy
     let isLocked = false
     try {
@@ -281,6 +285,20 @@ export class Copier {
       for (const extent of extents) hot.unpin(extent)
       if (isLocked) data.locks.release(token)
     }
+  }
+
+  /** I3: a copy waits for the log, since nothing that cools waits for a copy of another extent. */
+  private async pin(extents: readonly number[]): Promise<boolean> {
+    const { volume, mayCopy, onCoolingDue, schedule } = this.options
+    const { hot } = volume
+    while (mayCopy()) {
+      const pinned = extents.findIndex((extent) => !hot.pin(extent))
+      if (pinned < 0) return true
+      for (const extent of extents.slice(0, pinned)) hot.unpin(extent)
+      onCoolingDue()
+      await new Promise<void>((resolve) => schedule(ROOM_MS, resolve))
+    }
+    return false
   }
 
   private async writeLocked(

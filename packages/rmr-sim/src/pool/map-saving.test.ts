@@ -274,3 +274,55 @@ describe("an intent log that fills", () => {
     })
   })
 })
+
+describe("an intent log that fills faster than a flush ends", () => {
+  const small = { ...SHAPE, extentBytes: 64 * 1024, queueDepth: 4 }
+
+  it("I3: makes new mutations wait for the flush, and no member late (RT-8)", async () => {
+    const slow: Partial<SimPoolOptions> = {
+      wrapStore: (store) =>
+        filterStore(store, "slow", () => ({ holdMs: ({ kind }) => (kind === "flush" ? 400 : 0) })),
+    }
+    await tell(108, { ...small, ...slow }, async (sim) => {
+      await sim.startAll()
+      const client = await sim.create()
+      const user = userOf(client)
+      const { hot } = firstOf(sim).pool!.member.volume!
+      let next = 0
+      let hotMax = 0
+      const writeOn = async (): Promise<void> => {
+        for (let nth = next++; nth < 120; nth = next++) {
+          expect(await writeChunk(user, nth * 16)).toBe(STATUS_OK)
+          hotMax = Math.max(hotMax, hot.count)
+        }
+      }
+      await Promise.all([writeOn(), writeOn(), writeOn(), writeOn()])
+      expect(hotMax).toBeGreaterThanOrEqual(hot.softLimit)
+      expect(hotMax).toBeLessThan(sim.hotExtentsMax)
+      expect(client.pool.record.normal).toBe(3)
+    })
+  })
+
+  it("I3: lets copies of a whole volume wait for room, and ends them all", async () => {
+    await tell(109, { ...small, sizeBytes: 8 * 1024 * 1024 }, async (sim) => {
+      await sim.startAll()
+      const client = await sim.create()
+      expect(await writeChunk(userOf(client), 2000)).toBe(STATUS_OK)
+      await client.pool.close()
+      const node = sim.nodes[1]!
+      await node.stop()
+      // Its own map is lost: it lacks everything, more extents than the log has room for (Q24).
+      node.store.damageCell("map", 1)
+      await node.start()
+      const { hot, geometry } = node.pool!.member.volume!
+      expect(geometry.extentCount).toBeGreaterThan(sim.hotExtentsMax)
+      expect(node.dirtyChunks).toBe(geometry.chunkCount)
+      // Its client asks for nothing meanwhile, so no stable number moves on.
+      const user = userOf(await openSoon(sim))
+      for (let waited = 0; node.dirtyChunks > 0 && waited < 300; waited++) await pause(sim, 100)
+      expect([node.dirtyChunks, node.pool?.lastFailure]).toEqual([0, undefined])
+      expect(hot.count).toBeLessThan(sim.hotExtentsMax)
+      expect(await writeChunk(user, 3)).toBe(STATUS_OK)
+    })
+  })
+})
