@@ -83,8 +83,8 @@ export const hold: Handler<"hold"> = (pool, command, caller) => {
 }
 
 /**
- * I2, I4: the stable number speaks of the normal members of a view. Who is not one, or has not heard
- * of that view, was perhaps not asked to flush.
+ * I2, I4: the stable number speaks of the normal members of a view. Who is not one, or has not
+ * heard of that view, was perhaps not asked to flush.
  */
 function isOfItsView({ admission, member }: ServerPool, view: ViewNumber): boolean {
   return admission.isNormal && compareViews(view, member.view) <= 0

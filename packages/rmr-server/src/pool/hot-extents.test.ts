@@ -52,7 +52,7 @@ describe("HotExtents", () => {
     expect(hot.all()).toEqual([3, 9])
   })
 
-  it("I2: takes an extent of an older epoch for stable with the first number of a later one", () => {
+  it("I2: takes what is of an older epoch for stable with the first number of a later one", () => {
     const hot = log()
     fill(hot, 2)
     expect(hot.takeStable(2, 0)).toEqual([0, 1])

@@ -66,8 +66,8 @@ export class MapSaver {
       const count = geometry.chunkSpan(offset, geometry.extentSizeOf(extent))
       return maps.isDurable(geometry.chunkOf(offset), count)
     })
-    // Mutations are refused until there is room in the intent log (I3), so it is right to write these
-    // pages before they are due.
+    // Mutations are refused until there is room in the intent log (I3), so it is right to write
+    // these pages before they are due.
     if (isWaiting && hot.isFull && !this.isSaving) void this.save()
   }
 

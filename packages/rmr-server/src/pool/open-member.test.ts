@@ -292,9 +292,11 @@ describe("what is durable of maps", () => {
       expect(bytesOf(await open(place))).toEqual([0, chunkByte(RANK_REAL), 0])
     }),
   )
+})
 
+describe("a save of maps", () => {
   it(
-    "M1: a save ends, however fast marks come, and is about those before it",
+    "M1: ends, however fast marks come, and is about those before it",
     story(async (place) => {
       const member = await created(place)
       const { maps, geometry } = member.volume!
@@ -328,9 +330,11 @@ describe("what is durable of maps", () => {
       expect(maps.isDurable(HOT, 1)).toBe(true)
     }),
   )
+})
 
+describe("a new store", () => {
   it(
-    "G3: a new store has an identity of its own and belongs to no pool yet",
+    "G3: has an identity of its own and belongs to no pool yet",
     story(async (place) => {
       const member = await open(place)
       const identity = IDENTITY_CELL.decode((await member.store.readCell("identity", 0))!)
