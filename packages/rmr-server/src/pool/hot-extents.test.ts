@@ -2,7 +2,7 @@ import { HotExtents } from "./hot-extents.js"
 
 /** Room for four mutations of one extent each, and for two copies. */
 function log(): HotExtents {
-  return new HotExtents({ extentsMax: 14, softLimit: 8, copyLimit: 10 })
+  return new HotExtents({ extentsMax: 14, softLimit: 8, fenceLimit: 8, copyLimit: 10 })
 }
 
 function fill(hot: HotExtents, count: number): void {

@@ -6,15 +6,16 @@
  * extent counts as hot only when the store has said so; one that is being heated is asked for again
  * by everybody who needs it, which costs the store nothing.
  *
- * The limit is soft. A while before it the member asks for a flush in its replies. The first
- * mutation that needs another extent at the limit puts up a fence behind the newest one that was
- * admitted: whatever is newer is `busy` until extents have cooled, also in hot ones, or they would
- * never cool; what is not newer has spare slots. So the stable number always reaches the fence, and
- * cooling never waits for a mutation that waits for cooling (RT-8).
+ * The limit is soft. A while before it the member asks for a flush in its replies, and mutations go
+ * on. Only where nothing is left but the slots that those in flight may need, the first mutation
+ * that needs another extent puts up a fence behind the newest one that was admitted: whatever is
+ * newer is `busy` until extents have cooled, also in hot ones, or they would never cool; what is
+ * not newer has spare slots. So the stable number always reaches the fence, and cooling never waits
+ * for a mutation that waits for cooling (RT-8).
  *
  * ```
- *   0 ········ ¾ softLimit ···· softLimit ··········· copyLimit ············ extentsMax
- *              flush wanted     fence up │ for copies │ for what is not newer │
+ *   0 ····· ¾ softLimit ····· fenceLimit ··········· copyLimit ············ extentsMax
+ *           flush wanted      fence up │ for copies │ for what is not newer │
  * ```
  */
 import { assert } from "@rmr/core"
@@ -22,8 +23,10 @@ import { assert } from "@rmr/core"
 export interface HotExtentsOptions {
   /** What the store has room for, spare slots included. */
   readonly extentsMax: number
-  /** Hot extents at which nothing is admitted that is newer than what was. */
+  /** Hot extents as an admin wants them at most. */
   readonly softLimit: number
+  /** Hot extents at which nothing is admitted that is newer than what was. */
+  readonly fenceLimit: number
   /** Hot extents at which no copy begins: the slots behind are for mutations. */
   readonly copyLimit: number
 }
@@ -32,6 +35,7 @@ const NO_SLOT = -1
 
 export class HotExtents {
   readonly softLimit: number
+  readonly fenceLimit: number
   private readonly copyLimit: number
   private readonly slots = new Map<number, number>()
   private readonly epochs: Float64Array
@@ -47,9 +51,11 @@ export class HotExtents {
   private fenceEpoch = 0
   private fenceSequence = 0
 
-  constructor({ extentsMax, softLimit, copyLimit }: HotExtentsOptions) {
-    assert(softLimit <= copyLimit && copyLimit < extentsMax, "there are slots to spare (I3)")
+  constructor({ extentsMax, softLimit, fenceLimit, copyLimit }: HotExtentsOptions) {
+    assert(softLimit <= fenceLimit && fenceLimit <= copyLimit, "the limits are in order")
+    assert(copyLimit < extentsMax, "there are slots to spare (I3)")
     this.softLimit = softLimit
+    this.fenceLimit = fenceLimit
     this.copyLimit = copyLimit
     this.epochs = new Float64Array(extentsMax)
     this.sequences = new Float64Array(extentsMax)
@@ -68,9 +74,9 @@ export class HotExtents {
     return this.slots.size * 4 >= this.softLimit * 3
   }
 
-  /** At the soft limit: extents must cool before anything newer is admitted. */
+  /** Only spare slots are left: extents must cool before anything newer is admitted. */
   get isFull(): boolean {
-    return this.slots.size >= this.softLimit
+    return this.slots.size >= this.fenceLimit
   }
 
   /**

@@ -86,14 +86,15 @@ export function hotExtentsOf(store: Store, config: HotNeeds): HotExtents {
   const forMutations = queueDepth * perIo
   const forCopies = COPIES_MAX * Math.max(1, chunkSizeBytes / extentBytes)
   const spare = forMutations + forCopies
-  const softLimit = Math.min(hotExtentsSoft, hotExtentsMax - spare)
-  if (softLimit < 1) {
+  const fenceLimit = hotExtentsMax - spare
+  if (fenceLimit < 1) {
     const needs = `${queueDepth} io units and ${COPIES_MAX} copies need ${spare} to spare`
     const has = `the store's intent log has ${hotExtentsMax} extents of ${extentBytes} bytes`
     throw new RmrError("invalid-argument", `${has}; ${needs}: create it with more`)
   }
-  const copyLimit = softLimit + forCopies
-  return new HotExtents({ extentsMax: hotExtentsMax, softLimit, copyLimit })
+  const softLimit = Math.min(hotExtentsSoft, fenceLimit)
+  const copyLimit = fenceLimit + forCopies
+  return new HotExtents({ extentsMax: hotExtentsMax, softLimit, fenceLimit, copyLimit })
 }
 
 /** What a member tracks from its first record on. */

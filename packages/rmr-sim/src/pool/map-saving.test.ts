@@ -258,7 +258,7 @@ describe("an intent log that fills", () => {
         expect(await writeChunk(user, nth * 16)).toBe(STATUS_OK)
         hotMax = Math.max(hotMax, hot.count)
       }
-      expect(hotMax).toBeGreaterThanOrEqual(hot.softLimit)
+      expect(hotMax).toBeGreaterThanOrEqual(hot.fenceLimit)
       expect(hotMax).toBeLessThan(sim.hotExtentsMax)
       const times = commits.filter(({ pages }) => pages.includes(0)).map(({ atMs }) => atMs)
       const gaps = times.slice(1).map((atMs, nth) => atMs - times[nth]!)
@@ -297,7 +297,7 @@ describe("an intent log that fills faster than a flush ends", () => {
         }
       }
       await Promise.all([writeOn(), writeOn(), writeOn(), writeOn()])
-      expect(hotMax).toBeGreaterThanOrEqual(hot.softLimit)
+      expect(hotMax).toBeGreaterThanOrEqual(hot.fenceLimit)
       expect(hotMax).toBeLessThan(sim.hotExtentsMax)
       expect(client.pool.record.normal).toBe(3)
     })
