@@ -26,7 +26,13 @@ export class Bench {
   private readonly ends = new Map<number, (status: number) => void>()
   private token = 0
 
-  constructor(seed: number, forcedUnitAccess = true, image?: DiskImage, shape: StoreShape = SHAPE) {
+  constructor(
+    seed: number,
+    forcedUnitAccess = true,
+    image?: DiskImage,
+    shape: StoreShape = SHAPE,
+    splitProbability?: number,
+  ) {
     this.shape = shape
     this.world = nodeWorld({ seed })
     const sizeBytes = image?.sizeBytes ?? storeBytes(shape)
@@ -39,6 +45,7 @@ export class Bench {
       inFlightMax: 128,
       supports,
       ...(image === undefined ? {} : { content: image.content }),
+      ...(splitProbability === undefined ? {} : { splitProbability }),
     })
   }
 
