@@ -25,6 +25,8 @@ export interface CrashImage {
 export interface CrashPoint {
   /** What had happened just before: "write 4096+8192", "flush". */
   readonly after: string
+  /** How large the disk was. */
+  readonly sizeBytes: number
   /** Distinct images; `Infinity` beyond what can be counted. */
   readonly imageCount: number
   isExhaustive(countMax: number): boolean
@@ -34,6 +36,7 @@ export interface CrashPoint {
 
 export interface CrashPointParts {
   readonly after: string
+  readonly sizeBytes: number
   readonly content: SparseBytes
   readonly unitBytes: number
   readonly units: readonly UncertainUnit[]
@@ -52,6 +55,7 @@ export function crashPoint(parts: CrashPointParts): CrashPoint {
   })
   return {
     after: parts.after,
+    sizeBytes: parts.sizeBytes,
     imageCount,
     isExhaustive: (countMax) => imageCount <= countMax,
     images: function* (countMax) {

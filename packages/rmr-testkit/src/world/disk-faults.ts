@@ -54,6 +54,8 @@ export interface DiskRule {
   readonly offset?: number
   readonly length?: number
   readonly fails: Extract<ErrorCode, "io-error" | "no-space">
+  /** How many such operations go through before it strikes. Default none. */
+  readonly passes?: number
   /** How often it strikes. Absent: until it is taken back. */
   readonly times?: number
 }
@@ -81,11 +83,14 @@ export class FaultDice {
 }
 
 export class RuleBook {
-  private readonly entries: { readonly rule: DiskRule; leftCount: number }[] = []
+  /** What was struck so far, in order: "write 4096+8192". */
+  readonly struck: string[] = []
+  private readonly entries: { readonly rule: DiskRule; passCount: number; leftCount: number }[] = []
 
   /** Returns the way to take it back. */
   add(rule: DiskRule): () => void {
-    const entry = { rule, leftCount: rule.times ?? Number.POSITIVE_INFINITY }
+    const { passes = 0, times = Number.POSITIVE_INFINITY } = rule
+    const entry = { rule, passCount: passes, leftCount: times }
     this.entries.push(entry)
     return () => {
       entry.leftCount = 0
@@ -95,10 +100,11 @@ export class RuleBook {
   /** The code that an operation fails with by the first rule that strikes it. */
   strike(on: DiskOperation, offset: number, length: number): ErrorCode | undefined {
     const entry = this.entries.find(
-      ({ rule, leftCount }) => leftCount > 0 && isStruck(rule, on, offset, length),
+      (one) => one.leftCount > 0 && isStruck(one.rule, on, offset, length) && one.passCount-- <= 0,
     )
     if (entry === undefined) return undefined
     entry.leftCount--
+    this.struck.push(on === "flush" ? on : `${on} ${offset}+${length}`)
     return entry.rule.fails
   }
 }

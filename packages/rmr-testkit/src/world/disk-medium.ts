@@ -159,6 +159,7 @@ export class DiskMedium {
     this.bytes.write(this.sizeBytes, junk)
     this.bytes.write(sizeBytes - junk.length, junk)
     this.sizeBytes = sizeBytes
+    this.onChange?.(`grow to ${sizeBytes}`)
     return true
   }
 
@@ -198,6 +199,7 @@ export class DiskMedium {
   crashPoint(after: string): CrashPoint {
     return crashPoint({
       after,
+      sizeBytes: this.sizeBytes,
       content: this.bytes.copy(),
       unitBytes: this.sectorBytes,
       units: this.cache.uncertainUnits(),

@@ -336,4 +336,16 @@ describe("crash points", () => {
     })
     expect(images).toEqual([0, 1])
   })
+
+  it("say how large the disk was, and are recorded when it grows", async () => {
+    const { disk, world, user } = await begin(17, { sizeBytesMax: 2 * BLOCKS * BLOCK })
+    const recorder = disk.recordCrashPoints()
+    await world.settled(user.file.grow(2 * BLOCKS * BLOCK), "grow")
+    recorder.stop()
+    const seen = recorder.points.map(({ after, sizeBytes }) => [after, sizeBytes])
+    expect(seen).toEqual([
+      ["start", BLOCKS * BLOCK],
+      [`grow to ${2 * BLOCKS * BLOCK}`, 2 * BLOCKS * BLOCK],
+    ])
+  })
 })

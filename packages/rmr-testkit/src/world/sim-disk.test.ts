@@ -246,6 +246,18 @@ describe("faults of a simulated disk", () => {
     expect(await result(world, user.read(8 * BLOCK, BLOCK))).toBe("done")
   })
 
+  it("strike by rule the nth operation of its kind, and say which that was", async () => {
+    const { world, disk, user } = await begin(24)
+    disk.addRule({ on: ["write"], passes: 2, fails: "io-error", times: 1 })
+    await world.settled(user.flush(), "a flush, which does not count")
+    const ends: string[] = []
+    for (let nth = 0; nth < 4; nth++) {
+      ends.push(await result(world, user.write(nth * BLOCK, filled(1, 1))))
+    }
+    expect(ends).toEqual(["done", "done", "io-error", "done"])
+    expect(disk.struckByRules).toEqual([`write ${2 * BLOCK}+${BLOCK}`])
+  })
+
   it("a bad sector costs its range until it is written again", async () => {
     const { world, disk, user } = await begin(23)
     disk.damage(3 * BLOCK, 2 * BLOCK)

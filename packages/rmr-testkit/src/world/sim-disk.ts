@@ -74,6 +74,8 @@ export interface SimDisk {
   setFaults(faults: DiskFaults): void
   /** Returns the way to take the rule back. */
   addRule(rule: DiskRule): () => void
+  /** What rules have struck, in order: "write 4096+8192". */
+  readonly struckByRules: readonly string[]
   /** How often each fault has struck. */
   readonly struckCounts: Readonly<Record<DiskFaultKind, number>>
   /**
@@ -180,6 +182,10 @@ class WorldDisk implements SimDisk {
 
   get struckCounts(): Readonly<Record<DiskFaultKind, number>> {
     return this.dice.struckCounts
+  }
+
+  get struckByRules(): readonly string[] {
+    return this.rules.struck
   }
 
   get allocatedBytes(): number {
