@@ -34,7 +34,7 @@ const WORKED_ON = 2
 type ImageCheck = "is found" | "and works"
 
 /** What a place says in which a store was being made or erased. */
-const ABSENT_SAYS: readonly ErrorCode[] = ["not-found", "corrupt"]
+const ABSENT_SAYS: readonly ErrorCode[] = ["not-found"]
 
 export interface SweepTally {
   points: number
