@@ -130,6 +130,7 @@ export class CellHomes {
     }
     const blocks = [...this.directory.changed].sort((a, b) => a - b)
     for (const copy of [0, 1]) {
+      const { failures } = this.io.flushes
       const writes = copy === 0 ? joined(pages) : []
       writes.push(...doubled.map((cell) => this.copyOf(cell, sequence, copy)))
       writes.push(...blocks.map((block) => this.blockOf(block, sequence, copy)))
@@ -137,7 +138,7 @@ export class CellHomes {
         const status = await this.io.homes.write(at, bytes)
         if (status !== STATUS_OK) return status
       }
-      const status = await this.io.flush()
+      const status = await this.io.flush(failures)
       if (status !== STATUS_OK) return status
     }
     for (const block of blocks) this.directory.changed.delete(block)

@@ -8,6 +8,8 @@ export class DataSlots {
   private readonly tokens: Int32Array
   private readonly marks: Uint8Array
   private readonly flushes: Uint8Array
+  /** Flushes that had failed when the operation began. */
+  private readonly failures: Float64Array
   private readonly free: Int32Array
   private freeCount: number
 
@@ -15,6 +17,7 @@ export class DataSlots {
     this.tokens = new Int32Array(slotCount)
     this.marks = new Uint8Array(slotCount)
     this.flushes = new Uint8Array(slotCount)
+    this.failures = new Float64Array(slotCount)
     this.free = Int32Array.from({ length: slotCount }, (_, at) => slotCount - 1 - at)
     this.freeCount = slotCount
   }
@@ -23,12 +26,13 @@ export class DataSlots {
     return this.tokens.length - this.freeCount
   }
 
-  take(token: number, mark: number, isFlush = false): number {
+  take(token: number, mark: number, failures: number, isFlush = false): number {
     assert(this.freeCount > 0, `more than ${this.tokens.length} operations in flight`)
     const slot = this.free[--this.freeCount]!
     this.tokens[slot] = token
     this.marks[slot] = mark
     this.flushes[slot] = isFlush ? 1 : 0
+    this.failures[slot] = failures
     return slot
   }
 
@@ -36,9 +40,8 @@ export class DataSlots {
     return this.marks[slot] === NEEDS_FLUSH
   }
 
-  noteFlush(slot: number): void {
-    this.marks[slot] = 0
-    this.flushes[slot] = 1
+  failuresBefore(slot: number): number {
+    return this.failures[slot]!
   }
 
   isFlush(slot: number): boolean {

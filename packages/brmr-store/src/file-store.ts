@@ -37,6 +37,7 @@ import {
 } from "@rmr/core"
 import type { CellPlace } from "./cell-homes.js"
 import { DataSlots, NEEDS_FLUSH } from "./data-slots.js"
+import type { FlushLine } from "./flush-line.js"
 import { META_TOKENS } from "./meta-io.js"
 import type { Metadata } from "./metadata.js"
 
@@ -60,6 +61,9 @@ export class FileStore implements Store {
   private readonly opening: StoreOpen
   private readonly metadata: Metadata
   private readonly slots: DataSlots
+  private readonly flushes: FlushLine
+  /** Failed flushes that whoever flushes data has been told of. */
+  private toldFailures: number
   /** Where the volume begins in the file. */
   readonly dataStart: number
   private readonly done: { count: number; words: Int32Array }
@@ -87,6 +91,9 @@ export class FileStore implements Store {
     this.inFlightMax = file.inFlightMax - META_IN_FLIGHT
     this.dataStart = superblock.dataStart
     this.slots = new DataSlots(this.inFlightMax)
+    this.flushes = metadata.io.flushes
+    this.toldFailures = this.flushes.failures
+    metadata.io.onDataFlushed = (slot, status) => this.onFlushed(slot, status)
     // Completions of data and metadata that wait for the end of the turn: each has its own room.
     this.done = { count: 0, words: new Int32Array(64 * BLOCK_STRIDE) }
     metadata.onFrame((tokens, status) => {
@@ -117,7 +124,7 @@ export class FileStore implements Store {
   read(token: number, offset: number, lease: Lease, at: number, bytes: number): void {
     if (!this.admit(token, offset, bytes)) return
     assertLeaseRange(this.opening.memory, this.blockBytes, lease, at, bytes)
-    this.file.read(this.slots.take(token, 0), this.dataStart + offset, lease, at, bytes)
+    this.file.read(this.slots.take(token, 0, 0), this.dataStart + offset, lease, at, bytes)
   }
 
   write(
@@ -134,7 +141,7 @@ export class FileStore implements Store {
     this.assertHot(offset, bytes)
     const isForced = (flags & BLOCK_FUA) !== 0
     const isEmulated = isForced && !this.file.supports.forcedUnitAccess
-    const slot = this.slots.take(token, isEmulated ? NEEDS_FLUSH : 0)
+    const slot = this.slots.take(token, isEmulated ? NEEDS_FLUSH : 0, this.flushes.failures)
     const passed = isEmulated ? 0 : flags
     this.file.write(slot, this.dataStart + offset, lease, at, bytes, passed)
   }
@@ -145,14 +152,14 @@ export class FileStore implements Store {
     this.assertHot(offset, bytes)
     const isForced = (flags & BLOCK_FUA) !== 0
     const isEmulated = isForced && !this.file.supports.forcedUnitAccess
-    const slot = this.slots.take(token, isEmulated ? NEEDS_FLUSH : 0)
+    const slot = this.slots.take(token, isEmulated ? NEEDS_FLUSH : 0, this.flushes.failures)
     const passed = isEmulated ? flags & ~BLOCK_FUA : flags
     this.file.zero(slot, this.dataStart + offset, bytes, passed)
   }
 
   flush(token: number): void {
     if (this.refuseClosed(token)) return
-    this.file.flush(this.slots.take(token, 0, true))
+    this.flushes.ask(this.slots.take(token, 0, this.toldFailures, true))
   }
 
   submit(): void {
@@ -233,16 +240,15 @@ export class FileStore implements Store {
 
   private onData(slot: number, status: number, badAt: number, badBytes: number): void {
     const { slots } = this
-    if (status === STATUS_OK && slots.needsFlush(slot)) {
-      slots.noteFlush(slot)
-      this.file.flush(slot)
-      return
-    }
-    if (status === STATUS_OK && slots.isFlush(slot) && this.metadata.takeFailedFlush()) {
-      this.complete(slots.give(slot), IO_ERROR, 0, 0)
-      return
-    }
-    if (status !== STATUS_OK && slots.isFlush(slot) && status !== CLOSED) {
+    if (status === STATUS_OK && slots.needsFlush(slot)) this.flushes.ask(slot)
+    else this.complete(slots.give(slot), status, badAt, badBytes)
+  }
+
+  /** A flush that somebody asked for, or one behind a write that must be durable. */
+  private onFlushed(slot: number, status: number): void {
+    const { slots } = this
+    if (status !== STATUS_OK && status !== CLOSED) {
+      if (slots.isFlush(slot)) this.toldFailures = this.flushes.failures
       // S17: that the cache is lost is durable before anybody hears of it.
       void this.metadata.noteCacheLost().then(() => {
         this.complete(slots.give(slot), status, 0, 0)
@@ -250,7 +256,11 @@ export class FileStore implements Store {
       })
       return
     }
-    this.complete(slots.give(slot), status, badAt, badBytes)
+    // What was written may have gone with a flush that failed before this one, for somebody else.
+    const isLost = status === STATUS_OK && slots.failuresBefore(slot) !== this.flushes.failures
+    if (isLost && slots.isFlush(slot)) this.toldFailures = this.flushes.failures
+    this.complete(slots.give(slot), isLost ? IO_ERROR : status, 0, 0)
+    this.deliverSoon()
   }
 
   private admit(token: number, offset: number, bytes: number): boolean {

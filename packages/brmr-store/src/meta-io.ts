@@ -6,10 +6,13 @@
  * of one lane happens in order; the commit log has one, so that it never waits for another.
  */
 import type { BlockFile, Lease, Memory } from "@rmr/core"
-import { assert, BLOCK_FUA, leaseBytes, NO_LEASE, RmrError, STATUS_OK } from "@rmr/core"
+import { assert, BLOCK_FUA, leaseBytes, NO_LEASE, RmrError, STATUS_OK, statusOf } from "@rmr/core"
+import { FlushLine, type OnFlushed } from "./flush-line.js"
 
-/** Tokens at and above this are metadata's. */
+/** Tokens at and above this are metadata's. The first one is that of all flushes of the file. */
 export const META_TOKENS: number = 1 << 24
+const FLUSH_TOKEN: number = META_TOKENS
+const IO_ERROR = statusOf("io-error")
 const TOKEN_LAST = 0x7fff_fffe
 const BUFFER_BYTES = 64 * 1024
 
@@ -18,13 +21,17 @@ export class MetaIo {
   readonly log: MetaLane
   /** For the fixed places. */
   readonly homes: MetaLane
-  /** A flush for metadata failed: with it went data that was written and not flushed (S17). */
+  /** All flushes of the file, those of data too. */
+  readonly flushes: FlushLine
+  /** A flush that metadata waited for failed: with it went data that was not flushed (S17). */
   hasFailedFlush = false
+  /** A flush that the data path asked for has ended. */
+  onDataFlushed: OnFlushed = () => undefined
   private readonly memory: Memory
   private readonly leases: readonly Lease[]
   private readonly waiting = new Map<number, (status: number) => void>()
   private file: BlockFile | undefined
-  private nextToken = META_TOKENS
+  private nextToken = FLUSH_TOKEN + 1
 
   constructor(memory: Memory) {
     this.memory = memory
@@ -33,6 +40,13 @@ export class MetaIo {
       this.release()
       throw new RmrError("out-of-memory", "no payload memory to open a store with")
     }
+    this.flushes = new FlushLine(
+      () => {
+        this.open.flush(FLUSH_TOKEN)
+        this.open.submit()
+      },
+      (token, status) => this.onFlushed(token, status),
+    )
     this.log = new MetaLane(this, memory, this.leases[0]!)
     this.homes = new MetaLane(this, memory, this.leases[1]!)
   }
@@ -46,26 +60,49 @@ export class MetaIo {
   }
 
   onCompletion(token: number, status: number): void {
+    if (token === FLUSH_TOKEN) {
+      this.flushes.end(status)
+      return
+    }
+    this.resolve(token, status)
+  }
+
+  private resolve(token: number, status: number): void {
     const resolve = this.waiting.get(token)
     assert(resolve !== undefined, "a metadata operation ends once")
     this.waiting.delete(token)
     resolve(status)
   }
 
-  async flush(): Promise<number> {
-    const status = await this.run((token) => this.open.flush(token))
+  /**
+   * Makes durable what was written before, since `flushes.failures` was `before`: a flush that
+   * failed in between took that along, and this one says nothing about it.
+   */
+  async flush(before: number = this.flushes.failures): Promise<number> {
+    const status = await this.wait((token) => this.flushes.ask(token))
     if (status !== STATUS_OK) this.hasFailedFlush = true
-    return status
+    return status === STATUS_OK && this.flushes.failures !== before ? IO_ERROR : status
+  }
+
+  private onFlushed(token: number, status: number): void {
+    if (token > FLUSH_TOKEN) this.resolve(token, status)
+    else this.onDataFlushed(token, status)
   }
 
   /** Any operation of metadata's own, by its status. */
   run(submit: (token: number) => void): Promise<number> {
-    return new Promise((resolve) => {
-      const token = this.nextToken
-      this.nextToken = token === TOKEN_LAST ? META_TOKENS : token + 1
-      this.waiting.set(token, resolve)
+    return this.wait((token) => {
       submit(token)
       this.open.submit()
+    })
+  }
+
+  private wait(begin: (token: number) => void): Promise<number> {
+    return new Promise((resolve) => {
+      const token = this.nextToken
+      this.nextToken = token === TOKEN_LAST ? FLUSH_TOKEN + 1 : token + 1
+      this.waiting.set(token, resolve)
+      begin(token)
     })
   }
 
@@ -92,8 +129,9 @@ export class MetaLane {
     return this.inOrder(async () => {
       const isSingle = bytes.length <= this.partBytes
       const isForced = isSingle && this.io.open.supports.forcedUnitAccess
+      const { failures } = this.io.flushes
       const status = await this.writeParts(offset, bytes, isForced ? BLOCK_FUA : 0)
-      return isForced || status !== STATUS_OK ? status : this.io.flush()
+      return isForced || status !== STATUS_OK ? status : this.io.flush(failures)
     })
   }
 

@@ -80,8 +80,6 @@ export class Metadata {
   private isStarting = false
   /** The last frame that says all that is hot. */
   private snapshot: LogTail | undefined
-  /** A flush of metadata failed, and whoever flushes data has not been told. */
-  private owesFailedFlush = false
 
   constructor(parts: MetadataParts) {
     const { superblock } = parts.blocks
@@ -172,13 +170,6 @@ export class Metadata {
     await this.blocks.noteCacheLost()
   }
 
-  /** Whether the flush of data that has succeeded just now must fail: one of metadata's did. */
-  takeFailedFlush(): boolean {
-    const isOwed = this.owesFailedFlush
-    this.owesFailedFlush = false
-    return isOwed
-  }
-
   async changeSize(sizeBytes: number): Promise<void> {
     if (!(await this.blocks.write({ sizeBytes }))) {
       throw new RmrError("io-error", "the superblock cannot be written")
@@ -187,6 +178,7 @@ export class Metadata {
 
   /** What a device holds where it has grown is not said; a volume reads zero there. */
   async zeroNew(file: BlockFile, dataStart: number, from: number, to: number): Promise<void> {
+    const { failures } = this.io.flushes
     for (let at = from; at < to; at += file.ioBytesMax) {
       const bytes = Math.min(file.ioBytesMax, to - at)
       const status = await this.io.run((token) =>
@@ -195,7 +187,7 @@ export class Metadata {
       if (status !== STATUS_OK) throw RmrError.ofStatus(status, "new space cannot be zeroed")
     }
     // Before the size says that it is there: a crash would bring back what the device held.
-    const status = await this.io.flush()
+    const status = await this.io.flush(failures)
     await this.noteFailedFlush()
     if (status !== STATUS_OK) throw RmrError.ofStatus(status, "new space cannot be flushed")
   }
@@ -361,7 +353,6 @@ export class Metadata {
   private async noteFailedFlush(): Promise<void> {
     if (!this.io.hasFailedFlush) return
     this.io.hasFailedFlush = false
-    this.owesFailedFlush = true
     await this.noteCacheLost()
   }
 

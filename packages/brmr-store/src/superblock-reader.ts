@@ -21,17 +21,22 @@ export const SUPERBLOCKS_AT: readonly number[] = [
 /** The superblock that counts; fails with what is wrong with it. */
 export async function readSuperblock(name: string, io: MetaIo): Promise<Superblock> {
   const copies: SuperblockCopy[] = []
-  for (const at of SUPERBLOCKS_AT) copies.push(await readCopy(io, at))
+  let blankCount = 0
+  for (const at of SUPERBLOCKS_AT) {
+    const bytes = await superblockBytes(io, at)
+    const isThere = typeof bytes !== "string"
+    if (isThere && bytes.every((byte) => byte === 0)) blankCount++
+    copies.push(isThere ? decodeSuperblock(bytes) : bytes)
+  }
   const block = newestSuperblock(copies)
   if (block instanceof RmrError) throw block
   if (typeof block === "object") return block
-  if (block === "none") throw new RmrError("not-found", `${name} holds no store; create one there`)
+  // One that is torn beside nothing: a store that was being made, or wiped.
+  const isCutOff = blankCount === SUPERBLOCKS_AT.length - 1
+  if (block === "none" || isCutOff) {
+    throw new RmrError("not-found", `${name} holds no store; create one there`)
+  }
   throw new RmrError("corrupt", `${name} held a store; both copies of its superblock are damaged`)
-}
-
-export async function readCopy(io: MetaIo, at: number): Promise<SuperblockCopy> {
-  const bytes = await superblockBytes(io, at)
-  return typeof bytes === "string" ? bytes : decodeSuperblock(bytes)
 }
 
 /** What lies there, where something can be read. */
