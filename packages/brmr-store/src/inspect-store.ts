@@ -30,7 +30,13 @@ import {
   type Superblock,
   type SuperblockCopy,
 } from "./superblock.js"
-import { FORMAT_1_SECOND_AT, SUPERBLOCKS_AT, superblockBytes } from "./superblock-reader.js"
+import {
+  FORMAT_1_SECOND_AT,
+  isBlank,
+  isCutOff,
+  SUPERBLOCKS_AT,
+  superblockBytes,
+} from "./superblock-reader.js"
 import { readOldSuperblock } from "./upgrade.js"
 
 export function inspectStore(options: {
@@ -88,8 +94,10 @@ async function lookAtSuperblocks(
   problems: string[],
 ): Promise<Pick<StoreReport, "superblock" | "superblocks">> {
   const found: { at: number; copy: SuperblockCopy; format: number | undefined }[] = []
+  let blankCount = 0
   for (const at of SUPERBLOCKS_AT) {
     const bytes = await superblockBytes(io, at)
+    if (isBlank(bytes)) blankCount++
     const isThere = typeof bytes !== "string"
     const copy = isThere ? decodeSuperblock(bytes) : bytes
     found.push({ at, copy, format: isThere ? formatOf(bytes) : undefined })
@@ -103,7 +111,8 @@ async function lookAtSuperblocks(
       .map((one) => ({ ...reportOf(one, undefined), state: "good" as const }))
     return { superblock: undefined, superblocks }
   }
-  if (newest === "none") throw new RmrError("not-found", `${name} holds no store`)
+  const isNone = newest === "none" || (newest === "damaged" && isCutOff(blankCount))
+  if (isNone) throw new RmrError("not-found", `${name} holds no store`)
   const superblock = newest === "damaged" ? undefined : newest
   const superblocks = found
     .filter(({ at, copy }) => isExpected(at, superblock) || copy !== "none")

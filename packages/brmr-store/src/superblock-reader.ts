@@ -25,18 +25,25 @@ export async function readSuperblock(name: string, io: MetaIo): Promise<Superblo
   for (const at of SUPERBLOCKS_AT) {
     const bytes = await superblockBytes(io, at)
     const isThere = typeof bytes !== "string"
-    if (isThere && bytes.every((byte) => byte === 0)) blankCount++
+    if (isBlank(bytes)) blankCount++
     copies.push(isThere ? decodeSuperblock(bytes) : bytes)
   }
   const block = newestSuperblock(copies)
   if (block instanceof RmrError) throw block
   if (typeof block === "object") return block
-  // One that is torn beside nothing: a store that was being made, or wiped.
-  const isCutOff = blankCount === SUPERBLOCKS_AT.length - 1
-  if (block === "none" || isCutOff) {
+  if (block === "none" || isCutOff(blankCount)) {
     throw new RmrError("not-found", `${name} holds no store; create one there`)
   }
   throw new RmrError("corrupt", `${name} held a store; both copies of its superblock are damaged`)
+}
+
+/** One that is torn, beside nothing at all: a store that was being made, or wiped. */
+export function isCutOff(blankCount: number): boolean {
+  return blankCount === SUPERBLOCKS_AT.length - 1
+}
+
+export function isBlank(bytes: Uint8Array | "none" | "damaged"): boolean {
+  return typeof bytes !== "string" && bytes.every((byte) => byte === 0)
 }
 
 /** What lies there, where something can be read. */
