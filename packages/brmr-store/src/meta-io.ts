@@ -41,10 +41,7 @@ export class MetaIo {
       throw new RmrError("out-of-memory", "no payload memory to open a store with")
     }
     this.flushes = new FlushLine(
-      () => {
-        this.open.flush(FLUSH_TOKEN)
-        this.open.submit()
-      },
+      () => this.open.flush(FLUSH_TOKEN),
       (token, status) => this.onFlushed(token, status),
     )
     this.log = new MetaLane(this, memory, this.leases[0]!)
@@ -79,7 +76,7 @@ export class MetaIo {
    * failed in between took that along, and this one says nothing about it.
    */
   async flush(before: number = this.flushes.failures): Promise<number> {
-    const status = await this.wait((token) => this.flushes.ask(token))
+    const status = await this.run((token) => this.flushes.ask(token))
     if (status !== STATUS_OK) this.hasFailedFlush = true
     return status === STATUS_OK && this.flushes.failures !== before ? IO_ERROR : status
   }
@@ -91,18 +88,12 @@ export class MetaIo {
 
   /** Any operation of metadata's own, by its status. */
   run(submit: (token: number) => void): Promise<number> {
-    return this.wait((token) => {
-      submit(token)
-      this.open.submit()
-    })
-  }
-
-  private wait(begin: (token: number) => void): Promise<number> {
     return new Promise((resolve) => {
       const token = this.nextToken
       this.nextToken = token === TOKEN_LAST ? FLUSH_TOKEN + 1 : token + 1
       this.waiting.set(token, resolve)
-      begin(token)
+      submit(token)
+      this.open.submit()
     })
   }
 
