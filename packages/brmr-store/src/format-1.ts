@@ -162,9 +162,9 @@ export class OldLog {
     for (let at = from; at + ALIGN <= limit; at += LOOK_BYTES) {
       const bytes = Math.min(LOOK_BYTES, limit - at)
       const view = viewOf(await this.lane.readOrFill(at, bytes, ALIGN, 0))
-      for (let inside = 0; inside + ALIGN <= bytes; inside += ALIGN) {
-        if (!this.isHead(view, inside)) continue
-        const frame = await this.frameAt(at + inside, end)
+      for (let offset = 0; offset + ALIGN <= bytes; offset += ALIGN) {
+        if (!this.isHead(view, offset)) continue
+        const frame = await this.frameAt(at + offset, end)
         if (frame !== undefined && frame.sequence > sequence) return true
       }
     }

@@ -13,6 +13,8 @@ function settlingOf(): {
   readonly incomplete: IncompleteChunks
   answer(nth: number, dirty: number): void
   readonly asked: () => number
+  /** Everything that an answer leads to has happened. */
+  readonly rest: () => Promise<unknown>
 } {
   const world = nodeWorld({ seed: 1 })
   const incomplete = new IncompleteChunks(CHUNKS)
@@ -46,6 +48,7 @@ function settlingOf(): {
     incomplete,
     answer: (nth, dirty) => open[nth]?.(replyOf(marks(dirty))),
     asked: () => open.length,
+    rest: () => world.run(),
   }
 }
 
@@ -57,33 +60,31 @@ const record = {
   mappedSizeBytes: CHUNKS * 4096,
 } as unknown as PoolMetadata
 
-const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
-
 describe("settling a view", () => {
   it("V7: does not wait for what is said of absent members; it counts when it comes", async () => {
-    const { settling, incomplete, answer, asked } = settlingOf()
+    const { settling, incomplete, answer, asked, rest } = settlingOf()
     settling.enter(3, record)
     await settling.run(record)
     expect([asked(), incomplete.nextDirty(0)]).toEqual([1, 0])
     answer(0, 9)
-    await tick()
+    await rest()
     expect([incomplete.nextDirty(0), incomplete.nextClean(9)]).toEqual([9, 10])
     await settling.run(record)
     expect(asked()).toBe(1)
   })
 
   it("takes no answer of a view before this one", async () => {
-    const { settling, incomplete, answer, asked } = settlingOf()
+    const { settling, incomplete, answer, asked, rest } = settlingOf()
     settling.enter(3, record)
     await settling.run(record)
     settling.enter(1, record)
     await settling.run(record)
     expect(asked()).toBe(2)
     answer(0, 3)
-    await tick()
+    await rest()
     expect(incomplete.nextDirty(0)).toBe(0)
     answer(1, 9)
-    await tick()
+    await rest()
     expect(incomplete.nextDirty(0)).toBe(9)
   })
 })
