@@ -5,7 +5,7 @@
  * more than a store. The superblocks are written last, so that what was interrupted is no store.
  */
 import type { BlockFile, BlockFileSource, Env, Memory } from "@rmr/core"
-import { RmrError, STATUS_OK } from "@rmr/core"
+import { RmrError, randomUuid, STATUS_OK } from "@rmr/core"
 import { ENTRY_SNAPSHOT, encodeFrame, hotEntry } from "./frame.js"
 import { MetaIo } from "./meta-io.js"
 import { assertWritten, completeAll } from "./open-store.js"
@@ -15,7 +15,6 @@ import { SUPERBLOCK_BYTES, type Superblock } from "./superblock.js"
 import { writeSuperblock } from "./superblock-file.js"
 import { readSuperblock, SUPERBLOCKS_AT } from "./superblock-reader.js"
 import { readOldSuperblock } from "./upgrade.js"
-import { newUuid } from "./uuid.js"
 import { zeroRange } from "./zero-range.js"
 
 export interface CreateStoreOptions extends StoreShape {
@@ -31,7 +30,7 @@ export interface CreateStoreOptions extends StoreShape {
 /** Fails with `exists`, `too-small`, `busy`, and with what the file says. */
 export async function createStore(options: CreateStoreOptions): Promise<void> {
   const { source, isForced = false, isKnownZero = false } = options
-  const block = superblockFor(options, newUuid(options.env))
+  const block = superblockFor(options, randomUuid(options.env))
   await withFile(options, async (file, io) => {
     const needs = block.dataStart + block.sizeBytes
     if (file.sizeBytes < needs) {

@@ -14,8 +14,7 @@
  * and has a checksum of its own. The checksum at the start covers the head and all entries.
  */
 import type { CellKind } from "@rmr/core"
-import { assert, CELL_KINDS, crc32c } from "@rmr/core"
-import { putUuid, uuidAt } from "./uuid.js"
+import { assert, CELL_KINDS, crc32c, readUuid, writeUuid } from "@rmr/core"
 
 export const FRAME_HEAD_BYTES = 64
 export const ENTRY_BYTES = 24
@@ -123,7 +122,7 @@ export function encodeFrame(name: FrameName, entries: readonly FrameEntry[]): Ui
   view.setUint32(16, frameBytes, true)
   view.setUint16(22, name.attempt, true)
   view.setBigUint64(24, BigInt(name.sequence), true)
-  putUuid(view, 32, name.uuid)
+  writeUuid(view, 32, name.uuid)
   bytes.copyWithin(frameBytes, 0, frameBytes)
   view.setUint16(frameBytes + 20, 1, true)
   for (const start of [0, frameBytes]) {
@@ -135,7 +134,7 @@ export function encodeFrame(name: FrameName, entries: readonly FrameEntry[]): Ui
 /** How much has to be read for the head here; 0 where no head of this store seems to begin. */
 export function headBytesOf(view: DataView, at: number, uuid: string): number {
   if (view.byteLength < at + FRAME_HEAD_BYTES || view.getUint32(at + 4, true) !== MAGIC) return 0
-  if (view.getUint16(at + 8, true) !== VERSION || uuidAt(view, at + 32) !== uuid) return 0
+  if (view.getUint16(at + 8, true) !== VERSION || readUuid(view, at + 32) !== uuid) return 0
   return FRAME_HEAD_BYTES + view.getUint32(at + 12, true) * ENTRY_BYTES
 }
 

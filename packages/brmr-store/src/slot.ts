@@ -10,8 +10,7 @@
  * damaged place. The uuid is the store's: what an earlier store left there, or a write that went
  * astray, is not taken for this store's. All zero is a slot that was never written.
  */
-import { assert, crc32c } from "@rmr/core"
-import { putUuid, uuidAt } from "./uuid.js"
+import { assert, crc32c, readUuid, writeUuid } from "@rmr/core"
 
 export const SLOT_BYTES = 4096
 export const SLOT_HEAD_BYTES = 64
@@ -60,7 +59,7 @@ export function encodeSlot(uuid: string, slot: Slot): Uint8Array {
   view.setUint32(12, body.length, true)
   view.setBigUint64(16, BigInt(index), true)
   view.setBigUint64(24, BigInt(sequence), true)
-  putUuid(view, 32, uuid)
+  writeUuid(view, 32, uuid)
   view.setUint32(48, crc32c(view, SLOT_HEAD_BYTES, body.length), true)
   view.setUint32(0, crc32c(view, 4, SLOT_HEAD_BYTES - 4), true)
   return bytes
@@ -79,7 +78,7 @@ export function decodeSlotHead(
   const view = new DataView(head.buffer, head.byteOffset, head.byteLength)
   const isWhole = crc32c(view, 4, SLOT_HEAD_BYTES - 4) === view.getUint32(0, true)
   if (!isWhole || view.getUint32(4, true) !== MAGIC) return "damaged"
-  const isOurs = view.getUint16(8, true) === VERSION && uuidAt(view, 32) === uuid
+  const isOurs = view.getUint16(8, true) === VERSION && readUuid(view, 32) === uuid
   const state = SLOT_STATES[view.getUint8(11)]
   const found = Number(view.getBigUint64(16, true))
   if (!isOurs || state === undefined || state === "blank") return "damaged"

@@ -7,9 +7,8 @@
  * with yet; that is what the restart class is made of.
  */
 import type { RestartClass } from "@rmr/core"
-import { crc32c, RESTART_CLASSES, RmrError } from "@rmr/core"
+import { crc32c, RESTART_CLASSES, RmrError, readUuid, writeUuid } from "@rmr/core"
 import type { Places } from "./layout.js"
-import { putUuid, uuidAt } from "./uuid.js"
 
 export const SUPERBLOCK_BYTES = 4096
 export const STORE_FORMAT = 2
@@ -89,7 +88,7 @@ export function encodeSuperblock(block: Superblock): Uint8Array {
   view.setUint32(12, 0, true)
   view.setUint8(16, RESTART_CLASSES.indexOf(block.pending))
   view.setUint8(17, block.bootId.length)
-  putUuid(view, UUID_AT, block.uuid)
+  writeUuid(view, UUID_AT, block.uuid)
   for (const [nth, name] of NUMBERS.entries()) {
     view.setBigUint64(NUMBERS_AT + nth * 8, BigInt(block[name]), true)
   }
@@ -139,7 +138,7 @@ export function decodeSuperblock(bytes: Uint8Array): SuperblockCopy {
   }
   return {
     ...(named as Record<(typeof NUMBERS)[number], number>),
-    uuid: uuidAt(view, UUID_AT),
+    uuid: readUuid(view, UUID_AT),
     isClean: (flags & FLAG_CLEAN) !== 0,
     isHotUnreadable: (flags & FLAG_HOT_UNREADABLE) !== 0,
     pending,

@@ -11,7 +11,7 @@
  * one that was about to be written, and counts.
  */
 import type { BlockFile, CellKind, Env } from "@rmr/core"
-import { CELL_KINDS, RmrError, STATUS_OK } from "@rmr/core"
+import { CELL_KINDS, RmrError, randomUuid, STATUS_OK } from "@rmr/core"
 import { CellHomes, type HomeWrite } from "./cell-homes.js"
 import {
   decodeOldSuperblock,
@@ -26,7 +26,6 @@ import type { MetaIo } from "./meta-io.js"
 import { decodeSuperblock, formatOf, isSuperblock, type Superblock } from "./superblock.js"
 import { writeSuperblock } from "./superblock-file.js"
 import { FORMAT_1_SECOND_AT, SUPERBLOCKS_AT, superblockBytes } from "./superblock-reader.js"
-import { newUuid } from "./uuid.js"
 import { zeroRange } from "./zero-range.js"
 
 /** The newest superblock of format 1, where it is the one that counts. */
@@ -64,7 +63,7 @@ export async function upgrade(
   old: OldSuperblock,
 ): Promise<Superblock> {
   const content = await new OldLog(io.log, old).read()
-  const block = superblockFrom(old, newUuid(env))
+  const block = superblockFrom(old, randomUuid(env))
   const end = old.areaStart + (2 - old.area) * old.areaBytes
   if (placesEnd(block) > end) {
     const words = "its map pages do not fit beside the log of format 1; replace this member"

@@ -26,9 +26,9 @@ import {
   COMPLETION_STRIDE,
   COMPLETION_TOKEN,
   ownOffer,
+  randomUuid,
 } from "@rmr/core"
 import { type CommandDone, Link } from "./link.js"
-import { randomUuid } from "./random-uuid.js"
 
 /** Tokens of IO: the owner in the upper half, its own number in the lower. */
 export const OWNER_SHIFT = 16

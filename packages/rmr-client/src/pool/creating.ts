@@ -8,9 +8,9 @@ import {
   poolNameProblem,
   QUEUE_DEPTH_DEFAULT,
   RmrError,
+  randomUuid,
   ZERO_UUID,
 } from "@rmr/core"
-import { randomUuid } from "../links/random-uuid.js"
 import { Leg } from "./leg.js"
 import { joinLeg, type KnownMember, type PoolContext } from "./pool-context.js"
 

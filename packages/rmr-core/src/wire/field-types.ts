@@ -9,6 +9,7 @@ import { assert } from "../assert.js"
 import { MEMBER_ID_MAX, type MemberId } from "../brand.js"
 import type { MapVersion, Uuid, ViewNumber } from "../rules/pool-metadata.js"
 import { ZERO_UUID } from "../rules/pool-metadata.js"
+import { readUuid, writeUuid } from "../uuid.js"
 import type { FieldType } from "./layout.js"
 import { Refused } from "./refusal.js"
 
@@ -176,20 +177,15 @@ function hex16(name: string, orZero: boolean): FieldType<string> {
     name,
     bytes: 16,
     read(view, at) {
-      const value = readHex16(view, at)
+      const value = readUuid(view, at)
       return !orZero && value === ZERO_UUID ? REFUSED_VALUE : value
     },
     write(view, at, value) {
-      assert(HEX_16.test(value), `${value} is 32 lower-case hex digits`)
       assert(orZero || value !== ZERO_UUID, `a ${name} is not zero`)
-      for (let index = 0; index < 16; index++) {
-        view.setUint8(at + index, Number.parseInt(value.slice(2 * index, 2 * index + 2), 16))
-      }
+      writeUuid(view, at, value)
     },
   }
 }
-
-const HEX_16 = /^[0-9a-f]{32}$/
 
 export const UUID: FieldType<Uuid> = hex16("uuid", false)
 export const OPTIONAL_UUID: FieldType<Uuid> = hex16("uuid or 0", true)
@@ -234,7 +230,7 @@ export const MAP_VERSION: FieldType<MapVersion> = {
   bytes: 24,
   read(view, at) {
     const { epoch, version } = VIEW.read(view, at) as ViewNumber
-    return { lineage: readHex16(view, at + 8), epoch, version }
+    return { lineage: readUuid(view, at + 8), epoch, version }
   },
   write(view, at, value) {
     VIEW.write(view, at, value)
@@ -256,13 +252,3 @@ function readUnsigned(view: DataView, at: number, bytes: 1 | 2 | 4): number {
   if (bytes === 1) return view.getUint8(at)
   return bytes === 2 ? view.getUint16(at, true) : view.getUint32(at, true)
 }
-
-function readHex16(view: DataView, at: number): string {
-  let hex = ""
-  for (let index = 0; index < 16; index++) hex += HEX[view.getUint8(at + index)]
-  return hex
-}
-
-const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) =>
-  byte.toString(16).padStart(2, "0"),
-)

@@ -47,11 +47,11 @@ import {
   REQUEST_TICKET,
   Refused,
   RmrError,
+  randomUuid,
   refusalError,
   TYPE_IO,
 } from "@rmr/core"
 import { handlerOf } from "../commands/index.js"
-import { randomUuid } from "../pool/open-member.js"
 import { ServerPool, type ServerPoolOptions, type ServerPoolWorld } from "../pool/server-pool.js"
 import { answered, envelopeOf, NO_VERSION, refused, sendReply } from "./command-replies.js"
 import { refuseIoReply } from "./io-refusal.js"

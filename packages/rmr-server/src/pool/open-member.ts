@@ -27,6 +27,7 @@ import {
   RANK_REAL,
   Refused,
   RmrError,
+  randomUuid,
   STATE_CELL,
   ZERO_UUID,
 } from "@rmr/core"
@@ -261,11 +262,4 @@ async function readCell<Value>(store: Store, codec: CellCodec<Value>): Promise<V
   const value = codec.decode(bytes)
   if (!(value instanceof Refused)) return value
   throw new RmrError("corrupt", `cell ${value.toError().detail}`)
-}
-
-export function randomUuid(env: Env): string {
-  const bytes = new Uint8Array(16)
-  env.random.fill(bytes)
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")
-  return hex === ZERO_UUID ? randomUuid(env) : hex
 }
