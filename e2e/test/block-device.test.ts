@@ -5,9 +5,10 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import type { BlockBatch, BlockFile, Memory } from "@rmr/core"
-import { BLOCK_FUA, BLOCK_STRIDE, BLOCK_UNMAP, buddyMemory, leaseBytes } from "@rmr/core"
+import type { BlockFile, Memory } from "@rmr/core"
+import { BLOCK_FUA, BLOCK_UNMAP, buddyMemory, leaseBytes } from "@rmr/core"
 import { fileSource, nativeStatus, pageArenas, realEnv } from "@rmr/io"
+import { AwaitedIo } from "./awaited-io.js"
 import { SECTOR_BYTES, whyNoLoop, withDisk } from "./loops.js"
 import {
   expectSameStores,
@@ -35,35 +36,23 @@ beforeEach(() => {
 
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
-/** An open device, one promise per operation. */
+/** An open device. */
 class Disk {
   readonly file: BlockFile
   private readonly memory: Memory
-  private readonly waiting: Map<number, (status: number) => void>
-  private nextToken = 1
+  private readonly io: AwaitedIo
 
-  private constructor(
-    file: BlockFile,
-    memory: Memory,
-    waiting: Map<number, (status: number) => void>,
-  ) {
+  private constructor(file: BlockFile, memory: Memory, io: AwaitedIo) {
     this.file = file
     this.memory = memory
-    this.waiting = waiting
+    this.io = io
   }
 
   static async open(path: string): Promise<Disk> {
     const memory = buddyMemory({ arenas: pageArenas([4 * MIB]), leaseCountMax: 64 })
-    const waiting = new Map<number, (status: number) => void>()
-    const onCompletions = ({ count, words }: BlockBatch): void => {
-      for (let row = 0; row < count; row++) {
-        const token = words[row * BLOCK_STRIDE]!
-        waiting.get(token)?.(words[row * BLOCK_STRIDE + 1]!)
-        waiting.delete(token)
-      }
-    }
-    const opening = { env: realEnv(), memory, events: { onCompletions } }
-    return new Disk(await fileSource(path).open(opening), memory, waiting)
+    const io = new AwaitedIo()
+    const file = await fileSource(path).open({ env: realEnv(), memory, events: io.events })
+    return new Disk(file, memory, io)
   }
 
   async write(offset: number, bytes: Uint8Array, flags: number): Promise<void> {
@@ -89,12 +78,8 @@ class Disk {
     return this.ask((token) => this.file.flush(token))
   }
 
-  private async ask(submit: (token: number) => void): Promise<void> {
-    const token = this.nextToken++
-    const done = new Promise<number>((resolve) => this.waiting.set(token, resolve))
-    submit(token)
-    this.file.submit()
-    expect(await done).toBe(0)
+  private ask(submit: (token: number) => void): Promise<void> {
+    return this.io.ask(this.file, submit)
   }
 }
 

@@ -5,17 +5,10 @@
  * which it knows to be hot (S16).
  */
 import { fileStore, inspectStore, type Superblock } from "@rmr/brmr-store"
-import type { BlockBatch, BlockFileSource, MemberState, RestartClass, Store } from "@rmr/core"
-import {
-  BLOCK_STRIDE,
-  buddyMemory,
-  CELL_KINDS,
-  leaseBytes,
-  Refused,
-  RmrError,
-  STATE_CELL,
-} from "@rmr/core"
+import type { BlockFileSource, MemberState, RestartClass, Store } from "@rmr/core"
+import { buddyMemory, CELL_KINDS, leaseBytes, Refused, RmrError, STATE_CELL } from "@rmr/core"
 import { fileSource, pageArenas, realEnv } from "@rmr/io"
+import { AwaitedIo } from "./awaited-io.js"
 import { BLOCK_BYTES, type Generations } from "./generations.js"
 import { MIB } from "./nbd-tools.js"
 import type { PowerCut } from "./power-cuts.js"
@@ -80,40 +73,25 @@ export async function restartOf(path: string, bootId?: string): Promise<RestartC
 
 class OpenedStore {
   readonly store: Store
-  private readonly waiting: Map<number, (status: number) => void>
-  private nextToken = 1
+  private readonly io: AwaitedIo
 
-  private constructor(store: Store, waiting: Map<number, (is: number) => void>) {
+  private constructor(store: Store, io: AwaitedIo) {
     this.store = store
-    this.waiting = waiting
+    this.io = io
   }
 
   static async open(source: BlockFileSource, bootId: string | undefined): Promise<OpenedStore> {
-    const waiting = new Map<number, (status: number) => void>()
-    const onCompletions = ({ count, words }: BlockBatch): void => {
-      for (let row = 0; row < count; row++) {
-        const token = words[row * BLOCK_STRIDE]!
-        waiting.get(token)?.(words[row * BLOCK_STRIDE + 1]!)
-        waiting.delete(token)
-      }
-    }
+    const io = new AwaitedIo()
     const rebooted = bootId === undefined ? source : { ...source, bootId: async () => bootId }
-    const store = await fileStore({ source: rebooted }).open({
-      env: realEnv(),
-      memory: MEMORY,
-      events: { onCompletions },
-    })
-    return new OpenedStore(store, waiting)
+    const opening = { env: realEnv(), memory: MEMORY, events: io.events }
+    return new OpenedStore(await fileStore({ source: rebooted }).open(opening), io)
   }
 
   async read(offset: number, bytes: number): Promise<Buffer> {
+    const { store } = this
     const lease = MEMORY.lease(bytes)
     try {
-      const token = this.nextToken++
-      const done = new Promise<number>((resolve) => this.waiting.set(token, resolve))
-      this.store.read(token, offset, lease, 0, bytes)
-      this.store.submit()
-      expect(await done).toBe(0)
+      await this.io.ask(store, (token) => store.read(token, offset, lease, 0, bytes))
       return Buffer.from(leaseBytes(MEMORY, lease, 0, bytes))
     } finally {
       MEMORY.release(lease)
