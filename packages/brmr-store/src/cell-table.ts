@@ -14,6 +14,8 @@ export interface LoggedCell extends HomeWrite {
   readonly sequence: number
   /** Where its copies lie in the log. */
   readonly places: readonly CellPlace[]
+  /** Its places are good in one copy only, and are to be written again. No frame says it. */
+  readonly isUneven?: boolean
 }
 
 export class CellTable {
@@ -50,8 +52,10 @@ export class CellTable {
     return this.homes.has(kind, index) ? this.homes.placesOf(kind, index) : []
   }
 
+  /** Whether a frame says it, and its places do not yet. */
   isLogged(kind: CellKind, index: number): boolean {
-    return this.of(kind).has(index)
+    const cell = this.of(kind).get(index)
+    return cell !== undefined && cell.isUneven !== true
   }
 
   get hasLogged(): boolean {

@@ -68,7 +68,10 @@ export class FileStore implements Store {
   readonly dataStart: number
   private readonly done: { count: number; words: Int32Array }
   private isClosing: Promise<void> | undefined
+  /** For completions that come while others are delivered. */
+  private spare: Int32Array = new Int32Array(64 * BLOCK_STRIDE)
   private isDue = false
+  private growing: Promise<void> = Promise.resolve()
   private idle: (() => void) | undefined
 
   constructor(opening: StoreOpen, file: BlockFile, metadata: Metadata) {
@@ -209,8 +212,6 @@ export class FileStore implements Store {
     return done
   }
 
-  private growing: Promise<void> = Promise.resolve()
-
   private async growTo(sizeBytes: number): Promise<void> {
     if (this.isClosing !== undefined) throw new RmrError("closed", "the store was closed")
     if (sizeBytes <= this.sizeBytes) return
@@ -244,7 +245,10 @@ export class FileStore implements Store {
     else this.complete(slots.give(slot), status, badAt, badBytes)
   }
 
-  /** A flush that somebody asked for, or one behind a write that must be durable. */
+  /**
+   * A flush that somebody asked for, or one behind a write that must be durable. It ends among
+   * the file's completions, which are delivered together.
+   */
   private onFlushed(slot: number, status: number): void {
     const { slots } = this
     if (status !== STATUS_OK && status !== CLOSED) {
@@ -260,7 +264,6 @@ export class FileStore implements Store {
     const isLost = status === STATUS_OK && slots.failuresBefore(slot) !== this.flushes.failures
     if (isLost && slots.isFlush(slot)) this.toldFailures = this.flushes.failures
     this.complete(slots.give(slot), isLost ? IO_ERROR : status, 0, 0)
-    this.deliverSoon()
   }
 
   private admit(token: number, offset: number, bytes: number): boolean {
@@ -323,8 +326,6 @@ export class FileStore implements Store {
     }
     if (this.idle !== undefined && this.isIdle) this.idle()
   }
-
-  private spare: Int32Array = new Int32Array(64 * BLOCK_STRIDE)
 
   private get isIdle(): boolean {
     return this.slots.count === 0 && this.metadata.isIdle && this.done.count === 0 && !this.isDue

@@ -43,11 +43,8 @@ export async function readContent(io: MetaIo, block: Superblock): Promise<StoreC
   const table = new CellTable(homes)
   // Written again, both copies of it, with the next cut.
   for (const cell of uneven) {
-    table.note({
-      ...cell,
-      sequence: block.tailSequence,
-      places: homes.placesOf(cell.kind, cell.index),
-    })
+    const places = homes.placesOf(cell.kind, cell.index)
+    table.note({ ...cell, sequence: block.tailSequence, places, isUneven: true })
   }
   const hot = new FoundHotSet()
   for (const frame of frames) {
