@@ -20,7 +20,7 @@ const IO_ERROR = statusOf("io-error")
 
 export class Checkpoint {
   /** One that was running has ended. */
-  onEnd: () => void = () => undefined
+  onEnd: (status: number) => void = () => undefined
   private readonly homes: CellHomes
   private readonly table: CellTable
   private readonly log: CommitLog
@@ -54,7 +54,7 @@ export class Checkpoint {
     this.running = this.carryOut(tail).then((status) => {
       this.lastStatus = status
       this.running = undefined
-      this.onEnd()
+      this.onEnd(status)
       return status
     })
   }

@@ -71,7 +71,7 @@ export class Metadata {
   private readonly checkpoint: Checkpoint
   private readonly hot: HotSet
   /** Where the log says what is hot, for whoever wants to look. */
-  private hotPlaces: readonly CellPlace[]
+  private hotPlaces: CellPlace[]
   private isHotDamaged: boolean
   private tell: OnFrame = () => undefined
   private asked: Asked[] = []
@@ -89,7 +89,7 @@ export class Metadata {
     this.table = parts.table
     this.blocks = parts.blocks
     this.checkpoint = parts.checkpoint
-    this.hotPlaces = parts.hotPlaces
+    this.hotPlaces = [...parts.hotPlaces]
     this.isHotDamaged = parts.isHotDamaged
     this.restart = superblock.pending
     this.hotAtOpen = superblock.isHotUnreadable ? "unreadable" : parts.hot
@@ -106,7 +106,8 @@ export class Metadata {
 
   onFrame(tell: OnFrame): void {
     this.tell = tell
-    this.checkpoint.onEnd = () => {
+    this.checkpoint.onEnd = (status) => {
+      if (status !== STATUS_OK) this.fail("cells cannot be brought to their places", status)
       void this.noteFailedFlush().then(() => tell([], STATUS_OK))
     }
   }
@@ -320,7 +321,7 @@ export class Metadata {
     if (heat.length > 0) entries.push(hotEntry(ENTRY_HEAT, heat))
     const { status, sequence, at } = await this.log.append(entries)
     if (status === STATUS_OK) this.apply(entries, sequence, at, isSnapshot)
-    else this.fail(RmrError.ofStatus(status, "the commit log cannot be written"))
+    else this.fail("the commit log cannot be written", status)
     this.hot.noteCooled(cooled, status === STATUS_OK)
     await this.noteFailedFlush()
     return status
@@ -333,20 +334,18 @@ export class Metadata {
     isSnapshot: boolean,
   ): void {
     const frameBytes = frameBytesOf(entryBytesOf(entries))
-    const hotPlaces: CellPlace[] = []
+    if (isSnapshot) this.hotPlaces = []
     let at = frameAt + FRAME_HEAD_BYTES + entries.length * ENTRY_BYTES
     for (const { type, kind, index, body } of entries) {
       const places = [at, at + frameBytes].map((from) => ({ at: from, bytes: body.length }))
       at += body.length
       if (type !== ENTRY_CELL && type !== ENTRY_REMOVED) {
-        hotPlaces.push(...places)
+        this.hotPlaces.push(...places)
         continue
       }
       const content = type === ENTRY_CELL ? body : undefined
       this.table.note({ kind: CELL_KINDS[kind]!, index, body: content, sequence, places })
     }
-    if (isSnapshot) this.hotPlaces = hotPlaces
-    else if (hotPlaces.length > 0) this.hotPlaces = [...this.hotPlaces, ...hotPlaces]
   }
 
   /** S17: a flush does not ask whose writes it loses. */
@@ -356,7 +355,8 @@ export class Metadata {
     await this.noteCacheLost()
   }
 
-  private fail(error: RmrError): void {
-    this.opening.env.log.write("error", "store.log-failed", { detail: error.message })
+  private fail(what: string, status: number): void {
+    const { message } = RmrError.ofStatus(status, what)
+    this.opening.env.log.write("error", "store.metadata-failed", { detail: message })
   }
 }
