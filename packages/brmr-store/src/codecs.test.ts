@@ -12,6 +12,7 @@ import {
   hotEntry,
 } from "./frame.js"
 import { decodeSlotHead, encodeSlot, SLOT_HEAD_BYTES, type Slot, slotBody } from "./slot.js"
+import { superblockFor } from "./store-shape.js"
 import {
   decodeSuperblock,
   encodeSuperblock,
@@ -23,24 +24,13 @@ import {
 const UUID = "00112233445566778899aabbccddeeff"
 const OTHER = "ff112233445566778899aabbccddeeff"
 
+const SHAPE = { sizeBytes: 2 ** 40, extentBytes: 65_536, hotExtentsMax: 16, hotExtentsSoft: 12 }
+const NEW = superblockFor(SHAPE, UUID)
 const BLOCK: Superblock = {
+  ...NEW,
   sequence: 7,
-  uuid: UUID,
-  extentBytes: 65_536,
-  hotExtentsMax: 16,
-  hotExtentsSoft: 12,
-  mapPagesMax: 3,
-  secondAt: 65_536,
-  logStart: 131_072,
-  logBytes: 2 ** 23,
-  cellsStart: 2 ** 24,
-  directoryStart: 2 ** 25,
-  pagesStart: 2 ** 26,
-  dataStart: 2 ** 27,
-  sizeBytes: 2 ** 40,
   tailSequence: 9,
-  tailAt: 135_168,
-  isClean: true,
+  tailAt: NEW.logStart + 8192,
   lastSequence: 11,
   pending: "process",
   isHotUnreadable: true,
@@ -79,6 +69,36 @@ describe("a superblock", () => {
       expect(decodeSuperblock(bytes.slice(0, length))).toBe("none")
     }
   })
+
+  const tampered: readonly Partial<Superblock>[] = [
+    { extentBytes: 65_537 },
+    { extentBytes: 0 },
+    { hotExtentsMax: 2 ** 40 },
+    { hotExtentsSoft: 0 },
+    { hotExtentsSoft: 17 },
+    { mapPagesMax: 0 },
+    { mapPagesMax: 2 ** 50 },
+    { sizeBytes: 2 ** 52 },
+    { sizeBytes: 4097 },
+    { secondAt: NEW.logStart },
+    { logStart: 0 },
+    { logBytes: 4096 },
+    { cellsStart: NEW.cellsStart + 4096 },
+    { directoryStart: 0 },
+    { pagesStart: NEW.dataStart },
+    { dataStart: NEW.pagesStart },
+    { tailAt: NEW.logStart - 4096 },
+    { tailAt: NEW.logStart + 1 },
+    { tailAt: NEW.cellsStart },
+    { tailSequence: 0 },
+    { lastSequence: 8 },
+  ]
+  it.each(tampered)(
+    "is damaged where it is whole and says what nobody has written: %j",
+    (change) => {
+      expect(decodeSuperblock(encodeSuperblock({ ...BLOCK, ...change }))).toBe("damaged")
+    },
+  )
 
   it("S9: torn between two versions is none, and the other copy counts", () => {
     const next = encodeSuperblock({ ...BLOCK, sequence: 8, bootId: "another boot" })

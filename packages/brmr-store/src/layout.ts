@@ -15,9 +15,13 @@ import {
   CELL_BYTES_MAX,
   CELL_KINDS,
   type CellKind,
+  CHUNK_BYTES_MIN,
   COMMIT_BYTES_MAX,
   COMMIT_CELLS_MAX,
+  cellCountMax,
+  MAP_PAGE_CHUNKS,
   MEMBERS_MAX,
+  VOLUME_BYTES_MAX,
 } from "@rmr/core"
 import { alignUp, ENTRY_BYTES, FRAME_HEAD_BYTES } from "./frame.js"
 import { SLOT_BODY_BYTES, SLOT_BYTES, slotBytesOf } from "./slot.js"
@@ -90,7 +94,7 @@ export function commitBytesMax(mapPagesMax: number): number {
   let bytes = 0
   let count = 0
   for (const kind of CELL_KINDS) {
-    const cells = countOf(kind, mapPagesMax)
+    const cells = cellCountMax(kind, { mapPagesMax })
     bytes += cells * CELL_BYTES_MAX[kind]
     count += cells
   }
@@ -103,9 +107,40 @@ export function snapshotReserve(hotExtentsMax: number): number {
   return 4 * alignUp(bytes, SLOT_BYTES)
 }
 
-function countOf(kind: CellKind, mapPagesMax: number): number {
-  if (kind === "map") return MEMBERS_MAX
-  return kind === "map-page" ? MEMBERS_MAX * mapPagesMax : 1
+/** Whether there is such a cell: what a medium says is looked at before it is believed. */
+export function isCell(kind: CellKind, index: number, mapPagesMax: number): boolean {
+  return Number.isInteger(index) && index >= 0 && index < cellCountMax(kind, { mapPagesMax })
+}
+
+/** Map pages of the largest volume with the smallest chunks. */
+const MAP_PAGES_MOST = VOLUME_BYTES_MAX / CHUNK_BYTES_MIN / MAP_PAGE_CHUNKS
+const EXTENT_BYTES_MOST = 2 ** 30
+export const HOT_EXTENTS_MOST: number = 2 ** 20
+
+/** Whether a store can be laid out like this; whole bytes may still say what none has written. */
+export function isLaidOut(block: Places & Proportions): boolean {
+  const { logStart, logBytes, mapPagesMax, dataStart, sizeBytes, extentBytes } = block
+  const areCounts =
+    isWithin(mapPagesMax, 1, MAP_PAGES_MOST) &&
+    isWithin(block.hotExtentsMax, 1, HOT_EXTENTS_MOST) &&
+    isWithin(extentBytes, SLOT_BYTES, EXTENT_BYTES_MOST) &&
+    isWithin(sizeBytes, 1, VOLUME_BYTES_MAX)
+  if (!areCounts || !Number.isInteger(Math.log2(extentBytes))) return false
+  const places = placesFrom(logStart, logBytes, mapPagesMax)
+  const aligned = [logStart, logBytes, dataStart, sizeBytes]
+  return (
+    aligned.every((value) => value % SLOT_BYTES === 0) &&
+    logStart > SUPERBLOCK_PLACES[0] &&
+    logBytes >= logBytesLeast(block) &&
+    block.cellsStart === places.cellsStart &&
+    block.directoryStart === places.directoryStart &&
+    block.pagesStart === places.pagesStart &&
+    dataStart >= places.dataStart
+  )
+}
+
+function isWithin(value: number, least: number, most: number): boolean {
+  return value >= least && value <= most
 }
 
 /** A cell's place in one copy of the cells. Map pages are not among them. */

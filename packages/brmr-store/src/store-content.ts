@@ -13,7 +13,7 @@ import {
   ENTRY_SNAPSHOT,
   extentsOf,
 } from "./frame.js"
-import { frameBytesMax, snapshotReserve } from "./layout.js"
+import { frameBytesMax, isCell, snapshotReserve } from "./layout.js"
 import { type FoundEntry, type FoundFrame, LogReplay, type LogRing } from "./log-replay.js"
 import type { MetaIo } from "./meta-io.js"
 import type { Superblock } from "./superblock.js"
@@ -48,7 +48,7 @@ export async function readContent(io: MetaIo, block: Superblock): Promise<StoreC
   }
   const hot = new FoundHotSet()
   for (const frame of frames) {
-    for (const entry of frame.entries) noteEntry(table, hot, frame, entry)
+    for (const entry of frame.entries) noteEntry(table, hot, frame, entry, block.mapPagesMax)
   }
   const log = new CommitLog(io.log, ring, snapshotReserve(block.hotExtentsMax), frames)
   return {
@@ -82,7 +82,13 @@ class FoundHotSet {
   }
 }
 
-function noteEntry(table: CellTable, hot: FoundHotSet, frame: FoundFrame, entry: FoundEntry): void {
+function noteEntry(
+  table: CellTable,
+  hot: FoundHotSet,
+  frame: FoundFrame,
+  entry: FoundEntry,
+  mapPagesMax: number,
+): void {
   const { sequence, frameBytes } = frame
   const { type, index, bytes, body } = entry
   const places = [0, 1].map((copy) => ({ at: frame.at + copy * frameBytes + entry.at, bytes }))
@@ -91,8 +97,9 @@ function noteEntry(table: CellTable, hot: FoundHotSet, frame: FoundFrame, entry:
     return
   }
   const kind = CELL_KINDS[entry.kind]
-  if (kind === undefined || (type !== ENTRY_CELL && type !== ENTRY_REMOVED)) {
-    throw new RmrError("corrupt", `frame ${sequence} of the commit log has an entry of no kind`)
+  const isEntry = type === ENTRY_CELL || type === ENTRY_REMOVED
+  if (!isEntry || kind === undefined || !isCell(kind, index, mapPagesMax)) {
+    throw new RmrError("corrupt", `frame ${sequence} of the commit log has an entry that is none`)
   }
   const content = type === ENTRY_REMOVED ? undefined : (body ?? "damaged")
   table.note({ kind, index, body: content, sequence, places })

@@ -8,7 +8,7 @@ import {
   RmrError,
   VOLUME_BLOCK_BYTES,
 } from "@rmr/core"
-import { placesFor, SUPERBLOCK_PLACES } from "./layout.js"
+import { HOT_EXTENTS_MOST, placesFor, SUPERBLOCK_PLACES } from "./layout.js"
 import type { Superblock } from "./superblock.js"
 
 export interface StoreShape {
@@ -30,7 +30,6 @@ export interface StoreShape {
 const SPARE_EXTENTS = 2 * QUEUE_DEPTH_MAX + 512
 const EXTENT_BYTES_MIN = 65_536
 const EXTENT_BYTES_MAX = 2 ** 30
-const HOT_EXTENTS_MOST = 2 ** 20
 
 /** How many bytes a place needs for a store of this shape. */
 export function storeBytes(shape: StoreShape): number {

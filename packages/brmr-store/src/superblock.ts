@@ -8,7 +8,8 @@
  */
 import type { RestartClass } from "@rmr/core"
 import { crc32c, RESTART_CLASSES, RmrError, readUuid, writeUuid } from "@rmr/core"
-import type { Places } from "./layout.js"
+import { FRAME_ALIGN } from "./frame.js"
+import { isLaidOut, type Places } from "./layout.js"
 
 export const SUPERBLOCK_BYTES = 4096
 export const STORE_FORMAT = 2
@@ -136,7 +137,7 @@ export function decodeSuperblock(bytes: Uint8Array): SuperblockCopy {
   for (let at = 0; at < bootBytes; at++) {
     bootId += String.fromCharCode(view.getUint8(BOOT_ID_AT + at))
   }
-  return {
+  const block = {
     ...(named as Record<(typeof NUMBERS)[number], number>),
     uuid: readUuid(view, UUID_AT),
     isClean: (flags & FLAG_CLEAN) !== 0,
@@ -144,6 +145,16 @@ export function decodeSuperblock(bytes: Uint8Array): SuperblockCopy {
     pending,
     bootId,
   }
+  return isBelievable(block) ? block : "damaged"
+}
+
+/** What is whole and was never written by this program is not acted on either. */
+function isBelievable(block: Superblock): boolean {
+  const { logStart, logBytes, tailAt, tailSequence, lastSequence } = block
+  const isTail = tailAt >= logStart && tailAt < logStart + logBytes && tailAt % FRAME_ALIGN === 0
+  const isLog = isTail && tailSequence >= 1 && (!block.isClean || lastSequence >= tailSequence)
+  const isSoft = block.hotExtentsSoft >= 1 && block.hotExtentsSoft <= block.hotExtentsMax
+  return isLog && isSoft && block.secondAt < logStart && isLaidOut(block)
 }
 
 export function isSuperblock(copy: SuperblockCopy): copy is Superblock {

@@ -10,7 +10,7 @@
  * touched. Where an older program takes it into use then, its superblock is at least as new as the
  * one that was about to be written, and counts.
  */
-import type { BlockFile, CellKind, Env } from "@rmr/core"
+import type { BlockFile, Env } from "@rmr/core"
 import { CELL_KINDS, RmrError, randomUuid, STATUS_OK } from "@rmr/core"
 import { CellHomes, type HomeWrite } from "./cell-homes.js"
 import {
@@ -21,7 +21,7 @@ import {
   withCacheLost,
 } from "./format-1.js"
 import { ENTRY_SNAPSHOT, encodeFrame, hotEntry } from "./frame.js"
-import { logBytesLeast, placesFrom } from "./layout.js"
+import { isCell, isLaidOut, logBytesLeast, placesFrom } from "./layout.js"
 import type { MetaIo } from "./meta-io.js"
 import { decodeSuperblock, formatOf, isSuperblock, type Superblock } from "./superblock.js"
 import { writeSuperblock } from "./superblock-file.js"
@@ -62,8 +62,11 @@ export async function upgrade(
   file: BlockFile,
   old: OldSuperblock,
 ): Promise<Superblock> {
-  const content = await new OldLog(io.log, old).read()
   const block = superblockFrom(old, randomUuid(env))
+  if (!isLaidOut(block)) {
+    throw new RmrError("corrupt", "the superblock of format 1 says what no program has written")
+  }
+  const content = await new OldLog(io.log, old).read()
   const end = old.areaStart + (2 - old.area) * old.areaBytes
   if (placesEnd(block) > end) {
     const words = "its map pages do not fit beside the log of format 1; replace this member"
@@ -112,7 +115,7 @@ function placesEnd({ logStart, logBytes, mapPagesMax }: Superblock): number {
 async function writeContent(io: MetaIo, block: Superblock, content: OldContent): Promise<void> {
   const { homes } = await CellHomes.load(io, block)
   const cells: HomeWrite[] = content.cells.map(({ kind, index, body }) => {
-    return { kind: kindOf(kind), index, body: body ?? "damaged" }
+    return { ...cellOf(kind, index, block.mapPagesMax), body: body ?? "damaged" }
   })
   const isWritten = await homes.write(cells, FIRST_FRAME)
   if (isWritten !== STATUS_OK) throw RmrError.ofStatus(isWritten, "cells cannot be written")
@@ -122,8 +125,10 @@ async function writeContent(io: MetaIo, block: Superblock, content: OldContent):
   if (status !== STATUS_OK) throw RmrError.ofStatus(status, "the commit log cannot be written")
 }
 
-function kindOf(number: number): CellKind {
+function cellOf(number: number, index: number, mapPagesMax: number): CellName {
   const kind = CELL_KINDS[number]
-  if (kind !== undefined) return kind
-  throw new RmrError("corrupt", `the log of format 1 has a cell of kind ${number}, which is none`)
+  if (kind !== undefined && isCell(kind, index, mapPagesMax)) return { kind, index }
+  throw new RmrError("corrupt", `the log of format 1 has a cell ${number} ${index}, which is none`)
 }
+
+type CellName = Pick<HomeWrite, "kind" | "index">

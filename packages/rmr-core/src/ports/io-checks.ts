@@ -43,7 +43,7 @@ export function assertLeaseRange(
 }
 
 /** How many cells of a kind a store has room for: indexes are below this. */
-export function cellCountMax(kind: CellKind, geometry: StoreGeometry): number {
+export function cellCountMax(kind: CellKind, geometry: Pick<StoreGeometry, "mapPagesMax">): number {
   switch (kind) {
     case "map":
       return MEMBERS_MAX
