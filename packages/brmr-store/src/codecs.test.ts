@@ -24,7 +24,13 @@ import {
 const UUID = "00112233445566778899aabbccddeeff"
 const OTHER = "ff112233445566778899aabbccddeeff"
 
-const SHAPE = { sizeBytes: 2 ** 40, extentBytes: 65_536, hotExtentsMax: 16, hotExtentsSoft: 12 }
+const SHAPE = {
+  sizeBytes: 2 ** 40,
+  extentBytes: 65_536,
+  hotExtentsMax: 16,
+  hotExtentsSoft: 12,
+  dataSums: true,
+}
 const NEW = superblockFor(SHAPE, UUID)
 const BLOCK: Superblock = {
   ...NEW,
@@ -32,8 +38,10 @@ const BLOCK: Superblock = {
   tailSequence: 9,
   tailAt: NEW.logStart + 8192,
   lastSequence: 11,
+  sumsFrom: 5,
   pending: "process",
   isHotUnreadable: true,
+  areSumsSaved: true,
   bootId: "0123456789abcdef",
 }
 
@@ -92,6 +100,12 @@ describe("a superblock", () => {
     { tailAt: NEW.cellsStart },
     { tailSequence: 0 },
     { lastSequence: 8 },
+    { sumsStart: 0 },
+    { sumsStart: NEW.sumsStart + 1 },
+    { sumsStart: NEW.sumsStart - 4096 },
+    { sumsExtents: SHAPE.sizeBytes / SHAPE.extentBytes - 1 },
+    { sumsExtents: 2 * NEW.sumsExtents },
+    { sumsExtents: 0 },
   ]
   it.each(tampered)(
     "is damaged where it is whole and says what nobody has written: %j",

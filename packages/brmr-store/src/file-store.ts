@@ -2,18 +2,20 @@
  * FileStore: a store in a file or block device (ports/store.ts).
  *
  * ```
- *   superblock ×2 │ commit log │ cells ×2 │ page directory ×2 │ map pages │ data
+ *   superblock ×2 │ commit log │ cells ×2 │ page directory ×2 │ map pages │ sums │ data
  * ```
  *
- * Data goes straight to the file; its tokens are translated in a table and nothing else happens.
- * Metadata goes through the commit log to its places (metadata.ts). The two never share a block, so
- * no data operation reaches metadata.
+ * Data goes straight to the file; its tokens are translated in a table, it is held against its sums
+ * where the store keeps some (checked-io.ts), and nothing else happens. Metadata goes through the
+ * commit log to its places (metadata.ts). The two never share a block, so no data operation reaches
+ * metadata.
  */
 import type {
   BlockBatch,
   BlockFile,
   CellKind,
   CellWrite,
+  Checksum,
   Lease,
   RestartClass,
   Store,
@@ -36,10 +38,13 @@ import {
   statusOf,
 } from "@rmr/core"
 import type { CellPlace } from "./cell-homes.js"
+import { CheckedIo, type SumCounts } from "./checked-io.js"
 import { DataSlots, NEEDS_FLUSH } from "./data-slots.js"
+import type { DataSums } from "./data-sums.js"
 import type { FlushLine } from "./flush-line.js"
 import { META_TOKENS } from "./meta-io.js"
 import type { Metadata } from "./metadata.js"
+import { SUMS_IN_FLIGHT } from "./sums-slots.js"
 
 const CLOSED = statusOf("closed")
 const IO_ERROR = statusOf("io-error")
@@ -47,6 +52,7 @@ const INVALID_RANGE = statusOf("invalid-range")
 const NO_SPACE = statusOf("no-space")
 /** What metadata may have in flight beside data. */
 const META_IN_FLIGHT = 4
+const NO_SUM_COUNTS: SumCounts = { checkedBlocks: 0, damagedBlocks: 0 }
 
 export class FileStore implements Store {
   readonly geometry: StoreGeometry
@@ -70,12 +76,15 @@ export class FileStore implements Store {
   private isClosing: Promise<void> | undefined
   /** For completions that come while others are delivered. */
   private spare: Int32Array = new Int32Array(64 * BLOCK_STRIDE)
-  private isDue = false
   private growing: Promise<void> = Promise.resolve()
+  private readonly checked: CheckedIo | undefined
+  private isDue = false
+  /** Completions of the file are being handled: what ends is told with them. */
+  private isInBatch = false
   private idle: (() => void) | undefined
 
-  constructor(opening: StoreOpen, file: BlockFile, metadata: Metadata) {
-    const { superblock } = metadata
+  constructor(opening: StoreOpen, file: BlockFile, metadata: Metadata, checksum: Checksum) {
+    const { superblock, sums } = metadata
     this.opening = opening
     this.file = file
     this.metadata = metadata
@@ -85,13 +94,14 @@ export class FileStore implements Store {
       hotExtentsSoft: superblock.hotExtentsSoft,
       mapPagesMax: superblock.mapPagesMax,
     })
-    this.supports = Object.freeze({ unmap: file.supports.unmap, dataChecked: false })
+    const dataChecked = sums !== undefined
+    this.supports = Object.freeze({ unmap: file.supports.unmap, dataChecked })
     this.restart = metadata.restart
     this.hotAtOpen = metadata.hotAtOpen
     this.blockBytes = file.blockBytes
     this.atomicBytes = file.atomicBytes
     this.ioBytesMax = file.ioBytesMax
-    this.inFlightMax = file.inFlightMax - META_IN_FLIGHT
+    this.inFlightMax = file.inFlightMax - META_IN_FLIGHT - (dataChecked ? SUMS_IN_FLIGHT : 0)
     this.dataStart = superblock.dataStart
     this.slots = new DataSlots(this.inFlightMax)
     this.flushes = metadata.io.flushes
@@ -99,9 +109,10 @@ export class FileStore implements Store {
     metadata.io.onDataFlushed = (slot, status) => this.onFlushed(slot, status)
     // Completions of data and metadata that wait for the end of the turn: each has its own room.
     this.done = { count: 0, words: new Int32Array(64 * BLOCK_STRIDE) }
+    this.checked = sums && this.checkedIo(sums, checksum)
     metadata.onFrame((tokens, status) => {
       for (const token of tokens) this.complete(token, status, 0, 0)
-      this.deliverSoon()
+      if (tokens.length > 0 || this.idle !== undefined) this.deliverSoon()
     })
   }
 
@@ -124,10 +135,17 @@ export class FileStore implements Store {
     return this.metadata.logUsedBytes
   }
 
+  /** How many blocks were held against their sums since it was opened, and how many differed. */
+  get sumCounts(): Readonly<SumCounts> {
+    return this.checked?.counts ?? NO_SUM_COUNTS
+  }
+
   read(token: number, offset: number, lease: Lease, at: number, bytes: number): void {
     if (!this.admit(token, offset, bytes)) return
     assertLeaseRange(this.opening.memory, this.blockBytes, lease, at, bytes)
-    this.file.read(this.slots.take(token, 0, 0), this.dataStart + offset, lease, at, bytes)
+    const slot = this.slots.take(token, 0, 0)
+    this.checked?.noteRead(slot, offset, lease, at, bytes)
+    this.file.read(slot, this.dataStart + offset, lease, at, bytes)
   }
 
   write(
@@ -146,6 +164,7 @@ export class FileStore implements Store {
     const isEmulated = isForced && !this.file.supports.forcedUnitAccess
     const slot = this.slots.take(token, isEmulated ? NEEDS_FLUSH : 0, this.flushes.failures)
     const passed = isEmulated ? 0 : flags
+    this.checked?.noteWrite(slot, offset, lease, at, bytes)
     this.file.write(slot, this.dataStart + offset, lease, at, bytes, passed)
   }
 
@@ -157,6 +176,7 @@ export class FileStore implements Store {
     const isEmulated = isForced && !this.file.supports.forcedUnitAccess
     const slot = this.slots.take(token, isEmulated ? NEEDS_FLUSH : 0, this.flushes.failures)
     const passed = isEmulated ? flags & ~BLOCK_FUA : flags
+    this.checked?.noteZero(slot, offset, bytes)
     this.file.zero(slot, this.dataStart + offset, bytes, passed)
   }
 
@@ -215,6 +235,9 @@ export class FileStore implements Store {
   private async growTo(sizeBytes: number): Promise<void> {
     if (this.isClosing !== undefined) throw new RmrError("closed", "the store was closed")
     if (sizeBytes <= this.sizeBytes) return
+    if (!this.metadata.hasRoomFor(sizeBytes)) {
+      throw new RmrError("no-space", `the store has no places for the sums of ${sizeBytes} bytes`)
+    }
     await this.file.grow(this.dataStart + sizeBytes)
     await this.metadata.zeroNew(this.file, this.dataStart, this.sizeBytes, sizeBytes)
     await this.metadata.changeSize(sizeBytes)
@@ -227,6 +250,7 @@ export class FileStore implements Store {
 
   /** The file's completions; the metadata's are in between. */
   onCompletions({ words, count }: BlockBatch): void {
+    this.isInBatch = true
     for (let row = 0, at = 0; row < count; row++, at += BLOCK_STRIDE) {
       const token = words[at]!
       const status = words[at + 1]!
@@ -236,11 +260,13 @@ export class FileStore implements Store {
       }
       this.onData(token, status, words[at + 2]!, words[at + 3]!)
     }
+    this.isInBatch = false
     this.deliver()
   }
 
   private onData(slot: number, status: number, badAt: number, badBytes: number): void {
     const { slots } = this
+    if (this.checked?.onEnd(slot, status) === true) return
     if (status === STATUS_OK && slots.needsFlush(slot)) this.flushes.ask(slot)
     else this.complete(slots.give(slot), status, badAt, badBytes)
   }
@@ -264,6 +290,18 @@ export class FileStore implements Store {
     const isLost = status === STATUS_OK && slots.failuresBefore(slot) !== this.flushes.failures
     if (isLost && slots.isFlush(slot)) this.toldFailures = this.flushes.failures
     this.complete(slots.give(slot), isLost ? IO_ERROR : status, 0, 0)
+  }
+
+  private checkedIo(sums: DataSums, checksum: Checksum): CheckedIo {
+    const { file, dataStart } = this
+    const { env, memory } = this.opening
+    const finish = (slot: number, status: number, badAt: number, badBytes: number): void => {
+      this.complete(this.slots.give(slot), status, badAt, badBytes)
+      // Its lease is free, so it has ended for everybody.
+      if (!this.isInBatch) this.deliver()
+    }
+    const slotCount = this.inFlightMax
+    return new CheckedIo({ env, memory, file, sums, checksum, dataStart, slotCount, finish })
   }
 
   private admit(token: number, offset: number, bytes: number): boolean {

@@ -14,6 +14,8 @@ export type OnFlushed = (token: number, status: number) => void
 export class FlushLine {
   /** Flushes that failed since the file was opened. */
   failures = 0
+  /** One has failed; nobody has been told yet. */
+  onFailed: () => void = () => undefined
   private readonly submit: () => void
   private readonly onFlushed: OnFlushed
   private waiting: number[] = []
@@ -35,7 +37,10 @@ export class FlushLine {
   }
 
   end(status: number): void {
-    if (status !== STATUS_OK) this.failures++
+    if (status !== STATUS_OK) {
+      this.failures++
+      this.onFailed()
+    }
     const ended = this.running
     this.isRunning = false
     if (this.waiting.length > 0) this.start()

@@ -2,7 +2,7 @@
  * Where everything of a store lies, in the order in which it lies there.
  *
  * ```
- *   superblock │ … │ superblock │ commit log │ cells ×2 │ page directory ×2 │ map pages │ … │ data
+ *   superblock │ … │ superblock │ commit log │ cells ×2 │ page directory ×2 │ map pages │ sums │ data
  *   0                64 KiB       128 KiB
  * ```
  *
@@ -21,6 +21,7 @@ import {
   cellCountMax,
   MAP_PAGE_CHUNKS,
   MEMBERS_MAX,
+  VOLUME_BLOCK_BYTES,
   VOLUME_BYTES_MAX,
 } from "@rmr/core"
 import { alignUp, ENTRY_BYTES, FRAME_HEAD_BYTES } from "./frame.js"
@@ -45,6 +46,9 @@ export interface Places {
   /** Two copies, one behind the other. */
   readonly directoryStart: number
   readonly pagesStart: number
+  /** A slot for each extent; 0, like their count, in a store that keeps no sums of its data. */
+  readonly sumsStart: number
+  readonly sumsExtents: number
   readonly dataStart: number
 }
 
@@ -56,11 +60,14 @@ export interface Proportions {
   readonly mapPagesMax: number
 }
 
-export function placesFor(shape: Proportions): Places {
+/** `sumsExtents`: how many extents there are slots of sums for; none in a store without. */
+export function placesFor(shape: Proportions, sumsExtents = 0): Places {
   const logBytes = logBytesFor(shape)
   const places = placesFrom(LOG_START, logBytes, shape.mapPagesMax)
+  const sumsStart = sumsExtents === 0 ? 0 : places.dataStart
+  const end = places.dataStart + sumsExtents * sumsSlotBytes(shape.extentBytes)
   const align = Math.max(DATA_ALIGN, Math.min(shape.extentBytes, 4 * DATA_ALIGN))
-  return { ...places, dataStart: alignUp(places.dataStart, align) }
+  return { ...places, sumsStart, sumsExtents, dataStart: alignUp(end, align) }
 }
 
 /** The places behind one another from `start` on; data could begin right behind them. */
@@ -69,7 +76,22 @@ export function placesFrom(start: number, logBytes: number, mapPagesMax: number)
   const directoryStart = cellsStart + 2 * CELLS_COPY_BYTES
   const pagesStart = directoryStart + 2 * directoryBytes(mapPagesMax)
   const dataStart = pagesStart + MEMBERS_MAX * mapPagesMax * SLOT_BYTES
-  return { logStart: start, logBytes, cellsStart, directoryStart, pagesStart, dataStart }
+  const sums = { sumsStart: 0, sumsExtents: 0 }
+  return { logStart: start, logBytes, cellsStart, directoryStart, pagesStart, ...sums, dataStart }
+}
+
+/** Data is summed in blocks of this size, whatever the blocks of the file are. */
+export const SUM_BLOCK_BYTES: number = VOLUME_BLOCK_BYTES
+const SUM_BYTES = 4
+
+/** Blocks of an extent that have a sum. */
+export function sumsOfExtent(extentBytes: number): number {
+  return extentBytes / SUM_BLOCK_BYTES
+}
+
+/** What the sums of one extent take at their place. */
+export function sumsSlotBytes(extentBytes: number): number {
+  return slotBytesOf(sumsOfExtent(extentBytes) * SUM_BYTES)
 }
 
 function logBytesFor(shape: Proportions): number {
@@ -135,7 +157,20 @@ export function isLaidOut(block: Places & Proportions): boolean {
     block.cellsStart === places.cellsStart &&
     block.directoryStart === places.directoryStart &&
     block.pagesStart === places.pagesStart &&
-    dataStart >= places.dataStart
+    dataStart >= places.dataStart &&
+    areSumsLaidOut(block, places.dataStart)
+  )
+}
+
+/** Slots for every extent of the volume, between the map pages and the data; or none at all. */
+function areSumsLaidOut(block: Places & Proportions, pagesEnd: number): boolean {
+  const { sumsStart, sumsExtents, extentBytes, sizeBytes, dataStart } = block
+  if (sumsExtents === 0) return sumsStart === 0
+  return (
+    sumsStart >= pagesEnd &&
+    sumsStart % SLOT_BYTES === 0 &&
+    sumsExtents * extentBytes >= sizeBytes &&
+    sumsStart + sumsExtents * sumsSlotBytes(extentBytes) <= dataStart
   )
 }
 

@@ -28,24 +28,30 @@ export class MetaIo {
   /** A flush that the data path asked for has ended. */
   onDataFlushed: OnFlushed = () => undefined
   private readonly memory: Memory
-  private readonly leases: readonly Lease[]
+  private readonly leases: Lease[] = []
   private readonly waiting = new Map<number, (status: number) => void>()
   private file: BlockFile | undefined
   private nextToken = FLUSH_TOKEN + 1
 
   constructor(memory: Memory) {
     this.memory = memory
-    this.leases = [memory.lease(BUFFER_BYTES), memory.lease(BUFFER_BYTES)]
-    if (this.leases.includes(NO_LEASE)) {
-      this.release()
-      throw new RmrError("out-of-memory", "no payload memory to open a store with")
-    }
     this.flushes = new FlushLine(
       () => this.open.flush(FLUSH_TOKEN),
       (token, status) => this.onFlushed(token, status),
     )
-    this.log = new MetaLane(this, memory, this.leases[0]!)
-    this.homes = new MetaLane(this, memory, this.leases[1]!)
+    this.log = this.addLane(BUFFER_BYTES)
+    this.homes = this.addLane(BUFFER_BYTES)
+  }
+
+  /** One more, for what shall not wait for the others. */
+  addLane(bufferBytes: number): MetaLane {
+    const lease = this.memory.lease(bufferBytes)
+    if (lease === NO_LEASE) {
+      this.release()
+      throw new RmrError("out-of-memory", "no payload memory to open a store with")
+    }
+    this.leases.push(lease)
+    return new MetaLane(this, this.memory, lease, bufferBytes)
   }
 
   attach(file: BlockFile): void {
@@ -53,7 +59,7 @@ export class MetaIo {
   }
 
   release(): void {
-    for (const lease of this.leases) if (lease !== NO_LEASE) this.memory.release(lease)
+    for (const lease of this.leases.splice(0)) this.memory.release(lease)
   }
 
   onCompletion(token: number, status: number): void {
@@ -107,12 +113,14 @@ export class MetaLane {
   private readonly io: MetaIo
   private readonly memory: Memory
   private readonly lease: Lease
+  private readonly bufferBytes: number
   private chain: Promise<void> = Promise.resolve()
 
-  constructor(io: MetaIo, memory: Memory, lease: Lease) {
+  constructor(io: MetaIo, memory: Memory, lease: Lease, bufferBytes: number) {
     this.io = io
     this.memory = memory
     this.lease = lease
+    this.bufferBytes = bufferBytes
   }
 
   /** Status of the write; with STATUS_OK it is durable. */
@@ -177,7 +185,7 @@ export class MetaLane {
   }
 
   private get partBytes(): number {
-    return Math.min(BUFFER_BYTES, this.io.open.ioBytesMax)
+    return Math.min(this.bufferBytes, this.io.open.ioBytesMax)
   }
 
   private async writeParts(offset: number, bytes: Uint8Array, flags: number): Promise<number> {

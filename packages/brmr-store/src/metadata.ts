@@ -13,6 +13,7 @@ import type { CellPlace } from "./cell-homes.js"
 import type { CellTable } from "./cell-table.js"
 import type { Checkpoint } from "./checkpoint.js"
 import type { CommitLog } from "./commit-log.js"
+import type { DataSums } from "./data-sums.js"
 import {
   cellEntry,
   ENTRY_BYTES,
@@ -31,6 +32,7 @@ import { HotSet } from "./hot-set.js"
 import { commitBytesMax } from "./layout.js"
 import type { LogTail } from "./log-replay.js"
 import type { MetaIo } from "./meta-io.js"
+import { SumsSaver } from "./sums-saver.js"
 import type { Superblock } from "./superblock.js"
 import type { SuperblockFile } from "./superblock-file.js"
 
@@ -56,9 +58,12 @@ export interface MetadataParts {
   readonly hotPlaces: readonly CellPlace[]
   readonly isHotDamaged: boolean
   readonly checkpoint: Checkpoint
+  /** Of a store that keeps sums of its data. */
+  readonly sums: DataSums | undefined
 }
 
 const IO_ERROR = statusOf("io-error")
+const NO_SPACE = statusOf("no-space")
 
 export class Metadata {
   readonly io: MetaIo
@@ -70,6 +75,8 @@ export class Metadata {
   private readonly blocks: SuperblockFile
   private readonly checkpoint: Checkpoint
   private readonly hot: HotSet
+  readonly sums: DataSums | undefined
+  private readonly saver: SumsSaver | undefined
   /** Where the log says what is hot, for whoever wants to look. */
   private hotPlaces: CellPlace[]
   private isHotDamaged: boolean
@@ -93,7 +100,14 @@ export class Metadata {
     this.isHotDamaged = parts.isHotDamaged
     this.restart = superblock.pending
     this.hotAtOpen = superblock.isHotUnreadable ? "unreadable" : parts.hot
-    this.hot = new HotSet(parts.hot, superblock.hotExtentsMax)
+    const { io, sums } = parts
+    this.hot = new HotSet(parts.hot, superblock.hotExtentsMax, sums !== undefined)
+    this.sums = sums
+    if (sums === undefined) return
+    io.flushes.onFailed = () => sums.forget()
+    const sequence = (): number => this.log.lastSequence + 1
+    const onEnd = (): void => void this.noteFailedFlush().then(() => this.tell([], STATUS_OK))
+    this.saver = new SumsSaver({ io, sums, hot: this.hot, sequence, onEnd })
   }
 
   get superblock(): Superblock {
@@ -101,7 +115,8 @@ export class Metadata {
   }
 
   get isIdle(): boolean {
-    return !this.isRunning && !this.hasWork && !this.checkpoint.isRunning
+    const isSaving = this.saver?.isRunning === true || this.sums?.isIdle === false
+    return !this.isRunning && !this.hasWork && !this.checkpoint.isRunning && !isSaving
   }
 
   onFrame(tell: OnFrame): void {
@@ -110,6 +125,7 @@ export class Metadata {
       if (status !== STATUS_OK) this.fail("cells cannot be brought to their places", status)
       void this.noteFailedFlush().then(() => tell([], STATUS_OK))
     }
+    if (this.sums !== undefined) this.sums.onLoaded = () => tell([], STATUS_OK)
   }
 
   isHot(extent: number): boolean {
@@ -154,6 +170,7 @@ export class Metadata {
   /** Lazy: it goes with the next frame, or with the close. */
   cool(extents: readonly number[]): void {
     this.hot.cool(extents)
+    this.saver?.start()
   }
 
   settle(token: number): void {
@@ -169,6 +186,12 @@ export class Metadata {
   /** S17: said durably, before the flush that failed is told. */
   async noteCacheLost(): Promise<void> {
     await this.blocks.noteCacheLost()
+  }
+
+  /** Whether each extent of such a volume has a place for its sums, where it needs one. */
+  hasRoomFor(sizeBytes: number): boolean {
+    const { sumsExtents, extentBytes } = this.superblock
+    return this.sums === undefined || sizeBytes <= sumsExtents * extentBytes
   }
 
   async changeSize(sizeBytes: number): Promise<void> {
@@ -198,13 +221,15 @@ export class Metadata {
     await this.checkpoint.ended()
     let status = await this.io.flush()
     while (this.asked.length > 0 && status === STATUS_OK) status = await this.runFrame()
+    const areSumsSaved = status === STATUS_OK && (await this.saver?.saveAll()) === true
     // One that fails leaves the log as it is; whoever opens the store reads it.
     if (status === STATUS_OK && (this.table.hasLogged || this.hot.hasCooled)) await this.cut()
     if (this.io.hasFailedFlush || status !== STATUS_OK) {
       await this.noteCacheLost()
       return
     }
-    await this.blocks.write({ isClean: true, lastSequence: this.log.lastSequence })
+    const { lastSequence } = this.log
+    await this.blocks.write({ isClean: true, lastSequence, areSumsSaved })
   }
 
   private startSoon(): void {
@@ -238,6 +263,30 @@ export class Metadata {
 
   /** One frame with what waits, in order, as much as one frame may hold. */
   private async runFrame(): Promise<number> {
+    let taken = this.takeAsked()
+    let heat = this.heatOf(taken)
+    if (this.saver !== undefined && this.hot.countWith(heat) > this.superblock.hotExtentsMax) {
+      await this.saver.saveCooled()
+      if (this.hot.countWith(heat) > this.superblock.hotExtentsMax) taken = this.refuseHeat(taken)
+      heat = this.heatOf(taken)
+    }
+    const [status] = await Promise.all([
+      this.append(
+        taken.flatMap((one) => one.entries),
+        heat,
+      ),
+      this.sums?.track(heat),
+    ])
+    this.hot.noteHeated(heat, status === STATUS_OK)
+    this.releaseSums(heat)
+    this.tell(
+      taken.map(({ token }) => token),
+      status,
+    )
+    return status
+  }
+
+  private takeAsked(): Asked[] {
     const bytesMax = commitBytesMax(this.superblock.mapPagesMax)
     const taken: Asked[] = []
     let bytes = 0
@@ -247,17 +296,28 @@ export class Metadata {
       bytes += one.bytes
     }
     this.asked = this.asked.slice(taken.length)
-    const heat = this.hot.cold(taken.flatMap((one) => one.heat))
-    const status = await this.append(
-      taken.flatMap((one) => one.entries),
-      heat,
-    )
-    this.hot.noteHeated(heat, status === STATUS_OK)
+    return taken
+  }
+
+  private heatOf(taken: readonly Asked[]): number[] {
+    return this.hot.cold(taken.flatMap((one) => one.heat))
+  }
+
+  /** The log still has to call hot what was cooled: its sums cannot be saved. */
+  private refuseHeat(taken: readonly Asked[]): Asked[] {
+    const refused = taken.filter(({ heat }) => this.hot.cold(heat).length > 0)
+    for (const { heat } of refused) this.hot.noteHeated(this.hot.cold(heat), false)
     this.tell(
-      taken.map(({ token }) => token),
-      status,
+      refused.map(({ token }) => token),
+      NO_SPACE,
     )
-    return status
+    return taken.filter((one) => !refused.includes(one))
+  }
+
+  /** Sums of extents that the log calls cold come from their places from now on. */
+  private releaseSums(extents: readonly number[]): void {
+    if (this.sums === undefined) return
+    for (const extent of extents) if (!this.hot.isLogged(extent)) this.sums.release(extent)
   }
 
   private async runSettles(): Promise<void> {
@@ -323,6 +383,8 @@ export class Metadata {
     if (status === STATUS_OK) this.apply(entries, sequence, at, isSnapshot)
     else this.fail("the commit log cannot be written", status)
     this.hot.noteCooled(cooled, status === STATUS_OK)
+    // What is heated with the same frame goes on to change.
+    this.releaseSums(heat.length === 0 ? cooled : cooled.filter((one) => !heat.includes(one)))
     await this.noteFailedFlush()
     return status
   }

@@ -5,16 +5,18 @@ import type {
   BlockBatch,
   BlockFile,
   BlockFileSource,
+  Checksum,
   RestartClass,
   Store,
   StoreOpen,
   StoreSource,
 } from "@rmr/core"
-import { RESTART_CLASSES, RmrError, restartClassOf, STATUS_OK } from "@rmr/core"
+import { crc32c, RESTART_CLASSES, RmrError, restartClassOf, STATUS_OK } from "@rmr/core"
 import { Checkpoint } from "./checkpoint.js"
 import { FileStore } from "./file-store.js"
 import { MetaIo } from "./meta-io.js"
 import { Metadata } from "./metadata.js"
+import { openSums, sumsWhileOpen } from "./open-sums.js"
 import { readContent } from "./store-content.js"
 import type { Superblock } from "./superblock.js"
 import { SuperblockFile, writeSuperblock } from "./superblock-file.js"
@@ -25,6 +27,8 @@ export interface FileStoreOptions {
   readonly source: BlockFileSource
   /** For messages; default the file's. */
   readonly name?: string
+  /** For the sums of data; default is that of core, in plain JavaScript. */
+  readonly checksum?: Checksum
 }
 
 /**
@@ -32,13 +36,14 @@ export interface FileStoreOptions {
  * it is open, `corrupt` where it cannot be read, `bad-version`, and with what the file says.
  */
 export function fileStore(options: FileStoreOptions): StoreSource {
-  const { source, name = source.name } = options
-  return { name, open: (opening) => openStore(name, source, opening) }
+  const { source, name = source.name, checksum = crc32c } = options
+  return { name, open: (opening) => openStore(name, source, checksum, opening) }
 }
 
 async function openStore(
   name: string,
   source: BlockFileSource,
+  checksum: Checksum,
   opening: StoreOpen,
 ): Promise<Store> {
   const io = new MetaIo(opening.memory)
@@ -53,7 +58,7 @@ async function openStore(
     file = await source.open({ env, memory, events: { onCompletions } })
     io.attach(file)
     const metadata = await readMetadata(name, source, opening, io, file)
-    const store = new FileStore(opening, file, metadata)
+    const store = new FileStore(opening, file, metadata, checksum)
     opened.store = store
     return store
   } catch (thrown) {
@@ -84,11 +89,13 @@ async function readMetadata(
     pending: classOf(block, bootId),
     isHotUnreadable: block.isHotUnreadable || content.isHotDamaged,
     bootId,
+    ...sumsWhileOpen(block, content),
   })
   if (!isWritten) throw new RmrError("io-error", `the superblock of ${name} cannot be written`)
   const { homes, table, log } = content
   const checkpoint = new Checkpoint(homes, table, log, blocks)
-  return new Metadata({ opening, io, blocks, checkpoint, ...content })
+  const sums = await openSums(io, block, blocks.superblock, content)
+  return new Metadata({ opening, io, blocks, checkpoint, sums, ...content })
 }
 
 /**

@@ -25,7 +25,7 @@ export const SLOT_STATES = ["blank", "held", "removed", "damaged"] as const
 export type SlotState = (typeof SLOT_STATES)[number]
 
 export interface Slot {
-  /** Index in CELL_KINDS, or DIRECTORY_KIND. */
+  /** Index in CELL_KINDS, DIRECTORY_KIND or SUMS_KIND. */
   readonly kind: number
   readonly index: number
   readonly state: SlotState
@@ -40,6 +40,7 @@ export interface SlotHead extends Omit<Slot, "body"> {
 }
 
 export const DIRECTORY_KIND = 255
+export const SUMS_KIND = 254
 
 /** Bytes that a slot with such a body takes, in whole blocks. */
 export function slotBytesOf(bodyBytes: number): number {

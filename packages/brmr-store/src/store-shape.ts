@@ -24,6 +24,8 @@ export interface StoreShape {
   readonly hotExtentsMax?: number
   /** The smallest chunk of a pool that will live here; default 128 KiB. */
   readonly chunkSizeBytes?: number
+  /** Keeps a checksum of every 4 KiB of data: a read that does not verify is a media error. */
+  readonly dataSums?: boolean
 }
 
 /** An io that is not aligned touches two extents; copies of chunks come on top. */
@@ -46,7 +48,9 @@ export function superblockFor(shape: StoreShape, uuid: string): Superblock {
   const pageBytes = MAP_PAGE_CHUNKS * (shape.chunkSizeBytes ?? CHUNK_BYTES_DEFAULT)
   const mapPagesMax = Math.ceil(sizeBytesMax / pageBytes)
   const proportions = { sizeBytes, extentBytes, hotExtentsMax, mapPagesMax }
-  const places = placesFor(proportions)
+  // As far as the maps reach: a volume that grows into their last page has its sums there.
+  const extentsMax = Math.ceil((mapPagesMax * pageBytes) / extentBytes)
+  const places = placesFor(proportions, shape.dataSums === true ? extentsMax : 0)
   return {
     ...proportions,
     ...places,
@@ -60,6 +64,8 @@ export function superblockFor(shape: StoreShape, uuid: string): Superblock {
     lastSequence: 1,
     pending: "none",
     isHotUnreadable: false,
+    sumsFrom: 0,
+    areSumsSaved: false,
     bootId: "",
   }
 }

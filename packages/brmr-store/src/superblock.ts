@@ -39,6 +39,10 @@ export interface Superblock extends Places {
   readonly pending: RestartClass
   /** The hot set could not be read, and that was not dealt with. */
   readonly isHotUnreadable: boolean
+  /** Slots of sums that are older than this frame say nothing: what was hot since is not known. */
+  readonly sumsFrom: number
+  /** The slots of hot extents say what is true too: set by a close that has written all of them. */
+  readonly areSumsSaved: boolean
   /** Boot of the machine that has it open, or had it last. */
   readonly bootId: string
 }
@@ -55,7 +59,12 @@ const CRC_AT = SUPERBLOCK_BYTES - 4
 
 const FLAG_CLEAN = 1
 const FLAG_HOT_UNREADABLE = 2
-const FLAGS_KNOWN = 3
+const FLAG_SUMS_SAVED = 4
+const FLAGS_KNOWN = 7
+
+/** Data has sums: a program that does not keep them up would make them wrong. */
+const FEATURE_SUMS = 1
+const FEATURES_KNOWN = FEATURE_SUMS
 
 /** The numbers of a superblock, in their order on the medium, eight bytes each. */
 const NUMBERS = [
@@ -75,7 +84,15 @@ const NUMBERS = [
   "tailSequence",
   "tailAt",
   "lastSequence",
+  "sumsStart",
+  "sumsExtents",
+  "sumsFrom",
 ] as const satisfies readonly (keyof Superblock)[]
+
+/** Whether the store keeps sums of its data. */
+export function hasSums({ sumsExtents }: Pick<Superblock, "sumsExtents">): boolean {
+  return sumsExtents > 0
+}
 
 export function encodeSuperblock(block: Superblock): Uint8Array {
   const bytes = new Uint8Array(SUPERBLOCK_BYTES)
@@ -83,9 +100,10 @@ export function encodeSuperblock(block: Superblock): Uint8Array {
   view.setUint32(0, MAGIC, true)
   view.setUint16(4, STORE_FORMAT, true)
   const hot = block.isHotUnreadable ? FLAG_HOT_UNREADABLE : 0
-  view.setUint16(6, (block.isClean ? FLAG_CLEAN : 0) | hot, true)
-  // Features that a reader has to know, and such as it may ignore: none so far.
-  view.setUint32(8, 0, true)
+  const sums = block.areSumsSaved ? FLAG_SUMS_SAVED : 0
+  view.setUint16(6, (block.isClean ? FLAG_CLEAN : 0) | hot | sums, true)
+  // Features that a reader has to know, and such as it may ignore: none of those so far.
+  view.setUint32(8, hasSums(block) ? FEATURE_SUMS : 0, true)
   view.setUint32(12, 0, true)
   view.setUint8(16, RESTART_CLASSES.indexOf(block.pending))
   view.setUint8(17, block.bootId.length)
@@ -120,7 +138,7 @@ export function decodeSuperblock(bytes: Uint8Array): SuperblockCopy {
   const format = formatOf(bytes)
   if (format === undefined) return "damaged"
   const features = view.getUint32(8, true)
-  if (format !== STORE_FORMAT || features !== 0) {
+  if (format !== STORE_FORMAT || (features & ~FEATURES_KNOWN) !== 0) {
     const has = features === 0 ? `format ${format}` : `format ${format}, features ${features}`
     const words = `the store has ${has}; this program reads format ${STORE_FORMAT} and earlier`
     return new RmrError("bad-version", words)
@@ -132,6 +150,9 @@ export function decodeSuperblock(bytes: Uint8Array): SuperblockCopy {
   if (!isKnown || bootBytes > BOOT_ID_BYTES_MAX) return "damaged"
   const numbers = NUMBERS.map((_, nth) => Number(view.getBigUint64(NUMBERS_AT + nth * 8, true)))
   if (!numbers.every((value) => Number.isSafeInteger(value))) return "damaged"
+  // What the feature says and what the places say is one and the same.
+  const isFeatured = (features & FEATURE_SUMS) !== 0
+  if (isFeatured !== numbers[NUMBERS.indexOf("sumsExtents")]! > 0) return "damaged"
   const named = Object.fromEntries(NUMBERS.map((name, nth) => [name, numbers[nth]!]))
   let bootId = ""
   for (let at = 0; at < bootBytes; at++) {
@@ -142,6 +163,7 @@ export function decodeSuperblock(bytes: Uint8Array): SuperblockCopy {
     uuid: readUuid(view, UUID_AT),
     isClean: (flags & FLAG_CLEAN) !== 0,
     isHotUnreadable: (flags & FLAG_HOT_UNREADABLE) !== 0,
+    areSumsSaved: (flags & FLAG_SUMS_SAVED) !== 0,
     pending,
     bootId,
   }

@@ -102,6 +102,8 @@ function superblockFrom(old: OldSuperblock, uuid: string): Superblock {
     lastSequence: FIRST_FRAME,
     pending: old.pending,
     isHotUnreadable: old.isHotUnreadable,
+    sumsFrom: 0,
+    areSumsSaved: false,
     bootId,
   }
 }

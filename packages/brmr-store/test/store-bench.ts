@@ -1,7 +1,14 @@
 /** Bench: one simulated disk with a store, and one life of a process after another on it. */
 import type { Store } from "@rmr/core"
 import { buddyMemory, leaseBytes, STATUS_OK } from "@rmr/core"
-import { type PowerFate, type SimDisk, type SparseBytes, simDisk, type World } from "@rmr/testkit"
+import {
+  type PowerFate,
+  type SimDisk,
+  type SimDiskOptions,
+  type SparseBytes,
+  simDisk,
+  type World,
+} from "@rmr/testkit"
 import { nodeWorld } from "@rmr/testkit/node"
 import { createStore, fileStore, type StoreShape, storeBytes } from "../src/index.js"
 import { placeInCopy, SUPERBLOCK_PLACES } from "../src/layout.js"
@@ -9,6 +16,8 @@ import { superblockFor } from "../src/store-shape.js"
 import { SUPERBLOCK_BYTES } from "../src/superblock.js"
 
 export const SHAPE = { sizeBytes: 1024 * 1024, extentBytes: 65_536, hotExtentsMax: 16 }
+/** The same that keeps sums, with places for no more extents than a test needs. */
+export const WITH_SUMS: StoreShape = { ...SHAPE, dataSums: true, chunkSizeBytes: 4096 }
 export const EXTRA = 256 * 1024
 const CELL_BYTES = 200 * 1024
 
@@ -21,10 +30,12 @@ export class Bench {
   readonly world: World
   readonly disk: SimDisk
   store!: Store
-  private readonly shape: StoreShape
-  private memory = newMemory()
+  /** What the operation that ended last said of a media error. */
+  bad = { at: 0, bytes: 0 }
+  memory = newMemory()
   private readonly ends = new Map<number, (status: number) => void>()
   private token = 0
+  readonly shape: StoreShape
 
   constructor(
     seed: number,
@@ -32,6 +43,7 @@ export class Bench {
     image?: DiskImage,
     shape: StoreShape = SHAPE,
     splitProbability?: number,
+    blocks: Pick<SimDiskOptions, "blockBytes" | "atomicBytes"> = {},
   ) {
     this.shape = shape
     this.world = nodeWorld({ seed })
@@ -44,6 +56,7 @@ export class Bench {
       sizeBytesMax,
       inFlightMax: 128,
       supports,
+      ...blocks,
       ...(image === undefined ? {} : { content: image.content }),
       ...(splitProbability === undefined ? {} : { splitProbability }),
     })
@@ -70,7 +83,10 @@ export class Bench {
     this.memory = newMemory()
     const events = {
       onCompletions: ({ words, count }: { words: Int32Array; count: number }) => {
-        for (let row = 0; row < count; row++) this.ends.get(words[row * 4]!)?.(words[row * 4 + 1]!)
+        for (let row = 0; row < count; row++) {
+          this.bad = { at: words[row * 4 + 2]!, bytes: words[row * 4 + 3]! }
+          this.ends.get(words[row * 4]!)?.(words[row * 4 + 1]!)
+        }
       },
     }
     const { env } = this.world
@@ -112,7 +128,7 @@ export class Bench {
 
   /** The first copy of a cell's place. */
   homesOf(kind: "state" | "pool-metadata"): { readonly at: number } {
-    const { cellsStart } = superblockFor(SHAPE, "0".repeat(32))
+    const { cellsStart } = superblockFor(this.shape, "0".repeat(32))
     return { at: cellsStart + placeInCopy(kind, 0).at }
   }
 

@@ -5,7 +5,7 @@
  */
 import { STATUS_OK } from "@rmr/core"
 import { POWER_FATES, type SeededRandom, seededRandom } from "@rmr/testkit"
-import { Bench } from "./store-bench.js"
+import { Bench, SHAPE, WITH_SUMS } from "./store-bench.js"
 
 jest.setTimeout(240_000)
 
@@ -158,12 +158,23 @@ class History {
 }
 
 describe(`a store with a random history, RMR_SEED=${seed}`, () => {
-  for (const forcedUnitAccess of [true, false]) {
-    const disk = forcedUnitAccess ? "that forces units" : "that only flushes"
+  for (const [forcedUnitAccess, dataSums] of [
+    [true, false],
+    [false, false],
+    [true, true],
+    [false, true],
+  ] as const) {
+    const forces = forcedUnitAccess ? "that forces units" : "that only flushes"
+    const disk = dataSums ? `${forces}, with sums of data` : forces
     it(`S6, S7, S9, S16: finds what was told or asked, on a disk ${disk}`, async () => {
       const random = seededRandom(`${seed} ${disk}`)
       for (let nth = 0; nth < HISTORIES; nth++) {
-        const bench = new Bench(random.below(1e9), forcedUnitAccess)
+        const bench = new Bench(
+          random.below(1e9),
+          forcedUnitAccess,
+          undefined,
+          dataSums ? WITH_SUMS : SHAPE,
+        )
         await new History(bench, random.fork(`history-${nth}`)).run()
       }
     })

@@ -19,6 +19,8 @@ export interface DiskShape {
   readonly blockBytes?: number
   readonly atomicBytes?: number
   readonly forcedUnitAccess?: boolean
+  /** Of the store on it. */
+  readonly dataSums?: boolean
 }
 
 /** A store's source that remembers the store it opened last: tests look where its cells are. */
@@ -50,8 +52,10 @@ export function simStoreHarness(seed: number, disks: DiskShape = {}): StoreHarne
     },
     fresh: async ({ sizeBytes, mediumBytes, extentBytes, hotExtentsMax }) => {
       const shape = { sizeBytes, sizeBytesMax: mediumBytes, extentBytes, hotExtentsMax }
-      const disk = newDisk(world, `disk-${++placeCount}`, { ...shape, chunkSizeBytes: 4096 }, disks)
-      await format(world, disk, { ...shape, chunkSizeBytes: 4096 })
+      const { dataSums = false, ...blocks } = disks
+      const stored = { ...shape, chunkSizeBytes: 4096, dataSums }
+      const disk = newDisk(world, `disk-${++placeCount}`, stored, blocks)
+      await format(world, disk, stored)
       const source = new WatchedSource(fileStore({ source: disk.source() }))
       return { source, powers: powersOf(disk, source, () => host().kill()) }
     },

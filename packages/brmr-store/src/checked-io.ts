@@ -1,0 +1,330 @@
+/**
+ * CheckedIo: data operations of a store that keeps sums, between the file and whoever asked.
+ *
+ * A write makes the sums of its blocks unknown when it is submitted, and known when it has ended.
+ * Two that overlap in flight are carried out in any order, so what they share stays unknown. A read
+ * is held against the sums when its bytes are there. Where they differ it is read again, with the
+ * sums of that moment beside it: what differs from a sum that was the same before and after is
+ * damage, and a media error; anything else raced with a write, and may be either (W1).
+ *
+ * Nothing is allocated per operation once its slot has seen one as long.
+ */
+import type { BlockFile, Checksum, Env, Lease, Memory } from "@rmr/core"
+import { STATUS_OK, statusOf } from "@rmr/core"
+import { type DataSums, type ExtentSums, NOT_KNOWN } from "./data-sums.js"
+import { SUM_BLOCK_BYTES as BLOCK } from "./layout.js"
+
+const MEDIA_ERROR = statusOf("media-error")
+const NO_OPERATION = 0
+const READ = 1
+const WRITE = 2
+/** A block that is written all the time is not asked for ever. */
+const TRIES_MAX = 4
+/** Damaged blocks that were told of, so that each is told once. */
+const TOLD_MAX = 1024
+
+/** Bytes that were read: where they are, and where they are from. */
+export interface CheckedRange {
+  readonly view: DataView
+  readonly start: number
+  readonly offset: number
+  readonly bytes: number
+}
+
+/** Relative to what was read. */
+export interface Damage {
+  readonly at: number
+  readonly bytes: number
+}
+
+export interface CheckedIoParts {
+  readonly env: Env
+  readonly memory: Memory
+  readonly file: BlockFile
+  readonly sums: DataSums
+  readonly checksum: Checksum
+  /** Where the volume begins in the file. */
+  readonly dataStart: number
+  readonly slotCount: number
+  /** A read that has ended, in a completion of the file or later. */
+  readonly finish: (slot: number, status: number, badAt: number, badBytes: number) => void
+}
+
+export interface SumCounts {
+  /** Blocks that were held against a sum; those of a read that is repeated count again. */
+  checkedBlocks: number
+  damagedBlocks: number
+}
+
+export class CheckedIo {
+  readonly counts: SumCounts = { checkedBlocks: 0, damagedBlocks: 0 }
+  private readonly parts: CheckedIoParts
+  private readonly perExtent: number
+  private readonly zeroSum: number
+  private readonly kinds: Uint8Array
+  private readonly offsets: Float64Array
+  private readonly lengths: Float64Array
+  private readonly leases: Int32Array
+  /** Where the bytes of a read begin in the arena of its lease. */
+  private readonly ats: Float64Array
+  private readonly tries: Uint8Array
+  private readonly losses: Float64Array
+  /** Of a write: what its blocks will have. Of a read that is repeated: what they had before. */
+  private readonly words: Int32Array[]
+  /** Slots of writes in flight, in any order. */
+  private readonly writes: Int32Array
+  private writeCount = 0
+  private readonly told = new Set<number>()
+  private readonly range: { -readonly [Key in keyof CheckedRange]: CheckedRange[Key] }
+
+  constructor(parts: CheckedIoParts) {
+    const { slotCount, checksum } = parts
+    this.parts = parts
+    this.perExtent = parts.sums.slots.count
+    this.zeroSum = sumOf(checksum, new DataView(new ArrayBuffer(BLOCK)), 0)
+    this.kinds = new Uint8Array(slotCount)
+    this.offsets = new Float64Array(slotCount)
+    this.lengths = new Float64Array(slotCount)
+    this.leases = new Int32Array(slotCount)
+    this.ats = new Float64Array(slotCount)
+    this.tries = new Uint8Array(slotCount)
+    this.losses = new Float64Array(slotCount)
+    this.words = Array.from({ length: slotCount }, () => new Int32Array(1))
+    this.writes = new Int32Array(slotCount)
+    this.range = { view: new DataView(new ArrayBuffer(0)), start: 0, offset: 0, bytes: 0 }
+  }
+
+  noteRead(slot: number, offset: number, lease: Lease, at: number, bytes: number): void {
+    const { memory, sums } = this.parts
+    memory.retain(lease)
+    this.kinds[slot] = READ
+    this.offsets[slot] = offset
+    this.lengths[slot] = bytes
+    this.leases[slot] = lease
+    this.ats[slot] = at
+    this.tries[slot] = 0
+    // Beside the data: whichever comes first waits for the other.
+    const last = this.lastExtent(slot)
+    for (let extent = this.firstExtent(slot); extent <= last; extent++) {
+      if (sums.of(extent) === undefined) void sums.load(extent)
+    }
+  }
+
+  noteWrite(slot: number, offset: number, lease: Lease, at: number, bytes: number): void {
+    const { memory, checksum } = this.parts
+    const first = this.begin(slot, offset, bytes)
+    const words = this.words[slot]!
+    const { view } = memory.arenaOf(lease)
+    const start = memory.offsetOf(lease) + at - offset
+    const end = Math.floor((offset + bytes) / BLOCK)
+    for (let block = Math.ceil(offset / BLOCK); block < end; block++) {
+      words[block - first] = sumOf(checksum, view, start + block * BLOCK)
+    }
+    this.enter(slot)
+  }
+
+  noteZero(slot: number, offset: number, bytes: number): void {
+    const first = this.begin(slot, offset, bytes)
+    const from = Math.ceil(offset / BLOCK) - first
+    const end = Math.floor((offset + bytes) / BLOCK) - first
+    if (end > from) this.words[slot]!.fill(this.zeroSum, from, end)
+    this.enter(slot)
+  }
+
+  /** What the file says of it. True where it has not ended yet: `finish` tells when it has. */
+  onEnd(slot: number, status: number): boolean {
+    const kind = this.kinds[slot]
+    if (kind === READ && status === STATUS_OK) {
+      this.verify(slot, this.firstExtent(slot))
+      return true
+    }
+    if (kind === READ) this.parts.memory.release(this.leases[slot] as Lease)
+    if (kind === WRITE) this.leave(slot, status)
+    this.kinds[slot] = NO_OPERATION
+    return false
+  }
+
+  /**
+   * The first blocks of a range, of those in this extent, that do not match their sums. Where there
+   * are sums `before`, only blocks whose sum is still the same count.
+   */
+  firstDamage(range: CheckedRange, one: ExtentSums, before?: Int32Array): Damage | undefined {
+    const { view, start, offset, bytes } = range
+    const base = one.extent * this.perExtent
+    const first = Math.floor(offset / BLOCK)
+    const end = Math.min(Math.floor((offset + bytes) / BLOCK), base + this.perExtent)
+    let found = -1
+    let block = Math.max(Math.ceil(offset / BLOCK), base)
+    for (; block < end; block++) {
+      const sum = one.sums[block - base]!
+      const isKnown = before === undefined ? sum !== NOT_KNOWN : before[block - first] === sum
+      const isDamaged = isKnown && !this.matches(view, start + block * BLOCK - offset, sum)
+      if (isDamaged && found < 0) found = block
+      if (!isDamaged && found >= 0) break
+    }
+    return found < 0 ? undefined : { at: found * BLOCK - offset, bytes: (block - found) * BLOCK }
+  }
+
+  /** Counts damage, and writes it down once. */
+  noteDamage(offset: number, bytes: number): void {
+    this.counts.damagedBlocks += bytes / BLOCK
+    const first = offset / BLOCK
+    let isNew = false
+    for (let block = first; block < first + bytes / BLOCK; block++) {
+      if (this.told.has(block)) continue
+      isNew = true
+      if (this.told.size < TOLD_MAX) this.told.add(block)
+    }
+    if (isNew) this.parts.env.log.write("error", "store.data-damaged", { offset, bytes })
+  }
+
+  private begin(slot: number, offset: number, bytes: number): number {
+    this.kinds[slot] = WRITE
+    this.offsets[slot] = offset
+    this.lengths[slot] = bytes
+    const first = Math.floor(offset / BLOCK)
+    const count = Math.ceil((offset + bytes) / BLOCK) - first
+    this.roomFor(slot, count).fill(NOT_KNOWN, 0, count)
+    return first
+  }
+
+  private roomFor(slot: number, count: number): Int32Array {
+    if (this.words[slot]!.length < count) {
+      this.words[slot] = new Int32Array(2 ** Math.ceil(Math.log2(count)))
+    }
+    return this.words[slot]!
+  }
+
+  private enter(slot: number): void {
+    for (let nth = 0; nth < this.writeCount; nth++) this.part(slot, this.writes[nth]!)
+    this.writes[this.writeCount++] = slot
+    this.losses[slot] = this.parts.sums.losses
+    this.put(slot, false)
+  }
+
+  /** What both write ends as one of them, and nobody knows which. */
+  private part(one: number, other: number): void {
+    const from = Math.max(this.offsets[one]!, this.offsets[other]!)
+    const end = Math.min(
+      this.offsets[one]! + this.lengths[one]!,
+      this.offsets[other]! + this.lengths[other]!,
+    )
+    if (from >= end) return
+    for (const slot of [one, other]) {
+      const first = Math.floor(this.offsets[slot]! / BLOCK)
+      this.words[slot]!.fill(
+        NOT_KNOWN,
+        Math.floor(from / BLOCK) - first,
+        Math.ceil(end / BLOCK) - first,
+      )
+    }
+  }
+
+  private leave(slot: number, status: number): void {
+    for (let nth = 0; nth < this.writeCount; nth++) {
+      if (this.writes[nth] !== slot) continue
+      this.writes[nth] = this.writes[--this.writeCount]!
+      break
+    }
+    // A flush that failed meanwhile may have cost it.
+    this.put(slot, status === STATUS_OK && this.losses[slot] === this.parts.sums.losses)
+  }
+
+  /** The sums of its blocks are what it has written, or nobody knows. */
+  private put(slot: number, isKnown: boolean): void {
+    const { sums } = this.parts
+    const first = Math.floor(this.offsets[slot]! / BLOCK)
+    const end = Math.ceil((this.offsets[slot]! + this.lengths[slot]!) / BLOCK)
+    const words = this.words[slot]!
+    for (let extent = Math.floor(first / this.perExtent); extent * this.perExtent < end; extent++) {
+      const one = sums.of(extent)
+      if (one === undefined) continue
+      one.isChanged = true
+      const base = extent * this.perExtent
+      const stop = Math.min(end, base + this.perExtent)
+      for (let block = Math.max(first, base); block < stop; block++) {
+        one.sums[block - base] = isKnown ? words[block - first]! : NOT_KNOWN
+        if (isKnown && this.told.size > 0) this.told.delete(block)
+      }
+    }
+  }
+
+  /** Goes on with this extent, as far as sums are here; what is not waits for its place. */
+  private verify(slot: number, from: number): void {
+    const last = this.lastExtent(slot)
+    for (let extent = from; extent <= last; extent++) {
+      const one = this.parts.sums.of(extent)
+      if (one === undefined) {
+        void this.parts.sums.load(extent).then((loaded) => {
+          if (this.isSound(slot, loaded)) this.verify(slot, extent + 1)
+        })
+        return
+      }
+      if (!this.isSound(slot, one)) return
+    }
+    this.finish(slot, STATUS_OK, 0, 0)
+  }
+
+  /** False where it is read again, or has ended. */
+  private isSound(slot: number, one: ExtentSums): boolean {
+    const { memory } = this.parts
+    const lease = this.leases[slot] as Lease
+    const { range } = this
+    range.view = memory.arenaOf(lease).view
+    range.start = memory.offsetOf(lease) + this.ats[slot]!
+    range.offset = this.offsets[slot]!
+    range.bytes = this.lengths[slot]!
+    if (this.firstDamage(range, one) === undefined) return true
+    const isRepeated = this.tries[slot]! > 0
+    const damage = isRepeated ? this.firstDamage(range, one, this.words[slot]) : undefined
+    if (damage !== undefined) {
+      this.noteDamage(range.offset + damage.at, damage.bytes)
+      this.finish(slot, MEDIA_ERROR, damage.at, damage.bytes)
+      return false
+    }
+    if (this.tries[slot] === TRIES_MAX) return true
+    this.readAgain(slot)
+    return false
+  }
+
+  private readAgain(slot: number): void {
+    const { sums, file, dataStart } = this.parts
+    const offset = this.offsets[slot]!
+    const bytes = this.lengths[slot]!
+    this.tries[slot]!++
+    const first = Math.floor(offset / BLOCK)
+    const end = Math.ceil((offset + bytes) / BLOCK)
+    const words = this.roomFor(slot, end - first)
+    for (let block = first; block < end; block++) {
+      const extent = Math.floor(block / this.perExtent)
+      words[block - first] = sums.of(extent)?.sums[block - extent * this.perExtent] ?? NOT_KNOWN
+    }
+    file.read(slot, dataStart + offset, this.leases[slot] as Lease, this.ats[slot]!, bytes)
+  }
+
+  private finish(slot: number, status: number, badAt: number, badBytes: number): void {
+    this.kinds[slot] = NO_OPERATION
+    this.parts.memory.release(this.leases[slot] as Lease)
+    this.parts.finish(slot, status, badAt, badBytes)
+  }
+
+  private matches(view: DataView, at: number, sum: number): boolean {
+    if (sum === NOT_KNOWN) return true
+    this.counts.checkedBlocks++
+    return sumOf(this.parts.checksum, view, at) === sum
+  }
+
+  private firstExtent(slot: number): number {
+    return Math.floor(this.offsets[slot]! / (this.perExtent * BLOCK))
+  }
+
+  private lastExtent(slot: number): number {
+    return Math.floor((this.offsets[slot]! + this.lengths[slot]! - 1) / (this.perExtent * BLOCK))
+  }
+}
+
+/** The checksum of a block, as a sum: never NOT_KNOWN. */
+function sumOf(checksum: Checksum, view: DataView, at: number): number {
+  const sum = checksum(view, at, BLOCK) | 0
+  return sum === NOT_KNOWN ? 1 : sum
+}
