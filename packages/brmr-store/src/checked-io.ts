@@ -165,6 +165,20 @@ export class CheckedIo {
     return found < 0 ? undefined : { at: found * BLOCK - offset, bytes: (block - found) * BLOCK }
   }
 
+  /** All blocks of a range, of those in this extent, whose sum is still the same and not theirs. */
+  damageOf(range: CheckedRange, one: ExtentSums, before: Int32Array): Damage[] {
+    const found: Damage[] = []
+    for (let from = 0; from < range.bytes; ) {
+      const { view, start, offset, bytes } = range
+      const rest = { view, start: start + from, offset: offset + from, bytes: bytes - from }
+      const damage = this.firstDamage(rest, one, before.subarray(from / BLOCK))
+      if (damage === undefined) break
+      found.push({ at: from + damage.at, bytes: damage.bytes })
+      from += damage.at + damage.bytes
+    }
+    return found
+  }
+
   /** Counts damage, and writes it down once. */
   noteDamage(offset: number, bytes: number): void {
     this.counts.damagedBlocks += bytes / BLOCK

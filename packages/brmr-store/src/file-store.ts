@@ -44,6 +44,7 @@ import type { DataSums } from "./data-sums.js"
 import type { FlushLine } from "./flush-line.js"
 import { META_TOKENS } from "./meta-io.js"
 import type { Metadata } from "./metadata.js"
+import { type CheckedPart, RangeCheck } from "./range-check.js"
 import { SUMS_IN_FLIGHT } from "./sums-slots.js"
 
 const CLOSED = statusOf("closed")
@@ -52,6 +53,9 @@ const INVALID_RANGE = statusOf("invalid-range")
 const NO_SPACE = statusOf("no-space")
 /** What metadata may have in flight beside data. */
 const META_IN_FLIGHT = 4
+/** Of what is read on purpose (scrub.ts). */
+const CHECKS_IN_FLIGHT = 1
+const CHECKED_IN_FLIGHT = SUMS_IN_FLIGHT + CHECKS_IN_FLIGHT
 const NO_SUM_COUNTS: SumCounts = { checkedBlocks: 0, damagedBlocks: 0 }
 
 export class FileStore implements Store {
@@ -78,6 +82,8 @@ export class FileStore implements Store {
   private spare: Int32Array = new Int32Array(64 * BLOCK_STRIDE)
   private growing: Promise<void> = Promise.resolve()
   private readonly checked: CheckedIo | undefined
+  private readonly rangeCheck: RangeCheck | undefined
+  private checkCount = 0
   private isDue = false
   /** Completions of the file are being handled: what ends is told with them. */
   private isInBatch = false
@@ -101,7 +107,7 @@ export class FileStore implements Store {
     this.blockBytes = file.blockBytes
     this.atomicBytes = file.atomicBytes
     this.ioBytesMax = file.ioBytesMax
-    this.inFlightMax = file.inFlightMax - META_IN_FLIGHT - (dataChecked ? SUMS_IN_FLIGHT : 0)
+    this.inFlightMax = file.inFlightMax - META_IN_FLIGHT - (dataChecked ? CHECKED_IN_FLIGHT : 0)
     this.dataStart = superblock.dataStart
     this.slots = new DataSlots(this.inFlightMax)
     this.flushes = metadata.io.flushes
@@ -109,7 +115,20 @@ export class FileStore implements Store {
     metadata.io.onDataFlushed = (slot, status) => this.onFlushed(slot, status)
     // Completions of data and metadata that wait for the end of the turn: each has its own room.
     this.done = { count: 0, words: new Int32Array(64 * BLOCK_STRIDE) }
-    this.checked = sums && this.checkedIo(sums, checksum)
+    if (sums !== undefined) {
+      const checked = this.checkedIo(sums, checksum)
+      const { dataStart } = this
+      const { io } = metadata
+      this.checked = checked
+      this.rangeCheck = new RangeCheck({
+        io,
+        file,
+        memory: opening.memory,
+        sums,
+        checked,
+        dataStart,
+      })
+    }
     metadata.onFrame((tokens, status) => {
       for (const token of tokens) this.complete(token, status, 0, 0)
       if (tokens.length > 0 || this.idle !== undefined) this.deliverSoon()
@@ -138,6 +157,23 @@ export class FileStore implements Store {
   /** How many blocks were held against their sums since it was opened, and how many differed. */
   get sumCounts(): Readonly<SumCounts> {
     return this.checked?.counts ?? NO_SUM_COUNTS
+  }
+
+  /**
+   * Reads blocks of one extent and holds them against their sums; one call at a time. Undefined where
+   * payload memory is lacking. Fails with `closed`, and with what the file says.
+   */
+  async checkRange(offset: number, bytes: number): Promise<CheckedPart | undefined> {
+    assert(this.rangeCheck !== undefined, "a store that keeps sums can be checked")
+    assert(this.checkCount < CHECKS_IN_FLIGHT, "one range is checked at a time")
+    if (this.isClosing !== undefined) throw new RmrError("closed", "the store was closed")
+    this.checkCount++
+    try {
+      return await this.rangeCheck.check(offset, bytes)
+    } finally {
+      this.checkCount--
+      if (this.idle !== undefined) this.deliverSoon()
+    }
   }
 
   read(token: number, offset: number, lease: Lease, at: number, bytes: number): void {
@@ -366,7 +402,8 @@ export class FileStore implements Store {
   }
 
   private get isIdle(): boolean {
-    return this.slots.count === 0 && this.metadata.isIdle && this.done.count === 0 && !this.isDue
+    const isBusy = this.slots.count > 0 || this.checkCount > 0 || !this.metadata.isIdle
+    return !isBusy && this.done.count === 0 && !this.isDue
   }
 
   private async shut(): Promise<void> {
