@@ -161,6 +161,7 @@ const storagePool = table({
   member: id,
   store: z.string().min(1),
   size: volumeSize.optional(),
+  data_sums: z.boolean().default(false),
   chunk: chunkSize.default(CHUNK_BYTES_DEFAULT),
   queue_depth: queueDepth,
   direct: z.enum(["auto", "on", "off"]).default("auto"),
@@ -230,6 +231,8 @@ export interface StoragePoolConfig {
   readonly store: string
   /** A store of this size is made where the file does not exist. */
   readonly size?: number | undefined
+  /** A store that is made keeps checksums of its data. */
+  readonly data_sums: boolean
   readonly chunk: number
   readonly queue_depth: number
   readonly direct: "auto" | "on" | "off"

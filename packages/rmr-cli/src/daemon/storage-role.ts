@@ -154,7 +154,7 @@ export class StorageRole {
       memberId: config.member,
       chunkSizeBytes: config.chunk,
       queueDepth: config.queue_depth,
-      source: fileStore({ source }),
+      source: fileStore({ source, checksum: fastChecksum() }),
       userHandler: deviceHandler,
     })
     this.served.push({ config, pool })
@@ -162,7 +162,7 @@ export class StorageRole {
 
   /** A store is made where the file does not exist and a size is said. */
   private async makeStore(config: StoragePoolConfig): Promise<void> {
-    const { store: path, size } = config
+    const { store: path, size, chunk: chunkSizeBytes, data_sums: dataSums } = config
     if (existsSync(path)) {
       if (statSync(path).isDirectory()) {
         throw new RmrError("invalid-argument", `${path} is a directory; name a file or a device`)
@@ -173,7 +173,7 @@ export class StorageRole {
       const words = `${path} does not exist; make it with "rmr store create", or say size = "…"`
       throw new RmrError("not-found", words)
     }
-    await makeStoreFile(this.env, path, { sizeBytes: size, chunkSizeBytes: config.chunk })
+    await makeStoreFile(this.env, path, { sizeBytes: size, chunkSizeBytes, dataSums })
   }
 
   private poolStatus(config: StoragePoolConfig, pool: ServerPool): StoragePoolStatus {

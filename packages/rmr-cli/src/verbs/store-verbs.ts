@@ -8,6 +8,7 @@ import { parseSize, sizeText } from "../config/sizes.js"
 import { makeStoreFile } from "../daemon/store-file.js"
 import { servedStoreVerbs } from "./admin-verbs.js"
 import { JSON_OPTION, print, type Shown } from "./print.js"
+import { scrubVerb } from "./scrub-verb.js"
 import { shownStore, storeText } from "./shown-store.js"
 
 interface CreateOptions extends Shown {
@@ -16,6 +17,7 @@ interface CreateOptions extends Shown {
   readonly chunk?: string
   readonly extent?: string
   readonly hotExtents?: string
+  readonly dataSums?: boolean
   readonly force?: boolean
 }
 
@@ -26,6 +28,7 @@ interface DeleteOptions extends Shown {
 export function storeVerbs(rmr: Command): void {
   const store = rmr.command("store").description("stores in files and block devices")
   servedStoreVerbs(store)
+  scrubVerb(store)
   store
     .command("create <path>")
     .description("make a store for a volume of this size; a file is made where there is none")
@@ -34,6 +37,7 @@ export function storeVerbs(rmr: Command): void {
     .option("--max-size <size>", "how large the volume may ever grow; default its size")
     .option("--extent <size>", "what the intent log tracks at once", "4 MiB")
     .option("--hot-extents <count>", "of them may be hot before a flush is asked for", "512")
+    .option("--data-sums", "keep checksums of data: what rots is told, and repaired from a peer")
     .option("--force", "overwrite whatever is there")
     .option(...JSON_OPTION)
     .action(create)
@@ -76,10 +80,11 @@ async function create(path: string, options: CreateOptions): Promise<void> {
 }
 
 function shapeOf(options: CreateOptions): StoreShape & { readonly chunkSizeBytes: number } {
-  const { size, maxSize, chunk, extent, hotExtents } = options
+  const { size, maxSize, chunk, extent, hotExtents, dataSums = false } = options
   return {
     sizeBytes: parseSize(size),
     chunkSizeBytes: chunk === undefined ? CHUNK_BYTES_DEFAULT : parseSize(chunk),
+    dataSums,
     ...(maxSize === undefined ? {} : { sizeBytesMax: parseSize(maxSize) }),
     ...(extent === undefined ? {} : { extentBytes: parseSize(extent) }),
     ...(hotExtents === undefined ? {} : { hotExtentsSoft: Number(hotExtents) }),

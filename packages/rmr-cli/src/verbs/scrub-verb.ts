@@ -1,0 +1,69 @@
+/** `rmr store scrub`: reads a store that no daemon has, and says what of its data has rotted. */
+import { existsSync } from "node:fs"
+import { fileStore, type Scrub, type ScrubProgress, scrubStore } from "@rmr/brmr-store"
+import { buddyMemory, RmrError } from "@rmr/core"
+import { fastChecksum, fileSource, pageArenas, realEnv } from "@rmr/io"
+import type { Command } from "commander"
+import { parseSize, sizeText } from "../config/sizes.js"
+import { JSON_OPTION, print, type Shown } from "./print.js"
+
+interface ScrubOptions extends Shown {
+  readonly rate?: string
+}
+
+/** How often a person reads how far it is. */
+const PROGRESS_MS = 2000
+const RANGES_SHOWN = 20
+
+export function scrubVerb(store: Command): void {
+  store
+    .command("scrub <path>")
+    .description("hold all data against its checksums; 1 where something is damaged")
+    .option("--rate <size>", "bytes that are read in a second, as 50 MiB; default all it can")
+    .option(...JSON_OPTION)
+    .action(scrub)
+}
+
+async function scrub(path: string, options: ScrubOptions): Promise<void> {
+  if (!existsSync(path)) throw new RmrError("not-found", `${path} does not exist`)
+  const bytesPerSecond = options.rate === undefined ? undefined : parseSize(options.rate)
+  const env = realEnv()
+  const memory = buddyMemory({ arenas: pageArenas([4 * 1024 * 1024]), leaseCountMax: 64 })
+  const source = fileStore({ source: fileSource(path), checksum: fastChecksum() })
+  const events = { onCompletions: (): void => undefined }
+  const store = await source.open({ env, memory, events })
+  try {
+    const rate = bytesPerSecond === undefined ? {} : { bytesPerSecond }
+    const running = scrubStore({ env, store, ...rate })
+    const found = await watched(running, options)
+    print(options, { store: path, ...found }, () => scrubText(path, found))
+    if (found.damagedBytes > 0) process.exitCode = 1
+  } finally {
+    await store.close()
+  }
+}
+
+async function watched(running: Scrub, { json }: Shown): Promise<ScrubProgress> {
+  const timer = setInterval(() => {
+    const { doneBytes, totalBytes } = running.progress
+    if (json !== true) console.error(`${sizeText(doneBytes)} of ${sizeText(totalBytes)}`)
+  }, PROGRESS_MS)
+  try {
+    return await running.done
+  } finally {
+    clearInterval(timer)
+  }
+}
+
+function scrubText(path: string, found: ScrubProgress): string {
+  const { checkedBytes, unknownBytes, damagedBytes, damaged } = found
+  const lines = [
+    `${path}: ${sizeText(checkedBytes)} checked, ${sizeText(unknownBytes)} without checksums`,
+    damagedBytes === 0 ? "nothing is damaged" : `damaged: ${sizeText(damagedBytes)}`,
+    ...damaged.slice(0, RANGES_SHOWN).map(({ offset, bytes }) => `  ${bytes} bytes at ${offset}`),
+  ]
+  const hidden = damaged.length - RANGES_SHOWN
+  if (hidden > 0) lines.push(`  and ${hidden} more; --json shows them`)
+  if (damagedBytes > 0) lines.push("a member that is served repairs what is read from a peer")
+  return lines.join("\n")
+}
