@@ -160,8 +160,8 @@ export class FileStore implements Store {
   }
 
   /**
-   * Reads blocks of one extent and holds them against their sums; one call at a time. Undefined where
-   * payload memory is lacking. Fails with `closed`, and with what the file says.
+   * Reads blocks of one extent and holds them against their sums; one call at a time. Undefined
+   * where payload memory is lacking. Fails with `closed`, and with what the file says.
    */
   async checkRange(offset: number, bytes: number): Promise<CheckedPart | undefined> {
     assert(this.rangeCheck !== undefined, "a store that keeps sums can be checked")

@@ -9,7 +9,7 @@ import { MEMBERS_MAX, RmrError } from "@rmr/core"
 import { doubledCells } from "./cell-homes.js"
 import { withFile } from "./create-store.js"
 import { type FoundSlot, HomeReader } from "./home-reader.js"
-import { CELLS_COPY_BYTES, directoryBytes } from "./layout.js"
+import { CELLS_COPY_BYTES, directoryBytes, sumsSlotBytes } from "./layout.js"
 import type { MetaIo } from "./meta-io.js"
 import { SLOT_BYTES } from "./slot.js"
 import { readContent, type StoreContent } from "./store-content.js"
@@ -25,6 +25,7 @@ import type {
 import {
   decodeSuperblock,
   formatOf,
+  hasSums,
   newestSuperblock,
   SUPERBLOCK_BYTES,
   type Superblock,
@@ -153,6 +154,9 @@ function layoutOf(block: Superblock): RegionReport[] {
   const { logStart, logBytes, cellsStart, directoryStart, pagesStart, dataStart } = block
   const pageBytes = MEMBERS_MAX * block.mapPagesMax * SLOT_BYTES
   const mapBytes = directoryBytes(block.mapPagesMax)
+  const { sumsStart, sumsExtents, extentBytes } = block
+  const sumsBytes = sumsExtents * sumsSlotBytes(extentBytes)
+  const sums = { name: "sums of data", at: sumsStart, bytes: sumsBytes }
   return [
     { name: "superblock", at: 0, bytes: SUPERBLOCK_BYTES },
     { name: "superblock", at: block.secondAt, bytes: SUPERBLOCK_BYTES },
@@ -162,6 +166,7 @@ function layoutOf(block: Superblock): RegionReport[] {
     { name: "page directory", at: directoryStart, bytes: mapBytes },
     { name: "page directory", at: directoryStart + mapBytes, bytes: mapBytes },
     { name: "map pages", at: pagesStart, bytes: pageBytes },
+    ...(hasSums(block) ? [sums] : []),
     { name: "data", at: dataStart, bytes: block.sizeBytes },
   ]
 }

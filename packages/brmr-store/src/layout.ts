@@ -2,7 +2,7 @@
  * Where everything of a store lies, in the order in which it lies there.
  *
  * ```
- *   superblock │ … │ superblock │ commit log │ cells ×2 │ page directory ×2 │ map pages │ sums │ data
+ *   superblock │ … │ superblock │ commit log │ cells ×2 │ page directory ×2 │ pages │ sums │ data
  *   0                64 KiB       128 KiB
  * ```
  *

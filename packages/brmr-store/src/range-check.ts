@@ -41,8 +41,8 @@ export class RangeCheck {
   }
 
   /**
-   * Inside one extent. Undefined where there is no payload memory just now. Fails with what the file
-   * says, but for a media error, which is damage.
+   * Inside one extent. Undefined where there is no payload memory just now. Fails with what the
+   * file says, but for a media error, which is damage.
    */
   async check(offset: number, bytes: number): Promise<CheckedPart | undefined> {
     const { memory } = this.parts

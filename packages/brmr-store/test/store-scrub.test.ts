@@ -21,7 +21,7 @@ async function written(seed: number): Promise<SumsBench> {
 }
 
 describe("a scrub", () => {
-  it("S6: finds what has rotted in hot and cold extents, and says how much it has seen", async () => {
+  it("S6: finds what has rotted in hot and cold extents, and how much it has seen", async () => {
     const bench = await written(1)
     const { sizeBytes } = bench.store
     const clean = await ended(bench, scrubOf(bench))

@@ -15,7 +15,7 @@ describe("a store that keeps sums of its data", () => {
     expect(bench.store.supports.dataChecked).toBe(true)
   })
 
-  it("S6: tells rot in a hot extent as a media error with its range, and logs it once", async () => {
+  it("S6: tells rot in a hot extent as a media error with its range, logged once", async () => {
     const bench = await SumsBench.made(2)
     await bench.heat(0)
     for (const nth of [0, 1, 2, 3]) await bench.write(nth * BLOCK, nth + 1)
