@@ -14,7 +14,8 @@
  * - **B4** Overlapping writes in flight together leave every atomic unit whole: one of them, never
  *   a mixture.
  * - **B5** What a flush covered survives a power cut; so does a FUA write where
- *   `supports.forcedUnitAccess`, and elsewhere FUA is refused with `unsupported`.
+ *   `supports.forcedUnitAccess`, and elsewhere FUA is refused with `unsupported`. Each is told what
+ *   became of its own bytes, whatever else is under way.
  * - **B6** After a power cut, or a flush that failed, each atomic unit holds what was durable last,
  *   or something that was written there since, never a mixture. A dying process loses nothing that
  *   completed.

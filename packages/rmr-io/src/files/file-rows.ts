@@ -21,6 +21,8 @@ export class FileRows {
   readonly bytes: Int32Array
   readonly flags: Int32Array
   readonly offset: Float64Array
+  /** The open file that it goes through. */
+  readonly fd: Int32Array
   /** How much of it is done. */
   readonly done: Int32Array
   /** What the file system was asked to do with the whole range, until it answers. */
@@ -40,6 +42,7 @@ export class FileRows {
     this.bytes = column()
     this.flags = column()
     this.offset = new Float64Array(count)
+    this.fd = column()
     this.done = column()
     this.range = column()
     this.status = column()

@@ -42,6 +42,8 @@ export interface FileSourceOptions {
 }
 
 const IN_FLIGHT_MAX_DEFAULT = 256
+/** Forced writes that are under way at once through the cache, each in an open file of its own. */
+const FORCED_FILES = 8
 
 export function fileSource(path: string, options: FileSourceOptions = {}): BlockFileSource {
   return {
@@ -117,10 +119,17 @@ async function tryOpen(
     if (isDirect && !canReadDirectly(fd, facts, opening.memory)) return undefined
     lock = await lockFile(path, facts.device, facts.inode)
     if (facts.kind === "file") lockAcross(path, fd, calls)
-    const durableFd = openFd(path, fs.constants.O_DSYNC | (isDirect ? fs.constants.O_DIRECT : 0))
-    assert(durableFd !== undefined, "what opened once opens again the same way")
-    fds.push(durableFd)
-    const opened = openedFile(path, options, calls, facts, fd, durableFd, lock, isDirect)
+    const forcedFds: number[] = []
+    while (forcedFds.length < (isDirect ? 1 : FORCED_FILES)) {
+      const forced = openFd(
+        sameFile(fd),
+        fs.constants.O_DSYNC | (isDirect ? fs.constants.O_DIRECT : 0),
+      )
+      assert(forced !== undefined, "what opened once opens again the same way")
+      fds.push(forced)
+      forcedFds.push(forced)
+    }
+    const opened = openedFile(path, options, calls, facts, fd, forcedFds, lock, isDirect)
     fds.length = 0
     lock = undefined
     return new PlainFile(opened, { ...opening, ioBytesMax: IO_BYTES_MAX, inFlightMax })
@@ -169,7 +178,7 @@ function openedFile(
   calls: FileCalls,
   facts: FileFacts,
   fd: number,
-  durableFd: number,
+  forcedFds: readonly number[],
   lock: FileLock,
   isDirect: boolean,
 ): OpenedFile {
@@ -181,7 +190,7 @@ function openedFile(
   return {
     calls,
     fd,
-    durableFd,
+    forcedFds,
     isDirect,
     takesHoles: canMakeHoles(calls, facts, fd),
     sizeBytes: whole(facts.sizeBytes),
@@ -194,7 +203,7 @@ function openedFile(
     },
     async close() {
       fs.closeSync(fd)
-      fs.closeSync(durableFd)
+      for (const forced of forcedFds) fs.closeSync(forced)
       await lock.release()
     },
   }
@@ -205,6 +214,10 @@ function canMakeHoles(calls: FileCalls, facts: FileFacts, fd: number): boolean {
   return calls.canMakeHoles(fd, facts.sizeBytes)
 }
 
+/**
+ * In an open file of its own: an error of writing back that is told to its flush is told to the
+ * next flush of data too.
+ */
 async function growFile(
   path: string,
   fd: number,
@@ -217,9 +230,19 @@ async function growFile(
     throw new RmrError("no-space", `there is no room for ${path} to grow to ${sizeBytes} bytes`)
   }
   try {
-    if (sizeBytes > have) fs.ftruncateSync(fd, sizeBytes)
-    fs.fdatasyncSync(fd)
+    const handle = await fs.promises.open(sameFile(fd), "r+")
+    try {
+      if (sizeBytes > have) await handle.truncate(sizeBytes)
+      await handle.datasync()
+    } finally {
+      await handle.close()
+    }
   } catch (thrown) {
     throw openingError(path, thrown)
   }
+}
+
+/** Opens the file that is open, whatever its path names by now. */
+function sameFile(fd: number): string {
+  return `/proc/self/fd/${fd}`
 }

@@ -6,7 +6,7 @@
  * batches of them before the loop has another round, so that a user who keeps its queue full cannot
  * keep it from its sockets. Past the cache, with FUA, and for a flush it goes to Node's threads.
  *
- * FUA goes through a second descriptor that the kernel writes through (O_DSYNC). With native code a
+ * FUA goes through open files that the kernel writes through (O_DSYNC). With native code a
  * file system is asked to make a range zero, and to give its space back if that is wanted; without,
  * or where it refuses, `zero` writes zeroes. `supports.unmap` says which.
  */
@@ -40,6 +40,7 @@ import {
   RANGE_NONE,
   RANGE_ZEROED,
 } from "./file-rows.js"
+import { ForcedFiles, NO_ROW } from "./forced-files.js"
 
 const CLOSED = statusOf("closed")
 const INVALID_RANGE = statusOf("invalid-range")
@@ -58,8 +59,8 @@ const REFUSALS: ReadonlySet<string | undefined> = new Set(["ENOTSUP", "ENOSYS"])
 export interface OpenedFile {
   readonly calls: FileCalls
   readonly fd: number
-  /** Writes to it are durable when they return. */
-  readonly durableFd: number
+  /** Writes to these are durable when they return; one past the cache, several through it. */
+  readonly forcedFds: readonly number[]
   readonly isDirect: boolean
   /** Zeroing can give space back. */
   readonly takesHoles: boolean
@@ -90,6 +91,7 @@ export class PlainFile implements BlockFile {
   private readonly memory: Memory
   private readonly events: BlockEvents
   private readonly rows: FileRows
+  private readonly forced: ForcedFiles
   /** Rows that wait for the end of the turn, and rows that wait to be told. */
   private readonly waiting: Int32Array
   private waitingCount = 0
@@ -124,6 +126,7 @@ export class PlainFile implements BlockFile {
     this.ioBytesMax = options.ioBytesMax
     this.inFlightMax = inFlightMax
     this.rows = new FileRows(inFlightMax)
+    this.forced = new ForcedFiles(file.forcedFds, isDirect)
     this.waiting = new Int32Array(inFlightMax)
     this.ended = new Int32Array(inFlightMax)
     this.words = new Int32Array(inFlightMax * BLOCK_STRIDE)
@@ -210,10 +213,22 @@ export class PlainFile implements BlockFile {
 
   private begin(row: number): void {
     const { rows } = this
-    const kind = rows.kind[row]!
+    rows.fd[row] = this.file.fd
     if (rows.status[row] !== 0) this.end(row)
-    else if (kind === KIND_FLUSH) this.file.calls.flush(this.file.fd, this.callbacks[row]!)
-    else if (kind === KIND_ZERO && this.isForFileSystem(row)) this.zeroRange(row)
+    else if ((rows.flags[row]! & BLOCK_FUA) !== 0) this.beginForced(row)
+    else if (rows.kind[row] !== KIND_FLUSH) this.run(row)
+    else this.file.calls.flush(this.file.fd, this.callbacks[row]!)
+  }
+
+  private beginForced(row: number): void {
+    const fd = this.forced.take(row)
+    if (fd === undefined) return
+    this.rows.fd[row] = fd
+    this.run(row)
+  }
+
+  private run(row: number): void {
+    if (this.rows.kind[row] === KIND_ZERO && this.isForFileSystem(row)) this.zeroRange(row)
     else this.move(row)
   }
 
@@ -231,14 +246,13 @@ export class PlainFile implements BlockFile {
   /** The whole range, without writing it. */
   private zeroRange(row: number): void {
     const { rows } = this
-    const { calls, fd, durableFd } = this.file
     const flags = rows.flags[row]!
     const keepsSpace = (flags & BLOCK_UNMAP) === 0 || this.refusesHoles
     const isDurable = (flags & BLOCK_FUA) !== 0
     rows.range[row] = keepsSpace ? RANGE_ZEROED : RANGE_HOLE
-    const target = isDurable ? durableFd : fd
     const end = this.callbacks[row]!
-    calls.zero(target, keepsSpace, rows.offset[row]!, rows.bytes[row]!, isDurable, end)
+    const offset = rows.offset[row]!
+    this.file.calls.zero(rows.fd[row]!, keepsSpace, offset, rows.bytes[row]!, isDurable, end)
   }
 
   /** The file system cannot do that: it is not asked again, and bytes are written instead. */
@@ -273,16 +287,14 @@ export class PlainFile implements BlockFile {
   /** The next piece, on a thread of Node's. */
   private step(row: number): void {
     const { rows } = this
-    const { calls, fd, durableFd } = this.file
+    const { calls } = this.file
+    const fd = rows.fd[row]!
     const bytes = this.takePiece(row)
     const { pieceMemory, pieceAt } = this
     const offset = rows.offset[row]! + rows.done[row]!
     const end = this.callbacks[row]!
     if (rows.kind[row] === KIND_READ) calls.read(fd, pieceMemory, pieceAt, bytes, offset, end)
-    else {
-      const isDurable = (rows.flags[row]! & BLOCK_FUA) !== 0
-      calls.write(isDurable ? durableFd : fd, pieceMemory, pieceAt, bytes, offset, end)
-    }
+    else calls.write(fd, pieceMemory, pieceAt, bytes, offset, end)
   }
 
   private onStep(row: number, error: FileFailure | null, count: number): void {
@@ -331,13 +343,12 @@ export class PlainFile implements BlockFile {
 
   private findBad(row: number): void {
     const { rows } = this
-    const { calls, fd, durableFd } = this.file
+    const { calls } = this.file
     const bytes = this.takePiece(row)
     const isRead = rows.kind[row] === KIND_READ
-    const isDurable = (rows.flags[row]! & BLOCK_FUA) !== 0
     const search = {
       call: isRead ? calls.read : calls.write,
-      fd: isDurable ? durableFd : fd,
+      fd: rows.fd[row]!,
       blockBytes: this.blockBytes,
       memory: this.pieceMemory,
       at: this.pieceAt,
@@ -358,6 +369,9 @@ export class PlainFile implements BlockFile {
   }
 
   private end(row: number): void {
+    const fd = this.rows.fd[row]!
+    const next = fd === this.file.fd ? NO_ROW : this.forced.give(fd)
+    if (next !== NO_ROW) this.beginForced(next)
     this.ended[this.endedCount++] = row
     if (this.endedCount > 1) return
     if (this.deliveries++ < DELIVERIES_MAX) this.env.clock.endOfTurn(this.runDeliver)
