@@ -45,6 +45,8 @@ export interface Scrub {
 const PART_BYTES = 256 * 1024
 const RANGES_MAX = 1000
 const MEMORY_WAIT_MS = 20
+/** It is no longer than this in its way when it is stopped. */
+const PAUSE_MS_MAX = 200
 
 /** Fails with `unsupported` where the store keeps no sums. */
 export function scrubStore(options: ScrubOptions): Scrub {
@@ -126,8 +128,11 @@ class RunningScrub implements Scrub {
     const { env, bytesPerSecond } = this.options
     if (bytesPerSecond === undefined) return
     const dueMs = this.startMs + (this.checkedBytes * 1000) / bytesPerSecond
-    const aheadMs = dueMs - env.clock.nowMs()
-    if (aheadMs > 0 && !this.isStopped) await this.pause(aheadMs)
+    for (;;) {
+      const aheadMs = dueMs - env.clock.nowMs()
+      if (aheadMs <= 0 || this.isStopped) return
+      await this.pause(Math.min(aheadMs, PAUSE_MS_MAX))
+    }
   }
 
   private pause(ms: number): Promise<void> {

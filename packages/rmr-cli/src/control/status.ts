@@ -10,6 +10,22 @@ export interface StateShown {
   readonly help: string
 }
 
+/** The last scrub of a store since it is served. */
+export interface ScrubShown {
+  readonly state: "running" | "done" | "stopped" | "failed"
+  readonly error: string | null
+  readonly bytesPerSecond: number
+  readonly tookMs: number
+  readonly totalBytes: number
+  readonly doneBytes: number
+  /** Of these: held against their checksums, and without any. */
+  readonly checkedBytes: number
+  readonly unknownBytes: number
+  readonly damagedBytes: number
+  /** The first ones, in bytes of the volume. */
+  readonly damaged: readonly { readonly offset: number; readonly bytes: number }[]
+}
+
 export interface StoragePoolStatus extends StateShown {
   readonly name: string
   readonly member: number
@@ -23,6 +39,10 @@ export interface StoragePoolStatus extends StateShown {
   readonly hotExtents: number
   readonly store: string
   readonly sizeBytes: number
+  /** Whether its store keeps checksums of data. */
+  readonly hasDataSums: boolean
+  /** Null where there was none. */
+  readonly scrub: ScrubShown | null
   readonly failure: string | null
 }
 

@@ -76,6 +76,9 @@ export class Daemon {
         this.requireClient().reconnect(text(args, "pool"), count(args, "member")),
       "sync-stop": async (args) => this.requireStorage().setSync(text(args, "pool"), false),
       "sync-start": async (args) => this.requireStorage().setSync(text(args, "pool"), true),
+      "scrub-start": async (args) =>
+        this.requireStorage().startScrub(text(args, "pool"), count(args, "bytesPerSecond")),
+      "scrub-stop": async (args) => this.requireStorage().stopScrub(text(args, "pool")),
       "store-remove": async (args) => this.requireStorage().removeStore(text(args, "pool")),
       "store-add": async (args) => this.requireStorage().addStore(text(args, "pool")),
       "map-show": async (args) => this.showMaps(args),

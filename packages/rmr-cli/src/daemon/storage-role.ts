@@ -18,11 +18,13 @@ import type { StorageConfig, StoragePoolConfig } from "../config/config.js"
 import {
   type DaemonStats,
   type MapShown,
+  type ScrubShown,
   type StoragePoolStatus,
   type StorageStatus,
   shownMap,
 } from "../control/status.js"
 import { SOFTWARE } from "../version.js"
+import { PoolScrubs } from "./pool-scrubs.js"
 import { makeStoreFile } from "./store-file.js"
 
 const LEASES_MAX = 8192
@@ -37,6 +39,7 @@ export class StorageRole {
   private readonly node: StorageNode
   private readonly config: StorageConfig
   private readonly served: Served[] = []
+  private readonly scrubs: PoolScrubs
   private readonly adding = new Set<string>()
   private readonly listeners: Listener[] = []
 
@@ -44,6 +47,7 @@ export class StorageRole {
     this.env = env
     this.config = config
     this.node = node
+    this.scrubs = new PoolScrubs(env)
   }
 
   /** Fails with the first thing that is wrong; what was begun is ended. */
@@ -65,6 +69,7 @@ export class StorageRole {
   }
 
   async close(): Promise<void> {
+    await this.scrubs.close()
     await this.node.close()
   }
 
@@ -108,10 +113,20 @@ export class StorageRole {
     return { pool: poolName, isOn }
   }
 
+  /** Reads the store through, beside everything else; fails as PoolScrubs says. */
+  startScrub(poolName: string, bytesPerSecond: number): ScrubShown {
+    return this.scrubs.start(this.servedOf(poolName).pool, bytesPerSecond)
+  }
+
+  stopScrub(poolName: string): Promise<ScrubShown> {
+    return this.scrubs.stop(this.servedOf(poolName).pool.name)
+  }
+
   /** Closes a pool's store cleanly; the pool goes on without this member. */
   async removeStore(poolName: string): Promise<{ readonly pool: string; readonly store: string }> {
     const found = this.servedOf(poolName)
     this.served.splice(this.served.indexOf(found), 1)
+    await this.scrubs.forget(poolName)
     await this.node.removePool(found.pool)
     return { pool: poolName, store: found.config.store }
   }
@@ -194,6 +209,8 @@ export class StorageRole {
       hotExtents: member.volume?.hot.count ?? 0,
       store: config.store,
       sizeBytes: record?.mappedSizeBytes ?? member.store.sizeBytes,
+      hasDataSums: member.store.supports.dataChecked,
+      scrub: this.scrubs.of(pool.name),
       failure: pool.lastFailure?.message ?? null,
     }
   }

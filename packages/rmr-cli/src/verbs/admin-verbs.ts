@@ -4,9 +4,15 @@ import type { Command } from "commander"
 import { parseSize } from "../config/sizes.js"
 import { askDaemon } from "../control/control-client.js"
 import { CONTROL_DEFAULT } from "../control/protocol.js"
-import type { DaemonStats, MapCheckShown, MapShown, PoolShown } from "../control/status.js"
+import type {
+  DaemonStats,
+  MapCheckShown,
+  MapShown,
+  PoolShown,
+  ScrubShown,
+} from "../control/status.js"
 import { JSON_OPTION, print, type Shown } from "./print.js"
-import { lastIoText, mapCheckText, mapsText, poolText, statsText } from "./shown-text.js"
+import { lastIoText, mapCheckText, mapsText, poolText, scrubText, statsText } from "./shown-text.js"
 import { statusText } from "./status-text.js"
 
 interface AdminOptions extends Shown {
@@ -16,6 +22,10 @@ interface AdminOptions extends Shown {
 interface MapShowOptions extends AdminOptions {
   readonly from: string
   readonly ranges: string
+}
+
+interface ScrubStartOptions extends AdminOptions {
+  readonly rate: string
 }
 
 interface MapOptions extends AdminOptions {
@@ -38,6 +48,7 @@ export function adminVerbs(rmr: Command): void {
   mapVerbs(rmr)
   poolVerbs(rmr)
   syncVerbs(rmr)
+  scrubVerbs(rmr)
   deviceVerbs(rmr)
 }
 
@@ -109,6 +120,27 @@ function syncVerbs(rmr: Command): void {
     async (name: string, options: AdminOptions) => {
       const result = await ask(options, "sync-start", { pool: name })
       print(options, result, () => `${name} copies what is dirty`)
+    },
+  )
+}
+
+/** Of stores that a daemon serves; scrub-verb.ts reads one that none has. */
+function scrubVerbs(rmr: Command): void {
+  const scrub = rmr.command("scrub").description("holding data against its checksums")
+  admin(
+    scrub.command("start <pool>"),
+    "read a served store through in the background; `status` says how far it is",
+  )
+    .option("--rate <size>", "bytes that are read in a second", "50 MiB")
+    .action(async (name: string, options: ScrubStartOptions) => {
+      const bytesPerSecond = parseSize(options.rate)
+      const started = await ask(options, "scrub-start", { pool: name, bytesPerSecond })
+      print(options, started, () => `the store of ${name} is being scrubbed; see "rmr status"`)
+    })
+  admin(scrub.command("stop <pool>"), "end a scrub, and say what it has found").action(
+    async (name: string, options: AdminOptions) => {
+      const shown = await ask(options, "scrub-stop", { pool: name })
+      print(options, shown, () => scrubText(shown as ScrubShown))
     },
   )
 }

@@ -6,6 +6,7 @@ import { fastChecksum, fileSource, pageArenas, realEnv } from "@rmr/io"
 import type { Command } from "commander"
 import { parseSize, sizeText } from "../config/sizes.js"
 import { JSON_OPTION, print, type Shown } from "./print.js"
+import { foundLines } from "./shown-text.js"
 
 interface ScrubOptions extends Shown {
   readonly rate?: string
@@ -13,7 +14,6 @@ interface ScrubOptions extends Shown {
 
 /** How often a person reads how far it is. */
 const PROGRESS_MS = 2000
-const RANGES_SHOWN = 20
 
 export function scrubVerb(store: Command): void {
   store
@@ -56,14 +56,7 @@ async function watched(running: Scrub, { json }: Shown): Promise<ScrubProgress> 
 }
 
 function scrubText(path: string, found: ScrubProgress): string {
-  const { checkedBytes, unknownBytes, damagedBytes, damaged } = found
-  const lines = [
-    `${path}: ${sizeText(checkedBytes)} checked, ${sizeText(unknownBytes)} without checksums`,
-    damagedBytes === 0 ? "nothing is damaged" : `damaged: ${sizeText(damagedBytes)}`,
-    ...damaged.slice(0, RANGES_SHOWN).map(({ offset, bytes }) => `  ${bytes} bytes at ${offset}`),
-  ]
-  const hidden = damaged.length - RANGES_SHOWN
-  if (hidden > 0) lines.push(`  and ${hidden} more; --json shows them`)
-  if (damagedBytes > 0) lines.push("a member that is served repairs what is read from a peer")
-  return lines.join("\n")
+  const lines = foundLines(found)
+  if (found.damagedBytes > 0) lines.push("a member that is served repairs what is read from a peer")
+  return [`${path}: ${lines[0]}`, ...lines.slice(1)].join("\n")
 }

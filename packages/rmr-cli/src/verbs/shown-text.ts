@@ -1,7 +1,13 @@
 /** What `stats`, `pool show`, `pool last-io`, `map show` and `map check` answer, for people. */
 import type { LastIoEntry } from "@rmr/core"
 import { sizeText } from "../config/sizes.js"
-import type { DaemonStats, MapCheckShown, MapShown, PoolShown } from "../control/status.js"
+import type {
+  DaemonStats,
+  MapCheckShown,
+  MapShown,
+  PoolShown,
+  ScrubShown,
+} from "../control/status.js"
 
 export function statsText({ storage, client, nbd }: DaemonStats): string {
   const lines: string[] = []
@@ -80,4 +86,30 @@ export function lastIoText(entries: readonly LastIoEntry[]): string {
       return `unit ${unit}: ${operation} ${epoch}.${sequence}, ${length} bytes at ${offset}`
     })
     .join("\n")
+}
+
+const RANGES_SHOWN = 20
+
+/** How far a scrub is, or how it ended, and what it has found. */
+export function scrubText(scrub: ScrubShown): string {
+  const { state, doneBytes, totalBytes, bytesPerSecond, error } = scrub
+  const far = `${sizeText(doneBytes)} of ${sizeText(totalBytes)}`
+  const left = Math.ceil((totalBytes - doneBytes) / bytesPerSecond)
+  const rest = state === "running" ? `, about ${left} s left` : ""
+  const why = error === null ? "" : `: ${error}`
+  return [`scrub ${state}${why}, ${far}${rest}`, ...foundLines(scrub)].join("\n      ")
+}
+
+export function foundLines(
+  found: Pick<ScrubShown, "checkedBytes" | "unknownBytes" | "damagedBytes" | "damaged">,
+): string[] {
+  const { checkedBytes, unknownBytes, damagedBytes, damaged } = found
+  const lines = [
+    `${sizeText(checkedBytes)} checked, ${sizeText(unknownBytes)} without checksums`,
+    damagedBytes === 0 ? "nothing is damaged" : `damaged: ${sizeText(damagedBytes)}`,
+    ...damaged.slice(0, RANGES_SHOWN).map(({ offset, bytes }) => `  ${bytes} bytes at ${offset}`),
+  ]
+  const hidden = damaged.length - RANGES_SHOWN
+  if (hidden > 0) lines.push(`  and ${hidden} more; --json shows them`)
+  return lines
 }

@@ -6,6 +6,7 @@ import type {
   StateShown,
   StoragePoolStatus,
 } from "../control/status.js"
+import { scrubText } from "./shown-text.js"
 
 const SYNC_STOPPED = "    copies are stopped; `sync start` goes on with what is dirty"
 
@@ -27,7 +28,8 @@ function storagePool(pool: StoragePoolStatus): string[] {
   const failure = pool.failure === null ? [] : [`    failed: ${pool.failure}`]
   const stopped = pool.isSyncStopped ? [SYNC_STOPPED] : []
   const store = `    ${pool.store}, ${sizeText(pool.sizeBytes)}`
-  return [head, store, ...failure, ...stopped, ...reasons(pool)]
+  const scrub = pool.scrub === null ? [] : [`    ${scrubText(pool.scrub)}`]
+  return [head, store, ...scrub, ...failure, ...stopped, ...reasons(pool)]
 }
 
 function clientPool(pool: ClientPoolStatus): string[] {

@@ -2,7 +2,7 @@
  * Members whose stores keep sums of their data: what rots under one of them is a media error, and
  * that member has it from another one again, before anybody has seen a wrong byte (S6, P7).
  */
-import { createStore, type FileStore, fileStore, storeBytes } from "@rmr/brmr-store"
+import { createStore, type FileStore, fileStore, scrubStore, storeBytes } from "@rmr/brmr-store"
 import { buddyMemory, type RmrError, STATUS_OK, type StoreSource } from "@rmr/core"
 import { type SimDisk, simDisk, type World } from "@rmr/testkit"
 import { nodeWorld } from "@rmr/testkit/node"
@@ -119,6 +119,40 @@ describe("a pool whose members keep sums of their data", () => {
       expect(sim.nodes.map(({ dirtyChunks }) => dirtyChunks)).toEqual([0, 0])
       const [one, other] = await Promise.all(sim.nodes.map((node) => node.content()))
       expect(isSame(one!, other!)).toBe(true)
+    })
+  })
+
+  it("S6, P7: a scrub finds what nobody reads, under load, and the member has it again", async () => {
+    await tell(203, async ({ sim, disks, rot, damageCount }) => {
+      await sim.startAll()
+      const user = userOf(await sim.create())
+      const content = pattern(5, 4 * CHUNK)
+      for (const at of [0, 2 * CHUNK]) {
+        expect(await user.write(at, content.subarray(at, at + 2 * CHUNK))).toBe(STATUS_OK)
+      }
+      expect(await user.flush()).toBe(STATUS_OK)
+      await pause(sim, 3000)
+      rot(0, 17)
+      rot(0, 2 * CHUNK + 4096)
+      const { pool } = sim.nodes[0]!
+      const scrub = scrubStore({
+        env: sim.world.env,
+        store: storeOf(sim.nodes[0]!),
+        bytesPerSecond: 512 * 1024,
+        onDamage: ({ offset, bytes }) => void pool!.noteDamage(offset, bytes),
+      })
+      const other = pattern(6, CHUNK)
+      for (let nth = 0; nth < 20; nth++) {
+        expect(await user.write(3 * CHUNK, other)).toBe(STATUS_OK)
+        await pause(sim, 50)
+      }
+      const { damagedBytes, damaged } = await scrub.done
+      expect([damagedBytes, damageCount()]).toEqual([2 * 4096, 2])
+      expect(damaged.map(({ offset }) => offset)).toEqual([0, 2 * CHUNK + 4096])
+      await pause(sim, 3000)
+      expect(sim.nodes.map(({ dirtyChunks }) => dirtyChunks)).toEqual([0, 0])
+      const at = storeBytes(SHAPE) - SIZE
+      expect(isSame(disks[0]!.peek(at, 3 * CHUNK), content.subarray(0, 3 * CHUNK))).toBe(true)
     })
   })
 })
