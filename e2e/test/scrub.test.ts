@@ -35,7 +35,7 @@ const at = (daemon: RmrDaemon): [string, string] => ["--socket", daemon.control]
 async function dataStartOf(store: string): Promise<number> {
   const { code, stdout } = await rmr("store", "inspect", store, "--json")
   expect(code).toBe(0)
-  return JSON.parse(stdout).places.dataStart as number
+  return JSON.parse(stdout).superblock.dataStart as number
 }
 
 /** Another bit at this place of the volume. */
@@ -77,19 +77,15 @@ describe("a store that keeps checksums of its data", () => {
 
       node.start()
       pool.client.start()
-      await until(async () => {
-        const { storage } = await node.status()
-        return storage?.pools[0]?.state === "normal"
-      }, "member 1 is normal")
+      await until(
+        "member 1 is normal",
+        node,
+        ({ storage }) => storage?.pools[0]?.state === "normal",
+      )
       expect((await rmr("scrub", "start", "vault", ...at(node), "--rate", "64 MiB")).code).toBe(0)
-      const again = await endOf("scrub", "start", "vault", ...at(node))
-      expect(again.words).toMatch(/^rmr: busy: the store of vault is being scrubbed already/)
-      await until(async () => scrubOf(await node.status())?.state === "done", "the scrub is done")
-      expect(scrubOf(await node.status())).toMatchObject({ damagedBytes: 4096, error: null })
-      await until(async () => {
-        const { storage } = await node.status()
-        return storage?.pools[0]?.dirtyChunks === 0
-      }, "what was damaged is there again")
+      const done = await until("the scrub is done", node, (one) => scrubOf(one)?.state === "done")
+      expect(scrubOf(done)).toMatchObject({ damagedBytes: 4096, error: null })
+      await until("it is repaired", node, ({ storage }) => storage?.pools[0]?.dirtyChunks === 0)
       const status = await rmr("status", ...at(node))
       expect(status.stdout).toMatch(/scrub done, 32 MiB of 32 MiB/)
       expect(status.stdout).toMatch(/4096 bytes at 8392704/)
@@ -100,6 +96,8 @@ describe("a store that keeps checksums of its data", () => {
   itWhere("is scrubbed by nobody who stops it", missing("nbdsh"), async () => {
     const [node = pool.client] = pool.storage
     expect((await rmr("scrub", "start", "vault", ...at(node), "--rate", "4 KiB")).code).toBe(0)
+    const again = await endOf("scrub", "start", "vault", ...at(node))
+    expect(again.words).toMatch(/^rmr: busy: the store of vault is being scrubbed already/)
     const stopped = await rmr("scrub", "stop", "vault", ...at(node), "--json")
     expect(stopped.code).toBe(0)
     expect(JSON.parse(stopped.stdout)).toMatchObject({ state: "stopped", damagedBytes: 0 })

@@ -122,7 +122,7 @@ describe("a pool whose members keep sums of their data", () => {
     })
   })
 
-  it("S6, P7: a scrub finds what nobody reads, under load, and the member has it again", async () => {
+  it("S6, P7: a scrub finds what nobody reads, and the member has it again", async () => {
     await tell(203, async ({ sim, disks, rot, damageCount }) => {
       await sim.startAll()
       const user = userOf(await sim.create())
