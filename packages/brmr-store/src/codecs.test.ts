@@ -100,6 +100,7 @@ describe("a superblock", () => {
     { tailAt: NEW.cellsStart },
     { tailSequence: 0 },
     { lastSequence: 8 },
+    { sizeBytesMax: SHAPE.sizeBytes - 4096 },
     { sumsStart: 0 },
     { sumsStart: NEW.sumsStart + 1 },
     { sumsStart: NEW.sumsStart - 4096 },

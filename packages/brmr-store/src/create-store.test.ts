@@ -6,7 +6,7 @@ import { nodeWorld } from "@rmr/testkit/node"
 import { createStore, eraseStore } from "./create-store.js"
 import { inspectStore } from "./inspect-store.js"
 import { fileStore } from "./open-store.js"
-import { type StoreShape, storeBytes } from "./store-shape.js"
+import { type StoreShape, storeBytes, superblockFor } from "./store-shape.js"
 
 const SHAPE = { sizeBytes: 1024 * 1024, extentBytes: 65_536, hotExtentsMax: 16 }
 
@@ -48,6 +48,20 @@ describe("createStore", () => {
     expect(report.superblock).toMatchObject({ ...SHAPE, isClean: true, pending: "none" })
     expect(report.problems).toEqual([])
     expect(memory.stats().leaseCount).toBe(0)
+  })
+
+  it("makes a store that refuses to grow beyond its maps, and changes nothing then", async () => {
+    const place = newPlace()
+    await create(place)
+    const store = await open(place)
+    const { sizeBytesMax } = superblockFor(SHAPE, "0".repeat(32))
+    const growing = place.world.settled(store.grow(sizeBytesMax + 4096), "grow", 1e9)
+    await expect(growing).rejects.toMatchObject({
+      code: "no-space",
+      detail: expect.stringContaining("make a larger one with --max-size"),
+    })
+    expect(store.sizeBytes).toBe(SHAPE.sizeBytes)
+    await place.world.settled(store.close(), "close", 1e9)
   })
 
   it("refuses a place that holds something, and says what", async () => {

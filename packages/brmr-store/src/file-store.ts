@@ -272,7 +272,8 @@ export class FileStore implements Store {
     if (this.isClosing !== undefined) throw new RmrError("closed", "the store was closed")
     if (sizeBytes <= this.sizeBytes) return
     if (!this.metadata.hasRoomFor(sizeBytes)) {
-      throw new RmrError("no-space", `the store has no places for the sums of ${sizeBytes} bytes`)
+      const words = `the store was made for less than ${sizeBytes} bytes`
+      throw new RmrError("no-space", `${words}; make a larger one with --max-size`)
     }
     await this.file.grow(this.dataStart + sizeBytes)
     await this.metadata.zeroNew(this.file, this.dataStart, this.sizeBytes, sizeBytes)

@@ -188,10 +188,11 @@ export class Metadata {
     await this.blocks.noteCacheLost()
   }
 
-  /** Whether each extent of such a volume has a place for its sums, where it needs one. */
+  /** Whether its metadata has room for such a volume: maps, and sums where it keeps some. */
   hasRoomFor(sizeBytes: number): boolean {
-    const { sumsExtents, extentBytes } = this.superblock
-    return this.sums === undefined || sizeBytes <= sumsExtents * extentBytes
+    const { sizeBytesMax, sumsExtents, extentBytes } = this.superblock
+    const isInMaps = sizeBytesMax === 0 || sizeBytes <= sizeBytesMax
+    return isInMaps && (this.sums === undefined || sizeBytes <= sumsExtents * extentBytes)
   }
 
   async changeSize(sizeBytes: number): Promise<void> {

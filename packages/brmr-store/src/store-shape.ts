@@ -64,6 +64,7 @@ export function superblockFor(shape: StoreShape, uuid: string): Superblock {
     lastSequence: 1,
     pending: "none",
     isHotUnreadable: false,
+    sizeBytesMax: mapPagesMax * pageBytes,
     sumsFrom: 0,
     areSumsSaved: false,
     bootId: "",

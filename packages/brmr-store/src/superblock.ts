@@ -39,6 +39,8 @@ export interface Superblock extends Places {
   readonly pending: RestartClass
   /** The hot set could not be read, and that was not dealt with. */
   readonly isHotUnreadable: boolean
+  /** How large it may ever be, as far as the maps reach; 0 where that was not said. */
+  readonly sizeBytesMax: number
   /** Slots of sums that are older than this frame say nothing: what was hot since is not known. */
   readonly sumsFrom: number
   /** The slots of hot extents say what is true too: set by a close that has written all of them. */
@@ -87,6 +89,7 @@ const NUMBERS = [
   "sumsStart",
   "sumsExtents",
   "sumsFrom",
+  "sizeBytesMax",
 ] as const satisfies readonly (keyof Superblock)[]
 
 /** Whether the store keeps sums of its data. */
@@ -176,7 +179,8 @@ function isBelievable(block: Superblock): boolean {
   const isTail = tailAt >= logStart && tailAt < logStart + logBytes && tailAt % FRAME_ALIGN === 0
   const isLog = isTail && tailSequence >= 1 && (!block.isClean || lastSequence >= tailSequence)
   const isSoft = block.hotExtentsSoft >= 1 && block.hotExtentsSoft <= block.hotExtentsMax
-  return isLog && isSoft && block.secondAt < logStart && isLaidOut(block)
+  const isMax = block.sizeBytesMax === 0 || block.sizeBytesMax >= block.sizeBytes
+  return isLog && isSoft && isMax && block.secondAt < logStart && isLaidOut(block)
 }
 
 export function isSuperblock(copy: SuperblockCopy): copy is Superblock {

@@ -102,6 +102,7 @@ function superblockFrom(old: OldSuperblock, uuid: string): Superblock {
     lastSequence: FIRST_FRAME,
     pending: old.pending,
     isHotUnreadable: old.isHotUnreadable,
+    sizeBytesMax: 0,
     sumsFrom: 0,
     areSumsSaved: false,
     bootId,
