@@ -17,7 +17,7 @@ import {
   type Memory,
   type Store,
 } from "@rmr/core"
-import { createFile, fileSource, pageArenas, realEnv } from "@rmr/io"
+import { createFile, fastChecksum, fileSource, pageArenas, realEnv } from "@rmr/io"
 import { type Bench, times } from "./bench.js"
 
 const DEPTH = 32
@@ -121,7 +121,7 @@ async function openStore(path: string, memory: Memory, direct: "on" | "off"): Pr
     if (batch.words[BLOCK_TOKEN] === ASKED) done(batch.words[1]!)
     else load.onBatch(batch)
   }
-  const source = fileStore({ source: fileSource(path, { direct }) })
+  const source = fileStore({ source: fileSource(path, { direct }), checksum: fastChecksum() })
   const store = await source.open({ env: ENV, memory, events: { onCompletions } })
   const ask = async (submit: (token: number) => void): Promise<void> => {
     const status = await new Promise<number>((resolve) => {

@@ -111,7 +111,7 @@ export class HomeReader {
     const position = pagePosition(index, mapPagesMax)
     const at = pagesStart + position * SLOT_BYTES
     const bytes = await this.pageBytes(index % MEMBERS_MAX, position)
-    return slotIn(bytes, at, uuid, CELL_KINDS.indexOf("map-page"), index)
+    return this.slotIn(bytes, at, uuid, CELL_KINDS.indexOf("map-page"), index)
   }
 
   /** The directory of pages; what it cannot say is looked at, page by page. */
@@ -128,7 +128,7 @@ export class HomeReader {
       const slots = copies.map((copy, nth) => {
         const from = block * SLOT_BYTES
         const at = directoryStart + nth * bytes + from
-        return slotIn(copy.subarray(from, from + SLOT_BYTES), at, uuid, DIRECTORY_KIND, block)
+        return this.slotIn(copy.subarray(from, from + SLOT_BYTES), at, uuid, DIRECTORY_KIND, block)
       })
       const { state, body, isUneven } = better(slots)
       if (state === "held" && body !== undefined) directory.load(block, body)
@@ -174,7 +174,27 @@ export class HomeReader {
     const length = slotBytesOf(head.bodyBytes)
     if (length > room) return { at, state: "damaged", sequence: -1, body: undefined }
     const bytes = length === SLOT_BYTES ? first : await this.readOrDamage(at, length)
-    return withBody(bytes, at, head)
+    return this.withBody(bytes, at, head)
+  }
+
+  private slotIn(
+    bytes: Uint8Array,
+    at: number,
+    uuid: string,
+    kind: number,
+    index: number,
+  ): FoundSlot {
+    const head = decodeSlotHead(bytes, uuid, kind, index)
+    if (typeof head === "string") return { at, state: head, sequence: -1, body: undefined }
+    return this.withBody(bytes, at, head)
+  }
+
+  private withBody(bytes: Uint8Array, at: number, head: SlotHead): FoundSlot {
+    const { state, sequence } = head
+    const body = slotBody(bytes, head, this.lane.checksum)
+    return body === undefined
+      ? { at, state: "damaged", sequence, body }
+      : { at, state, sequence, body }
   }
 
   /** What the medium cannot read is made to be no slot and no blank either. */
@@ -189,26 +209,6 @@ export class HomeReader {
 }
 
 const UNREADABLE = 0xff
-
-function slotIn(
-  bytes: Uint8Array,
-  at: number,
-  uuid: string,
-  kind: number,
-  index: number,
-): FoundSlot {
-  const head = decodeSlotHead(bytes, uuid, kind, index)
-  if (typeof head === "string") return { at, state: head, sequence: -1, body: undefined }
-  return withBody(bytes, at, head)
-}
-
-function withBody(bytes: Uint8Array, at: number, head: SlotHead): FoundSlot {
-  const { state, sequence } = head
-  const body = slotBody(bytes, head)
-  return body === undefined
-    ? { at, state: "damaged", sequence, body }
-    : { at, state, sequence, body }
-}
 
 /** Of two copies the newer one that is whole. */
 function better(copies: readonly FoundSlot[]): FoundCell {

@@ -5,8 +5,17 @@
  * each, leased at open, so that metadata can be written when payload memory is full. What is asked
  * of one lane happens in order; the commit log has one, so that it never waits for another.
  */
-import type { BlockFile, Lease, Memory } from "@rmr/core"
-import { assert, BLOCK_FUA, leaseBytes, NO_LEASE, RmrError, STATUS_OK, statusOf } from "@rmr/core"
+import type { BlockFile, Checksum, Lease, Memory } from "@rmr/core"
+import {
+  assert,
+  BLOCK_FUA,
+  crc32c,
+  leaseBytes,
+  NO_LEASE,
+  RmrError,
+  STATUS_OK,
+  statusOf,
+} from "@rmr/core"
 import { FlushLine, type OnFlushed } from "./flush-line.js"
 
 /** Tokens at and above this are metadata's. The first one is that of all flushes of the file. */
@@ -27,14 +36,17 @@ export class MetaIo {
   hasFailedFlush = false
   /** A flush that the data path asked for has ended. */
   onDataFlushed: OnFlushed = () => undefined
+  /** What metadata that is read is held against. */
+  readonly checksum: Checksum
   private readonly memory: Memory
   private readonly leases: Lease[] = []
   private readonly waiting = new Map<number, (status: number) => void>()
   private file: BlockFile | undefined
   private nextToken = FLUSH_TOKEN + 1
 
-  constructor(memory: Memory) {
+  constructor(memory: Memory, checksum: Checksum = crc32c) {
     this.memory = memory
+    this.checksum = checksum
     this.flushes = new FlushLine(
       () => this.open.flush(FLUSH_TOKEN),
       (token, status) => this.onFlushed(token, status),
@@ -121,6 +133,10 @@ export class MetaLane {
     this.memory = memory
     this.lease = lease
     this.bufferBytes = bufferBytes
+  }
+
+  get checksum(): Checksum {
+    return this.io.checksum
   }
 
   /** Status of the write; with STATUS_OK it is durable. */

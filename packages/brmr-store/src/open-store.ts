@@ -27,7 +27,7 @@ export interface FileStoreOptions {
   readonly source: BlockFileSource
   /** For messages; default the file's. */
   readonly name?: string
-  /** For the sums of data; default is that of core, in plain JavaScript. */
+  /** For sums of data and for metadata that is read; default is that of core, in JavaScript. */
   readonly checksum?: Checksum
 }
 
@@ -46,7 +46,7 @@ async function openStore(
   checksum: Checksum,
   opening: StoreOpen,
 ): Promise<Store> {
-  const io = new MetaIo(opening.memory)
+  const io = new MetaIo(opening.memory, checksum)
   const opened: { store: FileStore | undefined } = { store: undefined }
   const onCompletions = (batch: BlockBatch): void => {
     if (opened.store !== undefined) opened.store.onCompletions(batch)

@@ -10,7 +10,7 @@
  * damaged place. The uuid is the store's: what an earlier store left there, or a write that went
  * astray, is not taken for this store's. All zero is a slot that was never written.
  */
-import { assert, crc32c, readUuid, writeUuid } from "@rmr/core"
+import { assert, type Checksum, crc32c, readUuid, writeUuid } from "@rmr/core"
 
 export const SLOT_BYTES = 4096
 export const SLOT_HEAD_BYTES = 64
@@ -90,10 +90,14 @@ export function decodeSlotHead(
 }
 
 /** The body in a whole slot's bytes; undefined where it is not what was written. */
-export function slotBody(bytes: Uint8Array, head: SlotHead): Uint8Array | undefined {
+export function slotBody(
+  bytes: Uint8Array,
+  head: SlotHead,
+  checksum: Checksum = crc32c,
+): Uint8Array | undefined {
   const end = SLOT_HEAD_BYTES + head.bodyBytes
   if (end > bytes.length) return undefined
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  if (crc32c(view, SLOT_HEAD_BYTES, head.bodyBytes) !== head.bodyCrc) return undefined
+  if (checksum(view, SLOT_HEAD_BYTES, head.bodyBytes) !== head.bodyCrc) return undefined
   return bytes.slice(SLOT_HEAD_BYTES, end)
 }

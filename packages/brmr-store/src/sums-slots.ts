@@ -6,7 +6,7 @@
  * while the log says that its extent is hot, so a write that a crash has torn is one that nobody
  * believes (sums-saver.ts).
  */
-import { RmrError, STATUS_OK } from "@rmr/core"
+import { type Checksum, RmrError, STATUS_OK } from "@rmr/core"
 import { sumsOfExtent, sumsSlotBytes } from "./layout.js"
 import type { MetaIo, MetaLane } from "./meta-io.js"
 import { decodeSlotHead, encodeSlot, SLOT_BYTES, SUMS_KIND, slotBody } from "./slot.js"
@@ -32,6 +32,7 @@ export class SumsSlots {
   /** A slot that is older than this frame says nothing. */
   readonly from: number
   private readonly uuid: string
+  private readonly checksum: Checksum
   private readonly start: number
   private readonly slotBytes: number
   private readonly readers: readonly MetaLane[]
@@ -43,6 +44,7 @@ export class SumsSlots {
     this.extentsMax = block.sumsExtents
     this.from = block.sumsFrom
     this.uuid = block.uuid
+    this.checksum = io.checksum
     this.start = block.sumsStart
     this.slotBytes = sumsSlotBytes(block.extentBytes)
     const readBytes = Math.min(this.slotBytes, RUN_BYTES_MAX)
@@ -101,7 +103,7 @@ export class SumsSlots {
     const head = decodeSlotHead(bytes, this.uuid, SUMS_KIND, extent)
     if (typeof head === "string" || head.state !== "held") return undefined
     if (head.sequence < this.from || head.bodyBytes !== 4 * this.count) return undefined
-    const body = slotBody(bytes, head)
+    const body = slotBody(bytes, head, this.checksum)
     if (body === undefined) return undefined
     const view = new DataView(body.buffer, body.byteOffset, body.length)
     return Int32Array.from({ length: this.count }, (_, nth) => view.getInt32(4 * nth, true))
