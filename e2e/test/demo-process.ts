@@ -14,6 +14,8 @@ import { rmrEnv, rmrWords } from "./rmr-program.js"
 const WAIT_MS_MAX = 60_000
 const LOOK_MS = 50
 const ARRIVED = /^nbd\+unix:\S+(?=\s)/m
+/** The last line of what it prints before it runs; lines may come one by one. */
+const HEAD_END = /^ {2}umount "\$disk\/nbd"\r?\n/m
 
 export class DemoProcess {
   readonly folder: string
@@ -34,7 +36,7 @@ export class DemoProcess {
     })
   }
 
-  /** Its device is there when this is fulfilled. */
+  /** Its device is there when this is fulfilled, and all is printed that may be tried with it. */
   static async start(folder: string, ...options: string[]): Promise<DemoProcess> {
     const words = wordsOf(folder, options)
     const demo = new DemoProcess(folder, spawnAs(process.execPath, words))
@@ -117,7 +119,9 @@ export class DemoProcess {
   }
 
   private untilArrived(): Promise<void> {
-    return this.until("the URI of its device", () => ARRIVED.test(this.said))
+    return this.until("its device, and what may be tried with it", () => {
+      return ARRIVED.test(this.said) && HEAD_END.test(this.said)
+    })
   }
 }
 
