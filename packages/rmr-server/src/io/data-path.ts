@@ -202,6 +202,11 @@ export class DataPath {
     }
   }
 
+  /** Somebody has looked, and these bytes are not what was written (S6). */
+  noteDamage(offset: number, bytes: number): Promise<boolean> {
+    return this.reads.noteDamage(offset, bytes)
+  }
+
   noteView(unit: number, { epoch, version }: ViewNumber): void {
     this.core.noteView(unit, epoch, version)
   }

@@ -106,24 +106,38 @@ export class Reads {
 
   /** S6: the medium cannot read; the member marks itself and repairs by sync. */
   async onBad(row: number, badAt: number, badBytes: number): Promise<void> {
-    const { table, volume } = this.core
+    const { table } = this.core
     const offset = table.offsets[row]!
     const length = table.lengths[row]!
     table.stages[row] = STAGE_MISSING
     const isKnown = badBytes > 0 && badAt + badBytes <= length
     const at = isKnown ? badAt : 0
     const bytes = isKnown ? badBytes : length
-    markOwn(volume, offset + at, bytes, RANK_REAL)
-    try {
-      await this.core.options.member.saveMaps()
-    } catch (thrown) {
-      this.core.options.events.onStoreFailed(RmrError.from(thrown))
+    if (!(await this.noteDamage(offset + at, bytes))) {
       this.core.finish(row, IO_ERROR)
       return
     }
-    this.core.options.events.onChunkWanted(volume.geometry.chunkOf(offset + at))
     this.core.finish(row, MEDIA_ERROR, 0, at, bytes)
     this.deliver()
+  }
+
+  /**
+   * S6: these bytes are not what was written. Marked durably, and then fetched from a peer; false
+   * where the store does not keep the mark, which ends the member.
+   */
+  async noteDamage(offset: number, bytes: number): Promise<boolean> {
+    const { volume } = this.core
+    const { member, events } = this.core.options
+    const count = markOwn(volume, offset, bytes, RANK_REAL)
+    try {
+      await member.saveMaps()
+    } catch (thrown) {
+      events.onStoreFailed(RmrError.from(thrown))
+      return false
+    }
+    const first = volume.geometry.chunkOf(offset)
+    for (let nth = 0; nth < count; nth++) events.onChunkWanted((first + nth) as ChunkNumber)
+    return true
   }
 
   finish(row: number): void {

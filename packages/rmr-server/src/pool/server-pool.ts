@@ -8,7 +8,6 @@
 import type { LinkRegistry } from "@rmr/client"
 import type {
   Checksum,
-  ChunkNumber,
   Env,
   ErrorCode,
   GroupId,
@@ -27,7 +26,6 @@ import {
   groupIdOfName,
   LAST_IO_CELL,
   NO_VIEW,
-  RANK_REAL,
   RmrError,
   SERVER_POOL_MACHINE,
   StateCell,
@@ -38,7 +36,7 @@ import { Copier } from "../sync/copier.js"
 import { Peers } from "../sync/peers.js"
 import { MapSaver } from "./map-saver.js"
 import { absentOf, type Member } from "./member.js"
-import { type MemberVolume, markOwn } from "./member-volume.js"
+import type { MemberVolume } from "./member-volume.js"
 import { COPIES_MAX, type MemberConfig, openMember } from "./open-member.js"
 import { StoreJobs } from "./store-jobs.js"
 
@@ -162,22 +160,9 @@ export class ServerPool {
     else copier.stop()
   }
 
-  /**
-   * S6: what the medium holds there is not what was written. It is marked durably, and fetched from
-   * a peer. Before the first view nothing was written, and nothing is marked.
-   */
+  /** S6: what was found damaged is marked and repaired; before the first view nothing is there. */
   async noteDamage(offset: number, bytes: number): Promise<void> {
-    const { volume } = this.member
-    if (volume === undefined) return
-    const count = markOwn(volume, offset, bytes, RANK_REAL)
-    try {
-      await this.member.saveMaps()
-    } catch (thrown) {
-      this.fail(RmrError.from(thrown))
-      return
-    }
-    const first = volume.geometry.chunkOf(offset)
-    for (let nth = 0; nth < count; nth++) this.copier?.want((first + nth) as ChunkNumber)
+    await this.data?.noteDamage(offset, bytes)
   }
 
   /** What this member lacks, and what it knows that absent ones lack. Maps that change. */
