@@ -17,7 +17,9 @@ interface Running {
   state: ScrubShown["state"]
   error: string | null
   endedMs: number | undefined
-  /** Fulfilled when it reads nothing any more. */
+  /** What it has found until now is marked. */
+  readonly marked: () => Promise<void>
+  /** Fulfilled when it reads and marks nothing any more. */
   ended: Promise<void>
 }
 
@@ -36,11 +38,14 @@ export class PoolScrubs {
       throw new RmrError("busy", `the store of ${pool.name} is being scrubbed already`)
     }
     const { store } = pool.member
-    const onDamage = ({ offset, bytes }: { offset: number; bytes: number }): void =>
-      void pool.noteDamage(offset, bytes)
+    let marked = Promise.resolve()
+    const onDamage = ({ offset, bytes }: { offset: number; bytes: number }): void => {
+      marked = marked.then(() => pool.noteDamage(offset, bytes))
+    }
     const scrub = scrubStore({ env, store, bytesPerSecond, onDamage })
     const running: Running = {
       scrub,
+      marked: () => marked,
       bytesPerSecond,
       beganMs: env.clock.nowMs(),
       state: "running",
@@ -87,6 +92,7 @@ export class PoolScrubs {
   private async follow(running: Running): Promise<void> {
     try {
       await running.scrub.done
+      await running.marked()
       if (running.state === "running") running.state = "done"
     } catch (thrown) {
       running.state = "failed"
