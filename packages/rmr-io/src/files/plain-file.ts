@@ -6,7 +6,7 @@
  * batches of them before the loop has another round, so that a user who keeps its queue full cannot
  * keep it from its sockets. Past the cache, with FUA, and for a flush it goes to Node's threads.
  *
- * FUA goes through open files that the kernel writes through (O_DSYNC). With native code a
+ * FUA goes through open files that the kernel writes through (forced-files.ts). With native code a
  * file system is asked to make a range zero, and to give its space back if that is wanted; without,
  * or where it refuses, `zero` writes zeroes. `supports.unmap` says which.
  */
@@ -51,9 +51,9 @@ const NO_BYTES: Uint8Array = new Uint8Array(0)
 const ZERO_BYTES = 1024 * 1024
 /** Less is written, and flushed, faster than the file system is asked. */
 const ZERO_RANGE_BYTES_MIN = 256 * 1024
-/** What a system call says that cannot do this to this file. */
 /** So many batches of completions may follow each other before the loop has its sockets again. */
 const DELIVERIES_MAX = 8
+/** What a system call says that cannot do this to this file. */
 const REFUSALS: ReadonlySet<string | undefined> = new Set(["ENOTSUP", "ENOSYS"])
 
 export interface OpenedFile {
