@@ -41,6 +41,8 @@ export class EngineCore {
   isFlushable = false
   /** Set while no mutation may be sent or judged (V2). */
   isFrozen = true
+  /** Set while no mutation begins, so that those in flight come to an end (V3). */
+  isHeldBack = false
   isEnded = false
   /** One flush to come fails, since what was acknowledged and not flushed may be gone (I5). */
   failsNextFlush = false

@@ -27,10 +27,12 @@ export class IoEngine {
   private readonly flushes: FlushFlow
   private readonly ready: PoolVolume[] = []
   private arrivals = 0
+  /** Waits for the last mutation in flight to be over. */
+  private onQuiet: (() => void) | undefined
 
   constructor(options: EngineOptions) {
     this.core = new EngineCore(options, {
-      onMutationEnded: (row) => this.mutations.unblock(row),
+      onMutationEnded: (row) => this.onMutationEnded(row),
       onRetry: () => this.legUp(),
     })
     this.mutations = new MutationFlow(this.core)
@@ -110,6 +112,31 @@ export class IoEngine {
     this.reads.payDebts()
     this.pump()
     this.core.deliver()
+  }
+
+  /**
+   * Lets no mutation begin, and waits for those in flight to be over; then the engine is frozen.
+   * False where they were not within this time, and then all goes on as before (V3).
+   */
+  async freezeWhenQuiet(withinMs: number): Promise<boolean> {
+    const { core } = this
+    core.isHeldBack = true
+    if (this.mutations.hasUnresolved) {
+      await new Promise<void>((resolve) => {
+        const timer = core.options.env.clock.schedule(withinMs, resolve)
+        this.onQuiet = () => {
+          timer.cancel()
+          resolve()
+        }
+      })
+      this.onQuiet = undefined
+    }
+    core.isHeldBack = false
+    // A view change may have begun meanwhile, or the pool ended.
+    const isQuiet = !core.isFrozen && !core.isEnded && !this.mutations.hasUnresolved
+    if (isQuiet) core.isFrozen = true
+    else this.legUp()
+    return isQuiet
   }
 
   /** Mutations that were sent and are not resolved, and those that were given up (V2, W6). */
@@ -231,6 +258,11 @@ export class IoEngine {
       rows.tried[row] = 0
       if (rows.isTold[row] === 1) this.core.end(row, IO_ERROR)
     }
+  }
+
+  private onMutationEnded(row: number): void {
+    this.mutations.unblock(row)
+    if (this.onQuiet !== undefined && !this.mutations.hasUnresolved) this.onQuiet()
   }
 
   private take(volume: PoolVolume): boolean {

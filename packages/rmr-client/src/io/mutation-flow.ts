@@ -43,6 +43,7 @@ export class MutationFlow {
     const { rows } = this.core
     if (this.core.isFrozen || rows.blockers[row]! > 0 || rows.isTold[row] === 1) return
     if (rows.sequences[row] === 0) {
+      if (this.core.isHeldBack) return
       rows.sequences[row] = ++this.core.lastSequence
       rows.sentMs[row] = this.core.options.env.clock.nowMs()
       rows.sentTo[row] = this.core.view.normal
@@ -95,6 +96,15 @@ export class MutationFlow {
     } else if (decision.forMarks !== 0) {
       this.core.options.events.onMarksNeeded(row, decision.forMarks)
     }
+  }
+
+  /** Some mutation was sent and is not resolved, or was given up (V3). */
+  get hasUnresolved(): boolean {
+    const { rows } = this.core
+    for (let row = 0; row < rows.unitCount; row++) {
+      if (rows.kinds[row] === KIND_MUTATION && rows.sequences[row] !== 0) return true
+    }
+    return false
   }
 
   /** Mutations that were sent and are not resolved, and those that were given up (V2, W6). */

@@ -9,7 +9,6 @@
 import type {
   MemberId,
   MemberSet,
-  MutationRange,
   PoolMetadata,
   Timer,
   Volume,
@@ -18,20 +17,24 @@ import type {
 } from "@rmr/core"
 import { OP_FLUSH, RmrError, sizeOf, slotsOf, statusOf, without } from "@rmr/core"
 import type { PoolCounts } from "../io/io-counts.js"
-import { IoEngine } from "../io/io-engine.js"
+import type { IoEngine } from "../io/io-engine.js"
 import type { IoOwner } from "../links/link-registry.js"
 import { PoolVolume, type VolumeHost } from "../volume/pool-volume.js"
+import { changeView, leaveLegs, type ViewParts } from "./changing.js"
+import { letJoin } from "./joining.js"
 import type { Leg } from "./leg.js"
 import { LegKeeper } from "./leg-keeper.js"
 import { leaveMembers, legsOf, makeLeg } from "./legs.js"
 import { assemble, type Opening, openMembers } from "./opening.js"
 import type { KnownMember, PoolContext } from "./pool-context.js"
+import { poolEngine } from "./pool-engine.js"
 import { poolHost } from "./pool-host.js"
+import { type Joiner, Rejoining, type RejoinProgress } from "./rejoining.js"
 import { Settling } from "./settling.js"
 import { SideWork } from "./side-work.js"
 import { askAllLegs, checkMaps, type MapCheck, type UserAnswer } from "./user-commands.js"
 import { type EffectiveView, ViewChanger } from "./view-changer.js"
-import { absentIdsOf, nextRecord } from "./view-record.js"
+import { absentIdsOf } from "./view-record.js"
 
 const TICK_MS = 100
 
@@ -42,6 +45,7 @@ export class ClientPool implements VolumeSource {
   private readonly engine: IoEngine
   private readonly side: SideWork
   private readonly settling: Settling
+  private readonly rejoining: Rejoining
   private readonly owner: IoOwner
   private readonly host: VolumeHost
   private readonly volumes = new Set<PoolVolume>()
@@ -82,6 +86,14 @@ export class ClientPool implements VolumeSource {
     this.engine = this.makeEngine(record)
     const { keeper, engine } = this
     this.settling = new Settling({ context, keeper, engine })
+    this.rejoining = new Rejoining({
+      context,
+      keeper,
+      record: () => this.recordNow,
+      isFlushable: () => engine.core.isFlushable,
+      mayBegin: () => this.mayGrow,
+      want: () => this.want(),
+    })
     this.side = new SideWork({
       context,
       keeper,
@@ -140,6 +152,11 @@ export class ClientPool implements VolumeSource {
   /** Why the last step failed that was to mend something; it is tried again. */
   get trouble(): RmrError | undefined {
     return this.troubleNow
+  }
+
+  /** Members that are out of the view, and how far each is on its way back. */
+  get returning(): readonly RejoinProgress[] {
+    return this.rejoining.progress
   }
 
   /** Whether a flush can succeed now (I5). */
@@ -272,6 +289,7 @@ export class ClientPool implements VolumeSource {
     for (const slot of slotsOf(toEnd)) void this.keeper.legs[slot]?.link.dropSession()
     this.keeper.dialMissing()
     this.side.tick(nowMs)
+    this.rejoining.tick(nowMs)
     if (this.isWanted || this.needsTending(nowMs)) void this.tend()
   }
 
@@ -286,6 +304,7 @@ export class ClientPool implements VolumeSource {
 
   private needsTending(nowMs: number): boolean {
     if (this.settling.isDue(nowMs) || this.changer.isPending || this.keeper.hasTrouble) return true
+    if (this.rejoining.ready !== undefined) return true
     const { wire } = this.engine.core
     return this.keeper.deadlines(this.recordNow, wire, nowMs).some(({ isLate }) => isLate)
   }
@@ -339,6 +358,28 @@ export class ClientPool implements VolumeSource {
     if (this.keeper.usable !== normal) return
     if (this.hasUncertain) await this.change("change", normal)
     else if (this.settling.isDue(nowMs)) await this.settling.run(this.recordNow)
+    const joiner = this.rejoining.ready
+    if (joiner !== undefined && this.mayGrow) await this.join(joiner)
+  }
+
+  /** V3, R6: the view in force is settled, and all of it works. */
+  private get mayGrow(): boolean {
+    const isWhole = this.keeper.usable === this.recordNow.normal && !this.hasUncertain
+    return (
+      isWhole && !this.changer.isPending && this.settling.isDecided && this.endedBy === undefined
+    )
+  }
+
+  private async join(joiner: Joiner): Promise<void> {
+    try {
+      await letJoin(this.parts, joiner)
+      this.rejoining.noteJoined(joiner, undefined)
+    } catch (thrown) {
+      const error = RmrError.from(thrown)
+      this.rejoining.noteJoined(joiner, error)
+      if (error.code === "fenced" || this.changer.isPending) throw error
+    }
+    if (this.recordNow !== joiner.record) await this.followView(joiner.record.normal)
   }
 
   private get hasUncertain(): boolean {
@@ -357,40 +398,27 @@ export class ClientPool implements VolumeSource {
     await this.change("shrink", here)
   }
 
-  /**
-   * Freezes, lists what is unresolved, and changes the view (V2). Where it fails before anything
-   * was proposed, the view in force is still the last one and IO goes on; else the next step tries
-   * again.
-   */
   private async change(purpose: "shrink" | "change", wanted: MemberSet): Promise<void> {
-    const { engine } = this
-    const base = this.recordNow
-    engine.core.isFrozen = true
-    engine.core.leaving = without(base.normal, wanted)
-    const ranges: readonly MutationRange[] = engine.unresolvedRanges()
-    const { legs } = this.keeper
-    const { lineage } = base.mapVersion
-    try {
-      const effective = await this.changer.change(legs, this.epoch, lineage, {
-        purpose,
-        wanted,
-        recordOf: (mapVersion, normal) => nextRecord(base, mapVersion, normal, ranges, legs),
-      })
-      this.heldMs = undefined
-      this.enter(effective, base.normal)
-    } catch (thrown) {
-      engine.core.leaving = without(base.normal, this.changer.allowed)
-      if (!this.changer.isPending) engine.thaw()
-      throw thrown
-    }
-    engine.thaw()
-    for (const slot of slotsOf(without(base.normal, this.recordNow.normal))) {
-      const leg = legs[slot]
-      leg?.move("failed", "expelled", this.keeper.takeReason(slot))
-      // Ends what is under way there, so that its memory is free again (W7).
-      await leg?.link.dropSession()
-    }
+    const before = this.recordNow.normal
+    await changeView(this.parts, purpose, wanted)
+    await this.followView(before)
+  }
+
+  /** IO goes on in another view; the rest follows. */
+  private async followView(before: MemberSet): Promise<void> {
+    const left = without(before, this.recordNow.normal)
+    this.rejoining.noteExpelled(left)
+    await leaveLegs(this.keeper, left)
     await this.settling.run(this.recordNow)
+  }
+
+  private get parts(): ViewParts {
+    const { context, engine, keeper, changer, epoch, recordNow: base } = this
+    const enter = (effective: EffectiveView, before: MemberSet): void => {
+      this.heldMs = undefined
+      this.enter(effective, before)
+    }
+    return { context, engine, keeper, changer, epoch, base, enter }
   }
 
   private onFenced(): void {
@@ -411,33 +439,15 @@ export class ClientPool implements VolumeSource {
 
   private makeEngine(record: PoolMetadata): IoEngine {
     const { context } = this
-    const { registry } = context
-    const tokenBase = registry.addOwner(this.owner)
-    return new IoEngine({
-      env: context.env,
-      memory: registry.memory,
-      groupId: context.groupId,
-      queueDepth: record.queueDepth,
-      readsMax: Math.max(record.queueDepth, 64),
-      noLegMs: context.times.noLegMs,
-      readPolicy: context.readPolicy,
-      checksum: context.checksum,
-      isChecksumRequired: registry.isChecksumRequired,
-      tokenBase,
-      chunkSizeBytes: record.chunkSizeBytes,
-      mappedSizeBytes: record.mappedSizeBytes,
-      events: {
-        onFenced: () => this.onFenced(),
-        onLegRefused: (slot, code) => {
-          this.keeper.noteRefused(slot, code)
-        },
-        onFlushWanted: () => this.side.flushSoon(),
-        onMarksNeeded: (row, slots) => void this.side.markMissed(row, slots),
-        onVouchNeeded: () => void this.side.vouch(),
-        onUncertain: () => this.want(),
-        onCopyMissing: () => this.settling.want(),
-        onEnded: () => undefined,
-      },
+    return poolEngine(context, record, context.registry.addOwner(this.owner), {
+      onFenced: () => this.onFenced(),
+      onLegRefused: (slot, code) => this.keeper.noteRefused(slot, code),
+      onFlushWanted: () => this.side.flushSoon(),
+      onMarksNeeded: (row, slots) => void this.side.markMissed(row, slots),
+      onVouchNeeded: () => void this.side.vouch(),
+      onUncertain: () => this.want(),
+      onCopyMissing: () => this.settling.want(),
+      onEnded: () => undefined,
     })
   }
 }

@@ -25,6 +25,8 @@ export interface ElectionResult {
   readonly isFlushable: boolean
   /** Chunks that wait for an absent member, or for the time after which rank 2 is elected. */
   readonly waitingChunks: number
+  /** Of these, chunks of which somebody is to be elected: before that, nobody joins (R6). */
+  readonly undecidedChunks: number
   /** Chunks that some member lacked. */
   readonly dirtyChunks: number
   /** Chunks that some member lacks still. */
@@ -44,6 +46,7 @@ export async function runElection(election: Election): Promise<ElectionResult> {
   const yielding = new Map<number, { by: number; ranges: ChunkRange[] }>()
   const held: ChunkRange[] = []
   let waitingChunks = 0
+  let undecidedChunks = 0
   let dirtyChunks = 0
   let isFlushable = true
   const bytes: number[] = []
@@ -56,6 +59,7 @@ export async function runElection(election: Election): Promise<ElectionResult> {
       appendTo(held, chunk)
       if (decision.rank === 2 && !election.mayElectCacheLost) {
         waitingChunks++
+        undecidedChunks++
         isFlushable = false
         dirty.mark(chunk, RANK_REAL)
         continue
@@ -75,7 +79,24 @@ export async function runElection(election: Election): Promise<ElectionResult> {
     if (slotsOf(election.normal).some((slot) => bytes[slot] !== 0)) dirty.mark(chunk, RANK_REAL)
   }
   await carryOut(election, elected, yielding)
-  return { isFlushable, waitingChunks, dirtyChunks, dirty, held }
+  return { isFlushable, waitingChunks, undecidedChunks, dirtyChunks, dirty, held }
+}
+
+/** The ranges as commands carry them. */
+export function* parts(ranges: readonly ChunkRange[]): Generator<readonly ChunkRange[]> {
+  for (let from = 0; from < ranges.length; from += CHUNK_RANGES_MAX) {
+    yield ranges.slice(from, from + CHUNK_RANGES_MAX)
+  }
+}
+
+/** Ranges of neighbours become one. */
+export function appendTo(ranges: ChunkRange[], chunk: number): void {
+  const last = ranges.at(-1)
+  if (last !== undefined && last.firstChunk + last.chunkCount === chunk) {
+    ranges[ranges.length - 1] = { ...last, chunkCount: last.chunkCount + 1 }
+  } else {
+    ranges.push({ firstChunk: chunk, chunkCount: 1 })
+  }
 }
 
 async function carryOut(
@@ -144,19 +165,4 @@ function append(into: Map<number, ChunkRange[]>, slot: number, chunk: number): v
   const ranges = into.get(slot) ?? []
   into.set(slot, ranges)
   appendTo(ranges, chunk)
-}
-
-function appendTo(ranges: ChunkRange[], chunk: number): void {
-  const last = ranges.at(-1)
-  if (last !== undefined && last.firstChunk + last.chunkCount === chunk) {
-    ranges[ranges.length - 1] = { ...last, chunkCount: last.chunkCount + 1 }
-  } else {
-    ranges.push({ firstChunk: chunk, chunkCount: 1 })
-  }
-}
-
-function* parts(ranges: readonly ChunkRange[]): Generator<readonly ChunkRange[]> {
-  for (let from = 0; from < ranges.length; from += CHUNK_RANGES_MAX) {
-    yield ranges.slice(from, from + CHUNK_RANGES_MAX)
-  }
 }

@@ -14,6 +14,8 @@ const REDIAL_MS = 250
 /** Refusals of the moment: of a member between two states, or of bytes hurt on the way. */
 const PASSING: ReadonlySet<ErrorCode> = new Set(["draining", "busy", "bad-message"])
 
+const ENABLED_BY = { start: "started", resume: "resumed", rejoin: "rejoined" } as const
+
 /** Since when a leg owes an answer; undefined where it owes none. */
 export interface Owed {
   oldestMs(slot: number): number | undefined
@@ -87,24 +89,31 @@ export class LegKeeper {
     for (const leg of this.legs) if (leg !== undefined && !leg.isUp) this.dial(leg)
   }
 
-  /** Lets a member of the view take IO. One that took some before drains first (W5). */
-  async enable(slot: number, record: PoolMetadata): Promise<void> {
+  /**
+   * Lets a member of the view take IO. One that took some before drains first (W5), unless it has
+   * just joined.
+   */
+  async enable(
+    slot: number,
+    record: PoolMetadata,
+    how?: "rejoin",
+    withinMs: number = this.context.times.commandMs,
+  ): Promise<void> {
     const leg = this.legs[slot]
     if (leg === undefined || leg.io.session !== undefined) return
-    const mode = leg.wasEnabled ? ("resume" as const) : ("start" as const)
+    const mode = how ?? (leg.wasEnabled ? ("resume" as const) : ("start" as const))
     leg.wasEnabled = true
     const { mapVersion } = record
     const { epoch, version } = mapVersion
     const body = { mode, joinedView: { epoch, version } }
-    const { commandMs } = this.context.times
-    const reply = await leg.ask("enable-pool", mapVersion, body, undefined, commandMs)
+    const reply = await leg.ask("enable-pool", mapVersion, body, undefined, withinMs)
     leg.report = reply.result.report
     leg.io.session = leg.link.session
     leg.io.lastAnswerMs = this.context.env.clock.nowMs()
     leg.io.enabledMs = leg.io.lastAnswerMs
     this.lostMs.delete(slot)
     this.refused.delete(slot)
-    leg.move("normal", mode === "start" ? "started" : "resumed")
+    leg.move("normal", ENABLED_BY[mode])
   }
 
   /** Q9: a member of the view is back, and its process is the one that we opened. */

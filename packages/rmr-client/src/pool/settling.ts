@@ -39,9 +39,16 @@ export class Settling {
   /** Counts what has to be heard anew of absent members, and what was asked for last. */
   private absentTurn = 0
   private absentAsked = -1
+  /** In the view in force, everybody was elected who is to be (R6). */
+  private isDecidedNow = false
 
   constructor(options: SettlingOptions) {
     this.options = options
+  }
+
+  /** R6 precedes any grow: nobody is still to be elected, as far as was looked. */
+  get isDecided(): boolean {
+    return this.isDecidedNow
   }
 
   private get nowMs(): number {
@@ -57,6 +64,7 @@ export class Settling {
     }
     this.missing = without(this.missing, normal)
     this.absentTurn++
+    this.isDecidedNow = false
     this.dueMs = 0
   }
 
@@ -84,6 +92,7 @@ export class Settling {
       mayElectCacheLost: this.missing === 0 || this.nowMs - this.missingMs >= noLegMs,
     })
     incomplete.present.answer(result.dirty)
+    this.isDecidedNow = result.undecidedChunks === 0
     await Promise.all(slotsOf(normal).map((slot) => keeper.enable(slot, record)))
     const isSettled = result.waitingChunks === 0 && result.dirtyChunks === 0
     this.dueMs = isSettled ? Number.POSITIVE_INFINITY : this.nowMs + AGAIN_MS

@@ -1,9 +1,9 @@
 /**
  * ViewChanger: proposes views until one is effective (rules V1, V3, V5, W6).
  *
- * A proposal goes to everybody that it names. Where one of them does not make it durable, the next
- * proposal leaves it out and carries the same ranges; what was proposed is never withdrawn, and
- * nobody is ever put in the place of who is missing.
+ * A proposal goes to everybody that it names; one that lets members join, to them first. Where one
+ * of them does not make it durable, the next proposal leaves it out and carries the same ranges;
+ * what was proposed is never withdrawn, and nobody is ever put in the place of who is missing.
  */
 import type {
   MapAddPurpose,
@@ -18,18 +18,24 @@ import {
   advance,
   allowedNormal,
   compareViews,
+  decideGrow,
   decideShrink,
+  growRecipients,
   lastView,
   propose,
   RmrError,
   slotsOf,
+  without,
 } from "@rmr/core"
 import type { Leg } from "./leg.js"
 import type { PoolContext } from "./pool-context.js"
 
 export interface ViewChange {
   readonly purpose: MapAddPurpose
+  /** With `grow`: these, beside all that are normal. */
   readonly wanted: MemberSet
+  /** For each member to make a proposal durable; default that of any command. */
+  readonly withinMs?: number
   /** The record of a proposal, by its number and its normal set. */
   readonly recordOf: (mapVersion: MapVersion, normal: MemberSet) => PoolMetadata
 }
@@ -37,6 +43,14 @@ export interface ViewChange {
 export interface EffectiveView {
   readonly record: PoolMetadata
   readonly takenBack: (slot: number, index: number) => boolean
+}
+
+interface Asked {
+  readonly legs: readonly (Leg | undefined)[]
+  readonly record: PoolMetadata
+  readonly purpose: MapAddPurpose
+  readonly base: View
+  readonly withinMs: number
 }
 
 interface Answered {
@@ -48,6 +62,8 @@ export class ViewChanger {
   private readonly context: PoolContext
   private readonly minNormal: number
   private chainNow: ViewChain
+  /** Whom the last proposal was sent to. */
+  private readonly wasAsked = new Set<number>()
   /** Why the last proposal is not durable somewhere. */
   private refusal: string | undefined
 
@@ -75,50 +91,77 @@ export class ViewChanger {
     legs: readonly (Leg | undefined)[],
     epoch: number,
     lineage: string,
-    { purpose, wanted, recordOf }: ViewChange,
+    { purpose, wanted, recordOf, withinMs = this.context.times.commandMs }: ViewChange,
   ): Promise<EffectiveView> {
+    let now: MapAddPurpose = purpose
     let rest = wanted
     for (;;) {
-      const decision = decideShrink(this.chainNow, rest, this.minNormal)
-      if (decision.decide === "hold") {
-        const why = this.refusal === undefined ? "" : `; ${this.refusal}`
-        throw new RmrError("no-leg", `${decision.missingCount} more members must answer${why}`)
-      }
+      const normal = now === "grow" ? this.grown(rest) : this.shrunk(rest)
       const version = lastView(this.chainNow).version + 1
-      const mapVersion = { lineage, epoch, version }
-      const record = recordOf(mapVersion, decision.normal)
+      const record = recordOf({ lineage, epoch, version }, normal)
       const { base } = this.chainNow
-      this.chainNow = propose(this.chainNow, { epoch, version, normal: decision.normal })
-      const answers = await this.sendToAll(legs, record, purpose, base)
-      const failed = slotsOf(decision.normal).filter((slot) => answers[slot] === undefined)
+      this.chainNow = propose(this.chainNow, { epoch, version, normal })
+      const asked = { legs, record, purpose: now, base, withinMs }
+      const answers = await this.sendInOrder(asked)
+      const failed = slotsOf(normal).filter((slot) => answers[slot] === undefined)
       if (failed.length === 0) {
         this.chainNow = advance(this.chainNow)
         this.refusal = undefined
         return { record, takenBack: takenBackOf(answers) }
       }
-      rest = decision.normal
-      for (const slot of failed) rest &= ~(1 << slot)
+      // Those of the base that were not asked yet are not to blame.
+      rest = now === "grow" ? base.normal : normal
+      for (const slot of failed) if (this.wasAsked.has(slot)) rest &= ~(1 << slot)
+      now = now === "grow" ? "change" : now
+    }
+  }
+
+  private grown(joiners: MemberSet): MemberSet {
+    const decision = decideGrow(this.chainNow, joiners, 0)
+    if (decision.decide === "propose") return decision.normal
+    throw new RmrError("busy", "a view that was proposed is not effective yet")
+  }
+
+  private shrunk(wanted: MemberSet): MemberSet {
+    const decision = decideShrink(this.chainNow, wanted, this.minNormal)
+    if (decision.decide === "propose") return decision.normal
+    const why = this.refusal === undefined ? "" : `; ${this.refusal}`
+    throw new RmrError("no-leg", `${decision.missingCount} more members must answer${why}`)
+  }
+
+  /** V3: a view that lets members join is durable on these before the others hear of it. */
+  private async sendInOrder(asked: Asked): Promise<(Answered | undefined)[]> {
+    const { record, purpose, base } = asked
+    const answers: (Answered | undefined)[] = []
+    let durableOn = 0
+    this.wasAsked.clear()
+    for (;;) {
+      const to =
+        purpose === "grow"
+          ? growRecipients(base.normal, record.normal, durableOn)
+          : without(record.normal, durableOn)
+      if (to === 0 || slotsOf(to).some((slot) => this.wasAsked.has(slot))) return answers
+      for (const slot of slotsOf(to)) this.wasAsked.add(slot)
+      await this.sendToAll(asked, to, answers)
+      for (const slot of slotsOf(to)) if (answers[slot] !== undefined) durableOn |= 1 << slot
     }
   }
 
   private async sendToAll(
-    legs: readonly (Leg | undefined)[],
-    record: PoolMetadata,
-    purpose: MapAddPurpose,
-    base: View,
-  ): Promise<(Answered | undefined)[]> {
-    const answers: (Answered | undefined)[] = []
+    { legs, record, purpose, base, withinMs }: Asked,
+    to: MemberSet,
+    answers: (Answered | undefined)[],
+  ): Promise<void> {
     const { mapVersion } = record
     let fenced: RmrError | undefined
     await Promise.all(
-      slotsOf(record.normal).map(async (slot) => {
+      slotsOf(to).map(async (slot) => {
         const leg = legs[slot]
         if (leg === undefined) return
         const number = { epoch: base.epoch, version: base.version }
         const body = { base: number, purpose, missed: [] }
         try {
-          const { commandMs } = this.context.times
-          const { result } = await leg.ask("map-add", mapVersion, body, record, commandMs)
+          const { result } = await leg.ask("map-add", mapVersion, body, record, withinMs)
           if (compareViews(result.durable, mapVersion) !== 0) return
           answers[slot] = { takenBack: result.takenBack, isMore: result.isMoreTakenBack }
         } catch (thrown) {
@@ -137,7 +180,6 @@ export class ViewChanger {
       }),
     )
     if (fenced !== undefined) throw fenced
-    return answers
   }
 }
 

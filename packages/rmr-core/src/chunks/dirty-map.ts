@@ -39,6 +39,7 @@ import type { Refusal } from "../wire/refusal.js"
 import { NO_CHUNK } from "./chunk-geometry.js"
 import { digestOf } from "./map-digest.js"
 import { haveSameMarks } from "./map-equal.js"
+import { MapExport } from "./map-export.js"
 import { clearPages, isOwnStamp, mergePage, mergeUniform, stampIn } from "./map-merge.js"
 import {
   byteIn,
@@ -297,7 +298,12 @@ export class DirtyMap {
     return written
   }
 
-  /** Writes one page as a record, an empty one too: for a delta, or a cell. Returns its bytes. */
+  /** For another member: all that the map holds, and then what changes in it (M3). */
+  startExport(): MapExport {
+    return new MapExport(this.tree)
+  }
+
+  /** Writes one page as a record, an empty one too, for a cell. Returns its bytes. */
   exportPage(page: number, view: DataView, at: number): number {
     return writeRecord(this.tree, page, 1, view, at)
   }

@@ -46,7 +46,8 @@ export function digestOf(tree: MapTree): Digest {
   return Array.from(words, (word) => (word >>> 0).toString(16).padStart(8, "0")).join("")
 }
 
-function digestDirectory(directory: MapDirectory, hash: Hash128): void {
+/** Of a directory, and of the pages in it that have none. */
+export function digestDirectory(directory: MapDirectory, hash: Hash128): void {
   // First the pages, then the directory over them: one hash serves both, one after the other.
   let slot = directory.nextUsed(0)
   for (; slot !== NO_SLOT_USED; slot = directory.nextUsed(slot + 1)) {
@@ -55,14 +56,19 @@ function digestDirectory(directory: MapDirectory, hash: Hash128): void {
   hash.begin()
   slot = directory.nextUsed(0)
   for (; slot !== NO_SLOT_USED; slot = directory.nextUsed(slot + 1)) {
-    hash.add(slot, 0, 0, 0)
-    hash.addWords(directory.pages[slot]!, PAGE_DIGEST_AT, 4)
+    addPage(hash, slot, directory.pages[slot]!, PAGE_DIGEST_AT)
   }
   hash.end(directory.digest, 0)
   directory.isDigested = true
 }
 
-function digestPage(page: MapPage, hash: Hash128): void {
+/** One page of a directory, by its digest. */
+export function addPage(hash: Hash128, slot: number, digest: Int32Array, at: number): void {
+  hash.add(slot, 0, 0, 0)
+  hash.addWords(digest, at, 4)
+}
+
+export function digestPage(page: MapPage, hash: Hash128): void {
   if ((page[FLAGS_AT]! & FLAG_DIGESTED) !== 0) return
   hash.begin()
   hash.add(page[EPOCH_AT]!, page[VERSION_AT]!, 0, 0)

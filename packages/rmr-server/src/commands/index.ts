@@ -15,6 +15,15 @@ import {
   sendMdBuf,
   storeCheck,
 } from "./recovery.js"
+import {
+  mapBufDone,
+  mapDisable,
+  mapDone,
+  mapReady,
+  mapSend,
+  rejoinPool,
+  sendMapBuf,
+} from "./rejoining.js"
 import { mapAdd } from "./views.js"
 
 /** The others are answered `unsupported`. */
@@ -25,6 +34,13 @@ export const HANDLERS: { readonly [K in CommandKind]?: Handler<K> } = {
   "join-pool": joinPool,
   "enable-pool": enablePool,
   "leave-pool": leavePool,
+  "rejoin-pool": rejoinPool,
+  "map-ready": mapReady,
+  "map-send": mapSend,
+  "send-map-buf": sendMapBuf,
+  "map-buf-done": mapBufDone,
+  "map-done": mapDone,
+  "map-disable": mapDisable,
   "map-add": mapAdd,
   "map-clear": mapClear,
   "map-check": mapCheck,

@@ -35,6 +35,7 @@ export const enablePool: Handler<"enable-pool"> = (pool, command, caller) =>
     pool.admission.joinedView = joinedView
     pool.admission.sessionGeneration = command.sessionGeneration
     const event = { start: "started", resume: "resumed", rejoin: "rejoined" } as const
+    pool.updates.receiver.end("view-grown")
     pool.move("normal", event[mode])
     return { result: { report: pool.report() }, payload: undefined }
   })

@@ -45,6 +45,7 @@ export const open: Handler<"open"> = (pool, command, caller) =>
     if (record === undefined) {
       throw new RmrError("not-found", `this member has no record of pool ${pool.name}; create it`)
     }
+    pool.updates.receiver.end("map-disable")
     admission.isDraining = true
     admission.isOpen = false
     if (decision === "adopt") {

@@ -172,8 +172,10 @@ export const mapCheck: Handler<"map-check"> = (pool) => {
   }
 }
 
+/** The view on its disk; or, while it returns, the one that it is about to join (R5). */
 function requireView(pool: ServerPool, { mapVersion }: CommandOf<"elect">): void {
   if (compareViews(mapVersion, pool.member.view) === 0) return
+  if (pool.updates.receiver.isOf(mapVersion)) return
   const { epoch, version } = pool.member.view
   throw new RmrError("stale-view", `this member has view ${epoch}.${version}`)
 }

@@ -61,10 +61,11 @@ async function changeView(
   pool.noteHeard()
   if (verdict !== "persist") return answerOf(pool, 0, [])
   requireThisPool(pool, record)
+  const isJoining = !admission.isNormal
+  if (isJoining && command.body.purpose === "grow") requireUpdated(pool, command)
   await endGivenUp(pool, command, record)
   // S2: what is being copied was read in another view.
   data.entries.endAll(0)
-  const isJoining = !admission.isNormal
   // I4: who becomes normal has on stable storage what it says it has.
   if (isJoining) await member.jobs.flush()
   const step = stepToView(member, volume, record, data.table)
@@ -99,6 +100,12 @@ async function endGivenUp(
   } finally {
     admission.isDraining = wasDraining
   }
+}
+
+/** M3: who joins has been told all that it missed before the view that it joins. */
+function requireUpdated(pool: ServerPool, { body }: CommandOf<"map-add">): void {
+  if (pool.updates.receiver.isDoneFor(body.base)) return
+  throw new RmrError("stale-view", "this member has not been told all that it missed")
 }
 
 function requireThisPool(pool: ServerPool, record: PoolMetadata): void {

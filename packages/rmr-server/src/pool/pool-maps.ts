@@ -10,7 +10,16 @@
  * A map that begins anew gets another generation, and the pages it left behind are void at once;
  * their cells are removed at leisure.
  */
-import type { CellWrite, ChunkNumber, MemberId, Rank, SavedMap, Store, ViewNumber } from "@rmr/core"
+import type {
+  CellWrite,
+  ChunkNumber,
+  MemberId,
+  Rank,
+  Refusal,
+  SavedMap,
+  Store,
+  ViewNumber,
+} from "@rmr/core"
 import {
   ACCEPTED,
   assert,
@@ -119,6 +128,24 @@ export class PoolMaps {
       }
     }
     if (own.changedPageCount > 0) this.events.onChanged()
+  }
+
+  /** M3: marks that others hold about this member; what it knows of itself only grows. */
+  mergeOwn(marks: DirtyMap): void {
+    const { own, clearing } = this
+    assert(clearing.size === 0, "a member that returns clears nothing")
+    own.merge(marks, NO_VIEW)
+    if (own.changedPageCount > 0) this.events.onChanged()
+  }
+
+  /** M3: pages of the marks about another absent member take the place of what was here. */
+  replacePages(slot: number, records: Uint8Array): Refusal {
+    const map = this.about(slot)
+    assert(map !== undefined, "marks that are replaced were born anew")
+    const view = new DataView(records.buffer, records.byteOffset, records.length)
+    const refusal = map.importPages(view, 0, records.length)
+    if (map.changedPageCount > 0) this.events.onChanged()
+    return refusal
   }
 
   /**

@@ -12,6 +12,7 @@ import type {
   ErrorCode,
   GroupId,
   LastIoEntry,
+  MemberId,
   MemberMap,
   MemberReport,
   Memory,
@@ -32,6 +33,8 @@ import {
 } from "@rmr/core"
 import { DataPath } from "../io/data-path.js"
 import { PoolAdmission } from "../io/pool-admission.js"
+import type { MapSender } from "../rejoin/map-sender.js"
+import { MapUpdates } from "../rejoin/map-updates.js"
 import { Copier } from "../sync/copier.js"
 import { Peers } from "../sync/peers.js"
 import { MapSaver } from "./map-saver.js"
@@ -84,6 +87,8 @@ export class ServerPool {
   private saver: MapSaver | undefined
   private peers: Peers | undefined
   private copier: Copier | undefined
+  /** How this member comes back, and helps others to (M3). */
+  readonly updates: MapUpdates
 
   private constructor(options: ServerPoolOptions, world: ServerPoolWorld) {
     this.name = options.poolName
@@ -91,6 +96,7 @@ export class ServerPool {
     this.userHandler = options.userHandler
     this.world = world
     this.cell = new StateCell(SERVER_POOL_MACHINE, world.env.clock.nowMs())
+    this.updates = new MapUpdates(world.env.clock)
   }
 
   /** Opens the store and takes up what it holds. Fails with what is wrong with the store. */
@@ -170,7 +176,9 @@ export class ServerPool {
     const { volume, record } = this.member
     const members: MemberMap[] = []
     for (const [slot, entry] of (record?.members ?? []).entries()) {
-      const map = slot === volume?.ownSlot ? volume.maps.own : volume?.maps.about(slot)
+      const isNormal = ((record?.normal ?? 0) & (1 << slot)) !== 0
+      const about = isNormal ? undefined : volume?.maps.about(slot)
+      const map = slot === volume?.ownSlot ? volume.maps.own : about
       if (entry !== undefined && map !== undefined) members.push({ memberId: entry.memberId, map })
     }
     return members
@@ -221,6 +229,12 @@ export class ServerPool {
       }
       await this.member.saveMaps()
     }
+  }
+
+  /** The map update with this number, of which this member is the source. */
+  senderOf(update: number, receiver: MemberId): MapSender {
+    assert(this.peers !== undefined, "a normal member has ties to its peers")
+    return this.updates.senderOf(update, receiver, this.member, this.peers)
   }
 
   report(): MemberReport {

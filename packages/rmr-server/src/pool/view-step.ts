@@ -7,7 +7,13 @@
  * ranges; the own map is asked, and never believed to be better than it is.
  */
 import type { MutationRange, PoolMetadata, RangeMarking, TakenBack } from "@rmr/core"
-import { decideMarksAtViewChange, QUEUE_DEPTH_MAX, RANK_IN_FLIGHT, slotsOf } from "@rmr/core"
+import {
+  decideMarksAtViewChange,
+  isMarkValid,
+  QUEUE_DEPTH_MAX,
+  RANK_IN_FLIGHT,
+  slotsOf,
+} from "@rmr/core"
 import { absentOf, type Member } from "./member.js"
 import { hasLost, type MemberVolume, markListed, markOwn } from "./member-volume.js"
 
@@ -31,6 +37,7 @@ export function stepToView(
 ): ViewStep {
   const absent = absentOf(record) & ~(1 << volume.ownSlot)
   rebirthMarks(volume, record, absent)
+  emptyOverMarks(volume, record)
   member.markedFor = absent
   const markings: RangeMarking[] = []
   const takenBack: TakenBack[] = []
@@ -66,6 +73,20 @@ function rebirthMarks(volume: MemberVolume, record: PoolMetadata, absent: number
     if (decideMarksAtViewChange(stamp, entry.normalThrough) === "keep") continue
     const { chunkCount } = volume.geometry
     volume.maps.rebirth(slot, entry.memberId, record.mapVersion, chunkCount)
+  }
+}
+
+/**
+ * M3: marks about a member that has been normal in an effective view since are over. They go with
+ * the view after that one: a growing view may be superseded before it counts.
+ */
+function emptyOverMarks({ maps, geometry }: MemberVolume, record: PoolMetadata): void {
+  for (const slot of slotsOf(record.normal)) {
+    const entry = record.members[slot]
+    const map = maps.about(slot)
+    if (entry === undefined || map === undefined || map.isEmpty) continue
+    if (isMarkValid(map.stamp, entry.normalThrough)) continue
+    maps.rebirth(slot, entry.memberId, map.stamp, geometry.chunkCount)
   }
 }
 

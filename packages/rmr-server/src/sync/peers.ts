@@ -128,8 +128,20 @@ export class Peers implements IoOwner {
   /** All that a peer remembers and has applied (S9, S10). */
   async readLastIo(peer: MemberEntry, view: MapVersion): Promise<readonly LastIoEntry[]> {
     await this.reach(peer)
-    const reply = await this.ask(peer, "read-last-io", view, {}, LAST_IO_ROOM)
+    const reply = await this.ask(peer, "read-last-io", view, {}, undefined, LAST_IO_ROOM)
     return reply.payload
+  }
+
+  /** Says a command of a map update to a peer, and awaits that it has taken it (M3). */
+  async tell<K extends "send-map-buf" | "map-buf-done">(
+    peer: MemberEntry,
+    kind: K,
+    view: MapVersion,
+    body: CommandOf<K>["body"],
+    payload: CommandOf<K>["payload"],
+  ): Promise<void> {
+    await this.reach(peer)
+    await this.ask(peer, kind, view, body, payload, 0)
   }
 
   onCompletion(
@@ -220,7 +232,7 @@ export class Peers implements IoOwner {
       this.noteProblem(peer, RmrError.from(thrown))
       throw thrown
     }
-    if (this.problems.delete(peer.memberId)) this.tell("info", "server-pool.peer-reached", peer)
+    if (this.problems.delete(peer.memberId)) this.log("info", "server-pool.peer-reached", peer)
   }
 
   /** Copies from it are tried again and again; whoever asks why none comes finds it in the log. */
@@ -228,10 +240,10 @@ export class Peers implements IoOwner {
     const problem = `${peer.address} ${code} ${detail}`
     if (this.problems.get(peer.memberId) === problem) return
     this.problems.set(peer.memberId, problem)
-    this.tell("warn", "server-pool.peer-unreachable", peer, { code, detail })
+    this.log("warn", "server-pool.peer-unreachable", peer, { code, detail })
   }
 
-  private tell(level: LogLevel, event: string, peer: MemberEntry, more: LogFields = {}): void {
+  private log(level: LogLevel, event: string, peer: MemberEntry, more: LogFields = {}): void {
     const { env, poolName } = this.options
     const { memberId: member, address } = peer
     env.log.write(level, event, { pool: poolName, member, address, ...more })
@@ -255,7 +267,7 @@ export class Peers implements IoOwner {
       nonce,
       poolName,
     }
-    await this.ask(peer, "join-pool", NO_VERSION, body, LAST_IO_ROOM)
+    await this.ask(peer, "join-pool", NO_VERSION, body, undefined, LAST_IO_ROOM)
     this.joined.set(peer.address, link.session)
   }
 
@@ -264,6 +276,7 @@ export class Peers implements IoOwner {
     kind: K,
     mapVersion: MapVersion,
     body: CommandOf<K>["body"],
+    payload: CommandOf<K>["payload"],
     roomBytes: number,
   ): Promise<ReplyOf<K> & { readonly outcome: "ok" }> {
     const { groupId, memberId, registry } = this.options
@@ -274,7 +287,7 @@ export class Peers implements IoOwner {
       sessionGeneration: 0,
       senderMemberId: memberId,
       body,
-      payload: undefined,
+      payload,
     } as unknown as CommandOf<K>
     return registry.link(peer.address).ask(command, { deadlineMs: COMMAND_MS, roomBytes })
   }

@@ -1,0 +1,65 @@
+/**
+ * Letting a member join: the end of its map update, with IO standing still (rules V3, M3, I4).
+ *
+ * Mutations in flight come to their end, and new ones wait; the last delta is what was marked since
+ * the one before. The grown view is durable on the joiner first. Where the joiner fails after it
+ * was proposed, the next view takes its place, without it: IO never stands for longer than a few
+ * short deadlines.
+ */
+import { has, isSubset, RmrError } from "@rmr/core"
+import type { ViewParts } from "./changing.js"
+import type { Joiner } from "./rejoining.js"
+import type { EffectiveView } from "./view-changer.js"
+import { nextRecord } from "./view-record.js"
+
+/** For mutations in flight to be over, before the freeze is given up. */
+const QUIET_MS = 1000
+/** For each step of the freeze; in good times all of them together take a few milliseconds. */
+const FREEZE_MS = 1000
+
+/** Fails where the member is not in the view that is in force afterwards. */
+export async function letJoin(parts: ViewParts, joiner: Joiner): Promise<void> {
+  const { engine, keeper, changer, enter } = parts
+  const { leg, record } = joiner
+  if (!(await engine.freezeWhenQuiet(QUIET_MS))) {
+    throw new RmrError("busy", "what was in flight did not end in time; it is tried again")
+  }
+  const wasFlushable = joiner.hasYielded && engine.core.isFlushable
+  let effective: EffectiveView
+  try {
+    effective = await grow(parts, joiner)
+  } catch (thrown) {
+    if (!changer.isPending) engine.thaw()
+    throw thrown
+  }
+  enter(effective, record.normal)
+  const hasJoined = has(effective.record.normal, leg.slot)
+  // Every chunk had a clean copy in N, and still has: flushes need not wait for an election (I5).
+  const isNobodyLost = isSubset(record.normal, effective.record.normal)
+  engine.core.isFlushable = wasFlushable && isNobodyLost
+  try {
+    if (hasJoined) await keeper.enable(leg.slot, effective.record, "rejoin", FREEZE_MS)
+  } finally {
+    engine.thaw()
+  }
+  if (!hasJoined) throw new RmrError("link-lost", "it failed while the view was about to grow")
+}
+
+async function grow(
+  { keeper, changer, epoch }: ViewParts,
+  { leg, source, update, record }: Joiner,
+): Promise<EffectiveView> {
+  const { mapVersion } = record
+  const { legs } = keeper
+  const last = { update, phase: "last-delta" as const, receiver: leg.memberId }
+  const sent = await source.ask("map-send", mapVersion, last, undefined, FREEZE_MS)
+  const done = { update, enable: true, maps: sent.result.maps }
+  const { result } = await leg.ask("map-done", mapVersion, done, undefined, FREEZE_MS)
+  leg.io.dirtyHint = result.dirtyChunks
+  return changer.change(legs, epoch, mapVersion.lineage, {
+    purpose: "grow",
+    wanted: leg.bit,
+    withinMs: FREEZE_MS,
+    recordOf: (version, normal) => nextRecord(record, version, normal, [], legs),
+  })
+}

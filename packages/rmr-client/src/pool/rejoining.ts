@@ -1,0 +1,238 @@
+/**
+ * Rejoining: members that are out of the view come back, one at a time, by themselves (rules R8,
+ * M3, R5).
+ *
+ * ```
+ *   drained, told of the view ─► suspects ─► marks, while IO goes on ─► deltas ─► ready
+ *        ▲                                                                          │
+ *        └────────────── later, where anything fails or the view changes ◄──── frozen: join
+ * ```
+ *
+ * What takes long happens beside the pool's own steps, so that a leg that fails meanwhile is put
+ * out as ever; it belongs to one view, and is over with it. Only the end, the last delta and the
+ * growing view, is a step of the pool, with IO standing still (grow.ts). Who fails to return waits
+ * longer each time; who was put out soon after it had returned, too.
+ */
+import type { MemberSet, PoolMetadata, ReplyOf } from "@rmr/core"
+import { compareViews, has, RmrError, slotsOf, ZERO_UUID } from "@rmr/core"
+import { yieldRankOfJoiner } from "./joiner-rank.js"
+import type { Leg } from "./leg.js"
+import type { LegKeeper } from "./leg-keeper.js"
+import type { PoolContext } from "./pool-context.js"
+
+/** Before another try, doubled each time up to the second. */
+const AGAIN_MS = 250
+const AGAIN_MS_MAX = 15_000
+/** Who stays normal for so long may return at once the next time. */
+const STEADY_MS = 30_000
+/** For all pages of the largest map, and for making them durable. */
+const PAGES_MS = 60_000
+/** Deltas before the freeze, while there is more than this in one. */
+const DELTAS_MAX = 4
+const DELTA_BUFFERS = 1
+
+/** A member that has been told everything but the last delta. */
+export interface Joiner {
+  readonly leg: Leg
+  readonly source: Leg
+  readonly update: number
+  readonly record: PoolMetadata
+  /** It suspects nothing because its cache was lost (R5). */
+  readonly hasYielded: boolean
+}
+
+/** How far the return of a member has come, for people. */
+export interface RejoinProgress {
+  readonly memberId: number
+  readonly phase: "draining" | "receiving marks" | "joining" | "waiting"
+  /** Why the last try failed, or what it waits for. */
+  readonly detail: string
+}
+
+export interface RejoiningOptions {
+  readonly context: PoolContext
+  readonly keeper: LegKeeper
+  /** The view in force. */
+  readonly record: () => PoolMetadata
+  /** N has a clean copy of every chunk (I5). */
+  readonly isFlushable: () => boolean
+  /** Nobody of N is still to be elected, and no view change is under way. */
+  readonly mayBegin: () => boolean
+  /** There is a joiner: a step of the pool lets it in. */
+  readonly want: () => void
+}
+
+interface Standing {
+  failures: number
+  dueMs: number
+  normalSinceMs: number
+  detail: string
+}
+
+export class Rejoining {
+  private readonly options: RejoiningOptions
+  private readonly standings = new Map<number, Standing>()
+  private updates = 0
+  private readyNow: Joiner | undefined
+  private running: { readonly leg: Leg; phase: RejoinProgress["phase"] } | undefined
+
+  constructor(options: RejoiningOptions) {
+    this.options = options
+  }
+
+  /** Who may join now, in a step of the pool; undefined where its view is over. */
+  get ready(): Joiner | undefined {
+    const joiner = this.readyNow
+    return joiner !== undefined && this.isCurrent(joiner.record) ? joiner : undefined
+  }
+
+  /** Members that are out of the view: what becomes of each. */
+  get progress(): readonly RejoinProgress[] {
+    const { keeper, record } = this.options
+    return keeper.legs.flatMap((leg) => {
+      if (leg === undefined || has(record().normal, leg.slot)) return []
+      const detail = this.standings.get(leg.slot)?.detail ?? ""
+      const phase = this.running?.leg === leg ? this.running.phase : ("waiting" as const)
+      return [{ memberId: leg.memberId, phase, detail }]
+    })
+  }
+
+  /** Begins where somebody is back and nothing else is under way. */
+  tick(nowMs: number): void {
+    if (this.running !== undefined || !this.options.mayBegin()) return
+    const leg = this.candidate(nowMs)
+    if (leg === undefined) return
+    const running = { leg, phase: "draining" as RejoinProgress["phase"] }
+    this.running = running
+    void this.prepare(leg, running).catch((thrown: unknown) => {
+      this.noteFailed(leg.slot, RmrError.from(thrown))
+      this.running = undefined
+    })
+  }
+
+  /** The step is over: the member is normal, or has to begin anew. */
+  noteJoined(joiner: Joiner, error: RmrError | undefined): void {
+    this.readyNow = undefined
+    this.running = undefined
+    const { slot } = joiner.leg
+    if (error === undefined) {
+      const standing = this.standingOf(slot)
+      standing.normalSinceMs = this.nowMs
+      standing.detail = ""
+      return
+    }
+    this.noteFailed(slot, error)
+  }
+
+  /** These were put out of the view: they may return, the later the more often it happens. */
+  noteExpelled(slots: MemberSet): void {
+    for (const slot of slotsOf(slots)) {
+      const standing = this.standingOf(slot)
+      if (this.nowMs - standing.normalSinceMs >= STEADY_MS) standing.failures = 0
+      this.putOff(standing)
+    }
+  }
+
+  private get nowMs(): number {
+    return this.options.context.env.clock.nowMs()
+  }
+
+  private isCurrent({ mapVersion }: PoolMetadata): boolean {
+    return compareViews(mapVersion, this.options.record().mapVersion) === 0
+  }
+
+  private standingOf(slot: number): Standing {
+    const known = this.standings.get(slot)
+    if (known !== undefined) return known
+    const standing = { failures: 0, dueMs: 0, normalSinceMs: 0, detail: "" }
+    this.standings.set(slot, standing)
+    return standing
+  }
+
+  private putOff(standing: Standing): void {
+    const waitMs = Math.min(AGAIN_MS_MAX, AGAIN_MS * 2 ** Math.min(standing.failures, 10))
+    standing.failures++
+    standing.dueMs = this.nowMs + waitMs + this.options.context.env.random.below(waitMs)
+  }
+
+  private noteFailed(slot: number, error: RmrError): void {
+    const standing = this.standingOf(slot)
+    const { context, keeper } = this.options
+    if (standing.detail !== error.message) {
+      context.env.log.write("warn", "pool.rejoin-failed", {
+        pool: context.poolName,
+        member: keeper.legs[slot]?.memberId ?? slot,
+        code: error.code,
+        detail: error.code === "internal" ? (error.stack ?? error.detail) : error.detail,
+      })
+    }
+    standing.detail = error.message
+    this.putOff(standing)
+  }
+
+  private candidate(nowMs: number): Leg | undefined {
+    const { keeper, record } = this.options
+    return keeper.legs
+      .filter((leg): leg is Leg => leg?.isUp === true && !has(record().normal, leg.slot))
+      .filter((leg) => nowMs >= this.standingOf(leg.slot).dueMs)
+      .sort((a, b) => this.standingOf(a.slot).failures - this.standingOf(b.slot).failures)[0]
+  }
+
+  /** Everything that IO need not stand still for. */
+  private async prepare(leg: Leg, running: { phase: RejoinProgress["phase"] }): Promise<void> {
+    const { context, isFlushable, keeper, want } = this.options
+    const record = this.options.record()
+    const { mapVersion } = record
+    await this.tell(leg, record)
+    const update = ++this.updates
+    const { commandMs } = context.times
+    await leg.ask("map-ready", mapVersion, { update }, undefined, commandMs)
+    const hasYielded = isFlushable()
+    await yieldRankOfJoiner({ context, keeper, record, leg, isFlushable: hasYielded })
+    running.phase = "receiving marks"
+    const source = this.sourceOf(record, update)
+    await this.send(source, leg, update, record, "pages")
+    const done = { update, enable: false, maps: [] }
+    await leg.ask("map-done", mapVersion, done, undefined, PAGES_MS)
+    for (let nth = 0; nth < DELTAS_MAX; nth++) {
+      const { result } = await this.send(source, leg, update, record, "delta")
+      if (result.bufferCount <= DELTA_BUFFERS) break
+    }
+    if (!this.isCurrent(record)) throw new RmrError("stale-view", "the view has changed meanwhile")
+    running.phase = "joining"
+    this.readyNow = { leg, source, update, record, hasYielded }
+    want()
+  }
+
+  /** W5, V4: the member is drained, and knows of the view in force. */
+  private async tell(leg: Leg, record: PoolMetadata): Promise<void> {
+    const { context } = this.options
+    leg.io.sessionGeneration++
+    const body = { nonce: context.nonce, abandonedLineage: ZERO_UUID }
+    const { mapVersion } = record
+    const { commandMs } = context.times
+    const reply = await leg.ask("rejoin-pool", mapVersion, body, record, commandMs)
+    leg.report = reply.result.report
+    leg.openedIncarnation = reply.result.report.incarnation
+  }
+
+  private send(
+    source: Leg,
+    { memberId }: Leg,
+    update: number,
+    { mapVersion }: PoolMetadata,
+    phase: "pages" | "delta",
+  ): Promise<ReplyOf<"map-send"> & { readonly outcome: "ok" }> {
+    const body = { update, phase, receiver: memberId }
+    return source.ask("map-send", mapVersion, body, undefined, PAGES_MS)
+  }
+
+  /** Another one each time: a source that fails is not asked again at once. */
+  private sourceOf({ normal }: PoolMetadata, turn: number): Leg {
+    const { keeper } = this.options
+    const sources = slotsOf(normal & keeper.usable).flatMap((slot) => keeper.legs[slot] ?? [])
+    const source = sources[turn % Math.max(1, sources.length)]
+    if (source === undefined) throw new RmrError("no-leg", "no normal member answers")
+    return source
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * REJOIN_POOL and the commands of a map update: how a member comes back (rules W5, M3, R5, V4).
+ *
+ * ```
+ *   client ─ REJOIN ─► joiner     drained; told of the view in force
+ *          ─ MAP_READY ─► joiner  suspects what it may have alone
+ *          ─ MAP_SEND ─► source ─ SEND_MAP_BUF …, MAP_BUF_DONE ─► joiner     IO goes on
+ *          ─ MAP_DONE ─► joiner   all of it durable
+ *          ─ MAP_SEND, MAP_DONE ─►  the last delta, while IO stands still; then the grow
+ * ```
+ */
+import type { CommandOf, MemberEntry, PoolMetadata } from "@rmr/core"
+import {
+  compareViews,
+  decideOpen,
+  decideReturner,
+  isRolledBack,
+  maxView,
+  RANK_IN_FLIGHT,
+  RANK_REAL,
+  RmrError,
+} from "@rmr/core"
+import { slotOfMember } from "../pool/member.js"
+import { type MemberVolume, markOwn } from "../pool/member-volume.js"
+import type { ServerPool } from "../pool/server-pool.js"
+import { absentSlot } from "../rejoin/map-receiver.js"
+import { type Answer, type Handler, refusal, requireHolder, requireVolume } from "./answer.js"
+
+export const rejoinPool: Handler<"rejoin-pool"> = (pool, command, caller) =>
+  pool.serially(async () => {
+    const { member, admission } = pool
+    const { epoch } = command.mapVersion
+    const { nonce } = command.body
+    if (nonce !== caller.nonce) {
+      throw new RmrError("mismatch", "the request names another process than its session")
+    }
+    const stored = { epoch: member.state.epoch, nonce: member.state.nonce }
+    const decision = decideOpen(stored, { epoch, nonce })
+    if (decision === "fenced") throw refusal(pool, "fenced", epoch)
+    requireVolume(pool)
+    const entry = requireItsRecord(pool, command.payload)
+    pool.updates.rejoin(command.payload)
+    admission.isDraining = true
+    admission.isOpen = false
+    if (decision === "adopt") {
+      await member.changeState({ epoch, nonce, holderHost: caller.hostName })
+      pool.takeUp()
+    }
+    await pool.drain("rejoin")
+    await learn(pool, command.payload, entry)
+    admission.isDraining = false
+    admission.isOpen = true
+    admission.sessionGeneration = command.sessionGeneration
+    pool.noteHeard()
+    return { result: { report: pool.report() }, payload: undefined }
+  })
+
+/**
+ * V4: from here on an older view cannot make it normal, and its marks about others count for
+ * nothing. V4b: a store that was set back lacks nobody knows what.
+ */
+async function learn(
+  { member }: ServerPool,
+  { mapVersion, normal }: PoolMetadata,
+  entry: MemberEntry,
+): Promise<void> {
+  const { volume, state } = member
+  if (volume !== undefined && isRolledBack(state, entry)) {
+    volume.maps.fillOwn()
+    await member.saveMaps()
+  }
+  const seen = maxView(mapVersion, state.seen)
+  if (seen === mapVersion) await member.raiseSeen(mapVersion.lineage, mapVersion, normal)
+}
+
+/** The record is of this pool and this store, and names the member absent. */
+function requireItsRecord({ member, name }: ServerPool, record: PoolMetadata): MemberEntry {
+  const { identity, state, record: own } = member
+  if (record.poolUuid !== identity.poolUuid) {
+    throw new RmrError("mismatch", `the record is of another pool than ${name} here`)
+  }
+  const slot = slotOfMember(record, member.memberId)
+  const entry = record.members[slot]
+  if (entry === undefined || entry.storeUuid !== identity.storeUuid) {
+    throw new RmrError("deleted", `view ${record.mapVersion.version} does not name this store`)
+  }
+  if (slot !== member.ownSlot) {
+    throw new RmrError("mismatch", `member ${member.memberId} has another slot in that view`)
+  }
+  absentSlot(record, member.memberId)
+  const { lineage } = record.mapVersion
+  const ours = { lineage: state.lineage, seen: state.seen, history: own?.history ?? [] }
+  const theirs = { lineage, seen: record.mapVersion, history: record.history }
+  if (decideReturner(theirs, ours).decide !== "same-lineage") {
+    throw new RmrError("split-brain", `this member is of history ${state.lineage}, not ${lineage}`)
+  }
+  requireSameVolume(member.volume, member.store.sizeBytes, record)
+  return entry
+}
+
+function requireSameVolume(
+  volume: MemberVolume | undefined,
+  sizeBytes: number,
+  record: PoolMetadata,
+): void {
+  const { mappedSizeBytes, chunkSizeBytes } = record
+  if (mappedSizeBytes > sizeBytes) {
+    const words = `the store has room for ${sizeBytes} bytes, the volume has ${mappedSizeBytes}`
+    throw new RmrError("too-small", `${words}: enlarge it, or give the member another store`)
+  }
+  const geometry = volume?.geometry
+  if (geometry?.mappedSizeBytes !== mappedSizeBytes || geometry.chunkSizeBytes !== chunkSizeBytes) {
+    throw new RmrError("mismatch", "the volume has another size or other chunks here")
+  }
+}
+
+export const mapReady: Handler<"map-ready"> = (pool, command, caller) =>
+  pool.serially(async () => {
+    requireHolder(pool, command, caller)
+    const { volume, data } = requireVolume(pool)
+    const { member, updates } = pool
+    if (pool.state.state === "normal") {
+      throw new RmrError("invalid-argument", "a member that is normal lacks no marks")
+    }
+    const record = updates.recordOf(command.mapVersion)
+    // R5: what was in flight here may be known to nobody else. What is stable was resolved (I2).
+    for (const { offset, length, epoch, sequence } of volume.lastIo.entries()) {
+      if (epoch === data.stableEpoch && sequence <= data.stableSequence) continue
+      markOwn(volume, offset, length, RANK_IN_FLIGHT)
+    }
+    await member.saveMaps()
+    updates.receiver.begin(command.body.update, record, member.memberId, volume)
+    return { result: countsOf(volume), payload: undefined }
+  })
+
+export const mapSend: Handler<"map-send"> = async (pool, command, caller) => {
+  requireHolder(pool, command, caller)
+  requireVolume(pool)
+  const { view } = pool.member
+  if (!pool.admission.isNormal || compareViews(view, command.mapVersion) !== 0) {
+    throw new RmrError("stale-view", `this member has view ${view.epoch}.${view.version}`)
+  }
+  const { update, receiver, phase } = command.body
+  const result = await pool.senderOf(update, receiver).send(phase)
+  return { result, payload: undefined }
+}
+
+export const sendMapBuf: Handler<"send-map-buf"> = (pool, command, caller) => {
+  requirePeer(pool, command, caller.isPeer)
+  const { update } = command.body
+  pool.updates.receiver.take(update, command.mapVersion, command.body, command.payload)
+  return NOTHING
+}
+
+export const mapBufDone: Handler<"map-buf-done"> = (pool, command, caller) => {
+  requirePeer(pool, command, caller.isPeer)
+  const { update, phase } = command.body
+  pool.updates.receiver.endPhase(update, command.mapVersion, phase, command.body)
+  return NOTHING
+}
+
+export const mapDone: Handler<"map-done"> = (pool, command, caller) =>
+  pool.serially(async (): Promise<Answer<"map-done">> => {
+    requireHolder(pool, command, caller)
+    const { volume } = requireVolume(pool)
+    const { update, enable, maps } = command.body
+    pool.updates.receiver.check(update, command.mapVersion, enable, maps)
+    await pool.member.saveMaps()
+    // I4: who becomes normal has on stable storage what it says it has.
+    await pool.member.jobs.flush()
+    if (enable) pool.updates.receiver.confirm()
+    return { result: countsOf(volume), payload: undefined }
+  })
+
+export const mapDisable: Handler<"map-disable"> = (pool, command, caller) => {
+  requireHolder(pool, command, caller)
+  pool.updates.end(command.body.update)
+  return NOTHING
+}
+
+const NOTHING = { result: {}, payload: undefined }
+
+function countsOf({ maps }: MemberVolume): Answer<"map-ready">["result"] {
+  const dirtyChunks = maps.own.count
+  return { dirtyChunks, suspectChunks: dirtyChunks - maps.own.countOf(RANK_REAL) }
+}
+
+function requirePeer(
+  pool: ServerPool,
+  { senderMemberId }: CommandOf<"send-map-buf"> | CommandOf<"map-buf-done">,
+  isPeer: boolean,
+): void {
+  if (!isPeer) throw new RmrError("invalid-argument", "map pages come from a storage node")
+  requireVolume(pool)
+  if (senderMemberId !== pool.member.memberId) return
+  throw new RmrError("mismatch", `member ${senderMemberId} is this one`)
+}

@@ -1,0 +1,153 @@
+/** Members that were put out of the view come back by themselves, while IO goes on (R8, M3). */
+import { STATUS_OK } from "@rmr/core"
+import type { SimClient, SimPool } from "./sim-pool.js"
+import { pattern, pause, tell, userOf } from "./story.js"
+
+jest.setTimeout(60_000)
+
+const REGION = 64 * 1024
+
+/** Writes one region after the other until it is told to stop; what it was told is written. */
+function writeOn(sim: SimPool, client: SimClient): { stop(): Promise<Map<number, Uint8Array>> } {
+  const user = userOf(client)
+  const written = new Map<number, Uint8Array>()
+  let isStopped = false
+  const work = (async () => {
+    for (let nth = 0; !isStopped; nth++) {
+      const offset = (nth % (sim.sizeBytes / REGION)) * REGION
+      const bytes = pattern(nth, 8192)
+      expect(await user.write(offset, bytes)).toBe(STATUS_OK)
+      written.set(offset, bytes)
+      await pause(sim, 20)
+    }
+  })()
+  return {
+    async stop() {
+      isStopped = true
+      await work
+      return written
+    },
+  }
+}
+
+async function untilAllNormal(sim: SimPool, client: SimClient): Promise<void> {
+  const all = (1 << sim.nodes.length) - 1
+  for (let attempt = 0; client.pool.record.normal !== all; attempt++) {
+    if (attempt === 600) {
+      const why = client.pool.returning.map(({ phase, detail }) => `${phase}: ${detail}`)
+      throw new Error(`not all members are normal again; ${why.join("; ")}`)
+    }
+    await pause(sim, 50)
+  }
+}
+
+async function untilClean(sim: SimPool): Promise<void> {
+  for (let attempt = 0; sim.nodes.some(({ dirtyChunks }) => dirtyChunks > 0); attempt++) {
+    expect(attempt).toBeLessThan(400)
+    await pause(sim, 50)
+  }
+}
+
+/** All that was written is there, on every member. */
+async function expectWhole(
+  sim: SimPool,
+  client: SimClient,
+  written: ReadonlyMap<number, Uint8Array>,
+): Promise<void> {
+  await untilAllNormal(sim, client)
+  await untilClean(sim)
+  expect(await userOf(client).flush()).toBe(STATUS_OK)
+  for (const node of sim.nodes) {
+    const content = await node.content()
+    for (const [offset, bytes] of written) {
+      expect(Buffer.compare(content.subarray(offset, offset + bytes.length), bytes)).toBe(0)
+    }
+  }
+}
+
+describe("a member that was put out of the view", () => {
+  it("P3: was killed, and comes back while its client goes on", async () => {
+    await tell(301, {}, async (sim) => {
+      await sim.startAll()
+      const client = await sim.create()
+      const load = writeOn(sim, client)
+      await pause(sim, 500)
+      sim.nodes[1]!.kill()
+      await pause(sim, 4000)
+      expect(client.pool.record.normal).toBe(0b101)
+      await sim.nodes[1]!.start()
+      await untilAllNormal(sim, client)
+      await pause(sim, 1000)
+      await expectWhole(sim, client, await load.stop())
+    })
+  })
+
+  it("P3: lost power, and comes back with what was not flushed in doubt", async () => {
+    await tell(302, {}, async (sim) => {
+      await sim.startAll()
+      const client = await sim.create()
+      const load = writeOn(sim, client)
+      await pause(sim, 500)
+      sim.nodes[2]!.cutPower()
+      await pause(sim, 3000)
+      await sim.nodes[2]!.start()
+      await untilAllNormal(sim, client)
+      await expectWhole(sim, client, await load.stop())
+    })
+  })
+
+  it("P3: was cut off, never died, and comes back when the way is free", async () => {
+    await tell(303, {}, async (sim) => {
+      await sim.startAll()
+      const client = await sim.create()
+      const load = writeOn(sim, client)
+      await pause(sim, 500)
+      sim.network.cut(client.host.name, "node-1")
+      await pause(sim, 8000)
+      expect(client.pool.record.normal).toBe(0b110)
+      sim.network.heal()
+      await untilAllNormal(sim, client)
+      await expectWhole(sim, client, await load.stop())
+    })
+  })
+
+  it("M3: two of three come back, one after the other", async () => {
+    await tell(304, { minNormal: 1 }, async (sim) => {
+      await sim.startAll()
+      const client = await sim.create()
+      const load = writeOn(sim, client)
+      await pause(sim, 500)
+      sim.nodes[0]!.kill()
+      await pause(sim, 2000)
+      sim.nodes[1]!.kill()
+      await pause(sim, 3000)
+      expect(client.pool.record.normal).toBe(0b100)
+      await sim.nodes[0]!.start()
+      await sim.nodes[1]!.start()
+      await untilAllNormal(sim, client)
+      await expectWhole(sim, client, await load.stop())
+    })
+  })
+
+  it("P9: fetches the chunks that it missed, and no others", async () => {
+    await tell(305, {}, async (sim) => {
+      await sim.startAll()
+      const client = await sim.create()
+      const user = userOf(client)
+      expect(await user.write(0, pattern(1, sim.chunkSizeBytes))).toBe(STATUS_OK)
+      expect(await user.flush()).toBe(STATUS_OK)
+      // Until the members have heard that it is stable (I2).
+      await pause(sim, 1500)
+      sim.network.cut(client.host.name, "node-2")
+      await pause(sim, 5000)
+      for (const chunk of [3, 9, 27]) {
+        const offset = chunk * sim.chunkSizeBytes
+        expect(await user.write(offset, pattern(chunk, 4096))).toBe(STATUS_OK)
+      }
+      sim.network.heal()
+      await untilAllNormal(sim, client)
+      await untilClean(sim)
+      expect(sim.nodes[1]!.pool?.copiedChunks).toBe(3)
+    })
+  })
+})
