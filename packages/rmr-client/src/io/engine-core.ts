@@ -44,8 +44,6 @@ export class EngineCore {
   /** Set while no mutation begins, so that those in flight come to an end (V3). */
   isHeldBack = false
   isEnded = false
-  /** One flush to come fails, since what was acknowledged and not flushed may be gone (I5). */
-  failsNextFlush = false
   /** Number of the newest mutation of this epoch. */
   lastSequence = 0
   /** Chunks that some member lacks, as far as this client knows. */

@@ -57,8 +57,9 @@ export class FlushFlow {
   private judge(row: number): void {
     const { rows } = this.core
     if (this.core.isFrozen || !isFlushed(rows.done[row]!, this.core.view)) return
-    if (this.core.failsNextFlush) {
-      this.core.failsNextFlush = false
+    const volume = rows.volumes[row]
+    if (volume?.hasLostBytes === true) {
+      volume.hasLostBytes = false
       this.core.end(row, IO_ERROR)
       return
     }

@@ -27,6 +27,8 @@ export class IoEngine {
   private readonly flushes: FlushFlow
   private readonly ready: PoolVolume[] = []
   private arrivals = 0
+  /** Number of the first request of this epoch. */
+  private firstOfEpoch = 0
   /** Waits for the last mutation in flight to be over. */
   private onQuiet: (() => void) | undefined
 
@@ -69,6 +71,8 @@ export class IoEngine {
   ): void {
     const { wire } = this.core
     const { slot, row, isCurrent } = wire.end(submission)
+    // Whoever refuses what was sent in an epoch of before has heard of this one from us (R8).
+    if (wire.submissions.numbers[submission]! < this.firstOfEpoch) return
     if (status !== STATUS_OK) {
       if (isCurrent) this.onLost(row, slot)
       return
@@ -239,24 +243,21 @@ export class IoEngine {
     this.core.deliver()
   }
 
-  /** After a new epoch: mutations are numbered from 1 again, and sent anew (W6, R8). */
+  /**
+   * After a new epoch: mutations are numbered from 1 again, and everything is asked anew (W6, R8).
+   */
   renumber(): void {
-    this.core.lastSequence = 0
-    this.core.stableEpoch = 0
-    this.core.stableSequence = 0
-    const { rows } = this.core
+    const { core } = this
+    const { rows, wire } = core
+    core.lastSequence = 0
+    core.stableEpoch = 0
+    core.stableSequence = 0
+    wire.setStable(0, 0)
+    this.firstOfEpoch = wire.submissions.lastNumber + 1
     for (let row = 0; row < rows.rowCount; row++) {
       if (rows.kinds[row] === KIND_FREE) continue
-      rows.serials[row]!++
-      rows.sequences[row] = 0
-      rows.done[row] = 0
-      rows.missed[row] = 0
-      rows.carriedOut[row] = 0
-      rows.missedMarked[row] = 0
-      rows.sentTo[row] = 0
-      rows.owed[row] = 0
-      rows.tried[row] = 0
-      if (rows.isTold[row] === 1) this.core.end(row, IO_ERROR)
+      rows.askAnew(row)
+      if (rows.isTold[row] === 1) core.end(row, IO_ERROR)
     }
   }
 

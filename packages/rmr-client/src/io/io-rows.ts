@@ -125,10 +125,26 @@ export class IoRows {
         ? this.freeUnits[--this.freeUnitCount]!
         : this.freeOthers[--this.freeOtherCount]!
     this.kinds[row] = kind
-    this.sequences[row] = 0
-    this.sentMs[row] = 0
     this.grantedMs[row] = 0
     this.blockers[row] = 0
+    this.forgetAsked(row)
+    this.statuses[row] = 0
+    this.badAts[row] = 0
+    this.badBytes[row] = 0
+    this.isTold[row] = 0
+    this.payloadCrcs[row] = 0
+    return row
+  }
+
+  /** Nobody counts as asked any more, and what is still answered is not about this row. */
+  askAnew(row: number): void {
+    this.serials[row]!++
+    this.forgetAsked(row)
+  }
+
+  private forgetAsked(row: number): void {
+    this.sequences[row] = 0
+    this.sentMs[row] = 0
     this.sentTo[row] = 0
     this.owed[row] = 0
     this.done[row] = 0
@@ -137,12 +153,6 @@ export class IoRows {
     this.missedMarked[row] = 0
     this.tried[row] = 0
     this.marks[row] = 0
-    this.statuses[row] = 0
-    this.badAts[row] = 0
-    this.badBytes[row] = 0
-    this.isTold[row] = 0
-    this.payloadCrcs[row] = 0
-    return row
   }
 
   give(row: number): void {

@@ -15,25 +15,26 @@ import type {
   VolumeOpen,
   VolumeSource,
 } from "@rmr/core"
-import { OP_FLUSH, RmrError, sizeOf, slotsOf, statusOf, without } from "@rmr/core"
+import { losesUnflushed, RmrError, sizeOf, slotsOf, statusOf, without } from "@rmr/core"
 import type { PoolCounts } from "../io/io-counts.js"
 import type { IoEngine } from "../io/io-engine.js"
 import type { IoOwner } from "../links/link-registry.js"
-import { PoolVolume, type VolumeHost } from "../volume/pool-volume.js"
+import { flushOnce, PoolVolume, type VolumeHost } from "../volume/pool-volume.js"
 import { changeView, leaveLegs, type ViewParts } from "./changing.js"
 import { letJoin } from "./joining.js"
 import type { Leg } from "./leg.js"
 import { LegKeeper } from "./leg-keeper.js"
 import { leaveMembers, legsOf, makeLeg } from "./legs.js"
 import { assemble, type Opening, openMembers } from "./opening.js"
-import type { KnownMember, PoolContext } from "./pool-context.js"
-import { poolEngine } from "./pool-engine.js"
+import { failureFields, type KnownMember, type PoolContext } from "./pool-context.js"
+import { ioOwner, poolEngine } from "./pool-engine.js"
 import { poolHost } from "./pool-host.js"
 import { type Joiner, Rejoining, type RejoinProgress } from "./rejoining.js"
+import { Reopening } from "./reopening.js"
 import { Settling } from "./settling.js"
 import { SideWork } from "./side-work.js"
 import { askAllLegs, checkMaps, type MapCheck, type UserAnswer } from "./user-commands.js"
-import { type EffectiveView, ViewChanger } from "./view-changer.js"
+import { type EffectiveView, type ViewChanger, viewChangerOf } from "./view-changer.js"
 import { absentIdsOf } from "./view-record.js"
 
 const TICK_MS = 100
@@ -49,7 +50,8 @@ export class ClientPool implements VolumeSource {
   private readonly owner: IoOwner
   private readonly host: VolumeHost
   private readonly volumes = new Set<PoolVolume>()
-  private readonly changer: ViewChanger
+  private readonly reopening: Reopening
+  private changer: ViewChanger
   private recordNow: PoolMetadata
   private epoch = 0
   private timer: Timer | undefined
@@ -65,8 +67,7 @@ export class ClientPool implements VolumeSource {
     this.context = context
     this.name = context.poolName
     this.recordNow = record
-    const { star, limit } = opening.decision
-    this.changer = new ViewChanger(context, record.minNormal, star, limit)
+    this.changer = viewChangerOf(context, opening)
     this.keeper = new LegKeeper(context, () => this.want())
     this.host = poolHost({
       registry: context.registry,
@@ -74,24 +75,21 @@ export class ClientPool implements VolumeSource {
       engine: () => this.engine,
       onClosed: (volume) => this.volumes.delete(volume),
     })
-    this.owner = {
-      onCompletion: (token, status, headers, at, bytes, payloadBytes) =>
-        this.engine.onCompletion(token, status, headers, at, bytes, payloadBytes),
-      onBatchEnd: () => {
-        this.engine.onBatchEnd()
-        this.leaveRegistry()
-      },
-      onRoom: () => this.engine.onRoom(),
-    }
+    this.owner = ioOwner(
+      () => this.engine,
+      () => this.leaveRegistry(),
+    )
     this.engine = this.makeEngine(record)
     const { keeper, engine } = this
     this.settling = new Settling({ context, keeper, engine })
+    this.reopening = new Reopening({ context, keeper, engine: () => this.engine })
     this.rejoining = new Rejoining({
       context,
       keeper,
       record: () => this.recordNow,
       isFlushable: () => engine.core.isFlushable,
       mayBegin: () => this.mayGrow,
+      onFenced: () => this.onFenced(this.epoch),
       want: () => this.want(),
     })
     this.side = new SideWork({
@@ -99,7 +97,7 @@ export class ClientPool implements VolumeSource {
       keeper,
       engine,
       record: () => this.recordNow,
-      onFenced: () => this.onFenced(),
+      onFenced: (epoch) => this.onFenced(epoch),
     })
     this.side.volume = new PoolVolume(this.name, this.host, {
       events: { onCompletions: () => this.side.onFlushed() },
@@ -115,7 +113,7 @@ export class ClientPool implements VolumeSource {
     const found = members.map((member, slot) => makeLeg(context, member, slot))
     const record = await assemble(context, found)
     const legs = legsOf(context, record, found)
-    const opening = await openMembers(context, legs, [])
+    const opening = await openMembers(context, legs)
     const pool = new ClientPool(context, opening.record, opening)
     try {
       for (const leg of legs) {
@@ -123,6 +121,7 @@ export class ClientPool implements VolumeSource {
         if (leg !== undefined) pool.engine.core.legs[leg.slot] = leg.io
       }
       await pool.start(opening)
+      pool.schedule()
     } catch (thrown) {
       pool.tearDown(RmrError.from(thrown))
       throw thrown
@@ -170,12 +169,8 @@ export class ClientPool implements VolumeSource {
   }
 
   /** Leaves the session to a member, and the others that use it with it; it is dialed anew. */
-  async reconnect(memberId: MemberId): Promise<void> {
-    const leg = this.keeper.legs.find((one) => one?.memberId === memberId)
-    if (leg === undefined) {
-      throw new RmrError("not-found", `pool ${this.name} has no member ${memberId}`)
-    }
-    await leg.link.dropSession()
+  reconnect(memberId: MemberId): Promise<void> {
+    return this.keeper.reconnect(memberId)
   }
 
   /** A handle on the volume, with tokens and completions of its own. */
@@ -204,7 +199,7 @@ export class ClientPool implements VolumeSource {
   private async closeOnce(): Promise<void> {
     for (const volume of [...this.volumes]) await volume.close()
     if (this.endedBy !== undefined) return
-    await this.flushOnce()
+    await flushOnce(this.name, this.host)
     const legs = this.keeper.legs.filter((leg) => leg?.io.session !== undefined)
     if (!this.tearDown(new RmrError("closed", `pool ${this.name} was closed`))) return
     await leaveMembers(this.context, legs, this.recordNow.mapVersion)
@@ -240,22 +235,27 @@ export class ClientPool implements VolumeSource {
 
   /** The opening view is proposed, settled and made known to the data path. */
   private async start(opening: Opening): Promise<void> {
+    const { engine } = this
+    const { record, decision, restarts } = opening
+    const { lineage } = record.mapVersion
     this.epoch = opening.epoch
-    this.engine.core.wire.setLineage(opening.record.mapVersion.lineage)
-    this.engine.core.minNormal = opening.record.minNormal
-    const effective = await this.changer.change(
-      this.keeper.legs,
-      this.epoch,
-      opening.record.mapVersion.lineage,
-      {
-        purpose: "open",
-        wanted: opening.decision.normal,
-        recordOf: (mapVersion, normal) => ({ ...opening.record, mapVersion, normal }),
-      },
-    )
-    this.enter(effective, opening.decision.star.normal)
+    this.changer = viewChangerOf(this.context, opening)
+    engine.core.wire.setLineage(lineage)
+    engine.core.minNormal = record.minNormal
+    const effective = await this.changer.change(this.keeper.legs, this.epoch, lineage, {
+      purpose: "open",
+      wanted: decision.normal,
+      recordOf: (mapVersion, normal) => ({ ...record, mapVersion, normal }),
+    })
+    const hasUnflushed = engine.core.lastSequence !== engine.core.stableSequence
+    if (hasUnflushed && losesUnflushed(restarts)) {
+      for (const volume of this.volumes) volume.hasLostBytes = true
+    }
+    engine.renumber()
+    this.enter(effective, decision.star.normal)
+    this.heldMs = undefined
+    this.reopening.noteOpened(this.recordNow.mapVersion)
     await this.settling.run(this.recordNow)
-    this.schedule()
   }
 
   /** A view is effective: the data path follows it (V2, W3). */
@@ -295,16 +295,16 @@ export class ClientPool implements VolumeSource {
 
   /** W6: enough members carry out what they are asked; or a view change is just on its way. */
   private hasLegs(nowMs: number): boolean {
-    const { keeper, engine, recordNow } = this
+    const { keeper, engine, recordNow, heldMs } = this
     const { regroupMs } = this.context.times
-    if (this.heldMs !== undefined && nowMs - this.heldMs >= regroupMs) return false
+    if (heldMs !== undefined && nowMs - heldMs >= regroupMs) return false
     const serving = keeper.serving(recordNow, engine.core.wire, nowMs)
     return sizeOf(serving & this.allowed) >= Math.max(1, recordNow.minNormal)
   }
 
   private needsTending(nowMs: number): boolean {
     if (this.settling.isDue(nowMs) || this.changer.isPending || this.keeper.hasTrouble) return true
-    if (this.rejoining.ready !== undefined) return true
+    if (this.rejoining.ready !== undefined || this.mustReopen(nowMs)) return true
     const { wire } = this.engine.core
     return this.keeper.deadlines(this.recordNow, wire, nowMs).some(({ isLate }) => isLate)
   }
@@ -326,13 +326,10 @@ export class ClientPool implements VolumeSource {
     } catch (thrown) {
       const error = RmrError.from(thrown)
       this.troubleNow = error
-      if (error.code === "fenced") this.onFenced()
+      if (error.code === "fenced") this.onFenced(this.reopening.askedEpoch)
       if (error.message === before?.message) return
-      this.context.env.log.write("warn", "pool.step-failed", {
-        pool: this.name,
-        code: error.code,
-        detail: error.code === "internal" ? (error.stack ?? error.detail) : error.detail,
-      })
+      const event = "pool.step-failed"
+      this.context.env.log.write("warn", event, { pool: this.name, ...failureFields(error) })
     } finally {
       this.isTending = false
     }
@@ -340,6 +337,10 @@ export class ClientPool implements VolumeSource {
 
   private async step(): Promise<void> {
     const nowMs = this.context.env.clock.nowMs()
+    if (this.mustReopen(nowMs)) {
+      await this.start(await this.reopening.open())
+      return
+    }
     if (this.changer.isPending) {
       await this.goOnChanging(nowMs)
       return
@@ -360,6 +361,10 @@ export class ClientPool implements VolumeSource {
     else if (this.settling.isDue(nowMs)) await this.settling.run(this.recordNow)
     const joiner = this.rejoining.ready
     if (joiner !== undefined && this.mayGrow) await this.join(joiner)
+  }
+
+  private mustReopen(nowMs: number): boolean {
+    return this.reopening.isDue(nowMs, this.recordNow, this.changer)
   }
 
   /** V3, R6: the view in force is settled, and all of it works. */
@@ -421,26 +426,18 @@ export class ClientPool implements VolumeSource {
     return { context, engine, keeper, changer, epoch, base, enter }
   }
 
-  private onFenced(): void {
+  /** F4. An epoch of before may be refused because of what this client asks for now (R8). */
+  private onFenced(epoch: number): void {
+    if (epoch < this.reopening.askedEpoch) return
     const words = `another client has taken pool ${this.name} over`
     if (!this.tearDown(new RmrError("fenced", words))) return
     this.context.env.log.write("error", "pool.fenced", { pool: this.name })
   }
 
-  private flushOnce(): Promise<void> {
-    return new Promise((resolve) => {
-      const volume = new PoolVolume(this.name, this.host, {
-        events: { onCompletions: () => resolve() },
-        inFlightMax: 1,
-      })
-      volume.flush(OP_FLUSH)
-    })
-  }
-
   private makeEngine(record: PoolMetadata): IoEngine {
     const { context } = this
     return poolEngine(context, record, context.registry.addOwner(this.owner), {
-      onFenced: () => this.onFenced(),
+      onFenced: () => this.onFenced(this.engine.core.view.epoch),
       onLegRefused: (slot, code) => this.keeper.noteRefused(slot, code),
       onFlushWanted: () => this.side.flushSoon(),
       onMarksNeeded: (row, slots) => void this.side.markMissed(row, slots),

@@ -5,7 +5,7 @@
  * view: who is late, who has been gone for too long, and who answers but cannot be worked with. The
  * view itself is not its business.
  */
-import type { ErrorCode, LegDeadline, MemberSet, PoolMetadata } from "@rmr/core"
+import type { ErrorCode, LegDeadline, MemberId, MemberSet, PoolMetadata } from "@rmr/core"
 import { decideExpulsion, RmrError, sizeOf, slotsOf } from "@rmr/core"
 import type { Leg } from "./leg.js"
 import { joinLeg, type PoolContext } from "./pool-context.js"
@@ -64,6 +64,25 @@ export class LegKeeper {
     return up
   }
 
+  /** Members that answer at all. */
+  get reachable(): MemberSet {
+    let reachable = 0
+    for (const leg of this.legs) if (leg?.isUp === true) reachable |= leg.bit
+    return reachable
+  }
+
+  /** The pool is opened anew: nobody takes IO until the opening view is in force (R8). */
+  beginAnew(): void {
+    for (const leg of this.legs) {
+      if (leg === undefined) continue
+      leg.wasEnabled = false
+      leg.io.session = undefined
+      if (leg.state.state === "normal") leg.move("reconnecting", "reopening")
+    }
+    this.lostMs.clear()
+    this.refused.clear()
+  }
+
   /** Somebody is lost, or answers what a normal member does not. */
   get hasTrouble(): boolean {
     return this.refused.size > 0 || this.lostMs.size > 0
@@ -83,6 +102,12 @@ export class LegKeeper {
     this.refused.delete(slot)
     this.lostMs.delete(slot)
     return why
+  }
+
+  async reconnect(memberId: MemberId): Promise<void> {
+    const leg = this.legs.find((one) => one?.memberId === memberId)
+    if (leg !== undefined) return leg.link.dropSession()
+    throw new RmrError("not-found", `pool ${this.context.poolName} has no member ${memberId}`)
   }
 
   dialMissing(): void {

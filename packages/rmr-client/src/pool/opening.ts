@@ -56,11 +56,15 @@ interface Present {
   readonly record: PoolMetadata
   /** The host of a client that has the pool and that the member has heard, if any (F5). */
   readonly heldBy: string | undefined
+  /** The highest epoch that it has opened. */
+  readonly openEpoch: number
 }
 
 /** A member, what its OPEN answered. */
 interface Opened extends Present {
   readonly knowledge: OpenKnowledge
+  /** What became of its store since this client opened it last. */
+  readonly restart: RestartClass
 }
 
 /**
@@ -94,20 +98,39 @@ function newer(a: PoolMetadata, b: PoolMetadata): PoolMetadata {
   return compareViews(b.mapVersion, a.mapVersion) > 0 ? b : a
 }
 
+/** A client that has the pool already, and opens it anew (R8). */
+export interface Holding {
+  /** The highest epoch that this client has asked for. */
+  readonly epoch: number
+  /** From here on members may refuse what is said in an earlier epoch. */
+  readonly onOpening: (epoch: number) => void
+  /** What it sent and did not resolve; it is listed first. */
+  readonly carried: () => readonly MutationRange[]
+}
+
 /** F2, V5: opens all that are there, or says what is waited for and changes nothing. */
 export async function openMembers(
   context: PoolContext,
   legs: readonly (Leg | undefined)[],
-  carried: readonly MutationRange[],
+  holding?: Holding,
 ): Promise<Opening> {
   const present = await queryAll(context, legs)
   requireStart(present)
   requireFree(context, present)
-  let epoch = nextEpoch(present.map((one) => epochOf(one)))
+  const highest = present.map((one) => epochOf(one))
+  if (holding !== undefined) {
+    requireHolding(context, present, holding)
+    highest.push(holding.epoch)
+  }
+  let epoch = nextEpoch(highest)
   for (let attempt = 0; ; attempt++) {
+    holding?.onOpening(epoch)
     const opened = await openAll(context, present, epoch)
-    if (Array.isArray(opened)) return conclude(context, legs, opened, epoch, carried)
-    if (attempt === ATTEMPTS_MAX) throw opened.error
+    if (Array.isArray(opened)) {
+      return conclude(context, legs, opened, epoch, holding?.carried() ?? [])
+    }
+    // F4: whoever has the pool and is refused has it no more.
+    if (attempt === ATTEMPTS_MAX || holding !== undefined) throw opened.error
     // Somebody else opens at the same time: wait a random while, then go above it.
     await pause(context, context.env.random.below(BACKOFF_MS) + 1)
     epoch = Math.max(epoch, opened.epoch) + 1
@@ -141,7 +164,8 @@ async function queryAll(
         leg.report = reply.result.report
         const { isHeld, holderHost } = reply.result
         const heldBy = isHeld ? holderHost : undefined
-        if (reply.payload !== undefined) present.push({ leg, record: reply.payload, heldBy })
+        const { payload: record, openEpoch } = reply
+        if (record !== undefined) present.push({ leg, record, heldBy, openEpoch })
       } catch (thrown) {
         leg.move("failed", "refused", RmrError.from(thrown).message)
       }
@@ -180,6 +204,21 @@ function requireFree(
     if (heldBy === undefined || heldBy === registry.hostName) continue
     throw new RmrError("held", `${heldBy} holds pool ${poolName} and is alive; take it over`)
   }
+}
+
+/**
+ * F4: another client has opened the pool since, whether it is still there or not. What this one
+ * acknowledged may have been overwritten, and it must not write again.
+ */
+function requireHolding(
+  { poolName }: PoolContext,
+  present: readonly Present[],
+  { epoch }: Holding,
+): void {
+  const other = present.find(({ openEpoch }) => openEpoch > epoch)
+  if (other === undefined) return
+  const words = `another client has opened epoch ${other.openEpoch} of pool ${poolName}`
+  throw new RmrError("fenced", words)
 }
 
 function requireDecision(
@@ -242,10 +281,13 @@ async function openAll(
       leg.io.sessionGeneration++
       try {
         const reply = await leg.ask("open", version, body, undefined, times.commandMs, OPEN_ROOM)
-        leg.report = reply.result.report
-        leg.openedIncarnation = reply.result.report.incarnation
+        const { report } = reply.result
+        const restart = report.incarnation === leg.openedIncarnation ? "none" : report.restart
+        leg.report = report
+        leg.openedIncarnation = report.incarnation
         const knowledge = reply.payload
-        opened.push({ leg, record: knowledge.metadata, heldBy: undefined, knowledge })
+        const known = { leg, record: knowledge.metadata, heldBy: undefined, openEpoch: epoch }
+        opened.push({ ...known, knowledge, restart })
       } catch (thrown) {
         const error = RmrError.from(thrown)
         if (error.code === "fenced") refused = { error, epoch }
@@ -289,7 +331,7 @@ async function conclude(
     ranges: openingRanges(opened, base, listed, normal, carried),
   }
   const inside = opened.filter(({ leg }) => has(normal, leg.slot))
-  const restarts = inside.map(({ leg }) => leg.report?.restart ?? "none")
+  const restarts = inside.map(({ restart }) => restart)
   return { epoch, decision, record, restarts }
 }
 

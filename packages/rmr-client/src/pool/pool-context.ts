@@ -1,5 +1,15 @@
 /** What the parts of a client pool share: who it is, how long it waits, and its legs. */
-import type { Checksum, Env, GroupId, MapVersion, MemberId, PoolMetadata, Uuid } from "@rmr/core"
+import type {
+  Checksum,
+  Env,
+  GroupId,
+  LogFields,
+  MapVersion,
+  MemberId,
+  PoolMetadata,
+  RmrError,
+  Uuid,
+} from "@rmr/core"
 import { ZERO_UUID } from "@rmr/core"
 import type { ReadPolicy } from "../io/engine-leg.js"
 import type { LinkRegistry } from "../links/link-registry.js"
@@ -82,3 +92,8 @@ export async function joinLeg(context: PoolContext, leg: Leg): Promise<PoolMetad
 
 /** Room for a view record of any pool that lists an ordinary number of ranges. */
 export const RECORD_ROOM: number = 192 * 1024
+
+/** What went wrong, for a log; of our own mistakes also where. */
+export function failureFields({ code, detail, stack }: RmrError): LogFields {
+  return { code, detail: code === "internal" ? (stack ?? detail) : detail }
+}

@@ -1,7 +1,8 @@
-/** The data path of a pool, made for the record that its opening view has. */
+/** The data path of a pool, made for the record that its opening view has, and its completions. */
 import type { PoolMetadata } from "@rmr/core"
 import type { EngineEvents } from "../io/engine-wire.js"
 import { IoEngine } from "../io/io-engine.js"
+import type { IoOwner } from "../links/link-registry.js"
 import type { PoolContext } from "./pool-context.js"
 
 /** Reads in flight, at least. */
@@ -30,4 +31,17 @@ export function poolEngine(
     mappedSizeBytes,
     events,
   })
+}
+
+/** Whoever has the pool's tokens; `onBatchEnd` runs after the engine has decided. */
+export function ioOwner(engine: () => IoEngine, onBatchEnd: () => void): IoOwner {
+  return {
+    onCompletion: (token, status, headers, at, bytes, payloadBytes) =>
+      engine().onCompletion(token, status, headers, at, bytes, payloadBytes),
+    onBatchEnd: () => {
+      engine().onBatchEnd()
+      onBatchEnd()
+    },
+    onRoom: () => engine().onRoom(),
+  }
 }

@@ -18,7 +18,7 @@ import { compareViews, has, RmrError, slotsOf, ZERO_UUID } from "@rmr/core"
 import { yieldRankOfJoiner } from "./joiner-rank.js"
 import type { Leg } from "./leg.js"
 import type { LegKeeper } from "./leg-keeper.js"
-import type { PoolContext } from "./pool-context.js"
+import { failureFields, type PoolContext } from "./pool-context.js"
 
 /** Before another try, doubled each time up to the second. */
 const AGAIN_MS = 250
@@ -58,6 +58,8 @@ export interface RejoiningOptions {
   readonly isFlushable: () => boolean
   /** Nobody of N is still to be elected, and no view change is under way. */
   readonly mayBegin: () => boolean
+  /** F4: whoever it was that a member told so. */
+  readonly onFenced: () => void
   /** There is a joiner: a step of the pool lets it in. */
   readonly want: () => void
 }
@@ -99,14 +101,20 @@ export class Rejoining {
 
   /** Begins where somebody is back and nothing else is under way. */
   tick(nowMs: number): void {
+    if (this.readyNow !== undefined && this.ready === undefined) {
+      this.readyNow = undefined
+      this.running = undefined
+    }
     if (this.running !== undefined || !this.options.mayBegin()) return
     const leg = this.candidate(nowMs)
     if (leg === undefined) return
     const running = { leg, phase: "draining" as RejoinProgress["phase"] }
     this.running = running
-    void this.prepare(leg, running).catch((thrown: unknown) => {
-      this.noteFailed(leg.slot, RmrError.from(thrown))
+    const record = this.options.record()
+    void this.prepare(leg, record, running).catch((thrown: unknown) => {
       this.running = undefined
+      // Another view: it begins anew, and the member is not to blame.
+      if (this.isCurrent(record)) this.noteFailed(leg.slot, RmrError.from(thrown))
     })
   }
 
@@ -156,14 +164,14 @@ export class Rejoining {
   }
 
   private noteFailed(slot: number, error: RmrError): void {
+    if (error.code === "fenced") this.options.onFenced()
     const standing = this.standingOf(slot)
     const { context, keeper } = this.options
     if (standing.detail !== error.message) {
       context.env.log.write("warn", "pool.rejoin-failed", {
         pool: context.poolName,
         member: keeper.legs[slot]?.memberId ?? slot,
-        code: error.code,
-        detail: error.code === "internal" ? (error.stack ?? error.detail) : error.detail,
+        ...failureFields(error),
       })
     }
     standing.detail = error.message
@@ -179,9 +187,12 @@ export class Rejoining {
   }
 
   /** Everything that IO need not stand still for. */
-  private async prepare(leg: Leg, running: { phase: RejoinProgress["phase"] }): Promise<void> {
+  private async prepare(
+    leg: Leg,
+    record: PoolMetadata,
+    running: { phase: RejoinProgress["phase"] },
+  ): Promise<void> {
     const { context, isFlushable, keeper, want } = this.options
-    const record = this.options.record()
     const { mapVersion } = record
     await this.tell(leg, record)
     const update = ++this.updates

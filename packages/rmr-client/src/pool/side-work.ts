@@ -18,7 +18,8 @@ export interface SideWorkOptions {
   readonly engine: IoEngine
   /** The view in force. */
   readonly record: () => PoolMetadata
-  readonly onFenced: () => void
+  /** A member refused what was asked in this epoch. */
+  readonly onFenced: (epoch: number) => void
 }
 
 export class SideWork {
@@ -106,7 +107,7 @@ export class SideWork {
           leg.io.answeredNumber = Math.max(leg.io.answeredNumber, number)
           answerCount++
         } catch (thrown) {
-          if (RmrError.from(thrown).code === "fenced") this.options.onFenced()
+          if (RmrError.from(thrown).code === "fenced") this.options.onFenced(mapVersion.epoch)
         }
       }),
     )

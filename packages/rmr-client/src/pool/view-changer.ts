@@ -28,6 +28,7 @@ import {
   without,
 } from "@rmr/core"
 import type { Leg } from "./leg.js"
+import type { Opening } from "./opening.js"
 import type { PoolContext } from "./pool-context.js"
 
 export interface ViewChange {
@@ -181,6 +182,11 @@ export class ViewChanger {
     )
     if (fenced !== undefined) throw fenced
   }
+}
+
+/** For the views of an epoch that was just opened (V5). */
+export function viewChangerOf(context: PoolContext, { record, decision }: Opening): ViewChanger {
+  return new ViewChanger(context, record.minNormal, decision.star, decision.limit)
 }
 
 function takenBackOf(

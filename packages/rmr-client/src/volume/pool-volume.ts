@@ -60,6 +60,8 @@ export class PoolVolume implements Volume {
   private readonly queueLeases: Float64Array
   private readonly queueAts: Float64Array
   private readonly queueMs: Float64Array
+  /** What it was told is written may be gone: its next flush says so, once (I5, RT-54). */
+  hasLostBytes = false
   private head = 0
   private queued = 0
   private inFlight = 0
@@ -274,4 +276,12 @@ export class PoolVolume implements Volume {
     this.queued++
     this.host.onPending(this)
   }
+}
+
+/** One flush through a handle of its own, whatever becomes of it. */
+export function flushOnce(name: string, host: VolumeHost): Promise<void> {
+  return new Promise((resolve) => {
+    const events = { onCompletions: () => resolve() }
+    new PoolVolume(name, host, { events, inFlightMax: 1 }).flush(OP_FLUSH)
+  })
 }

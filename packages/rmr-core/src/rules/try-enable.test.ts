@@ -75,6 +75,11 @@ describe("tryEnable", () => {
       { allowed: A, lostMs: 1000 },
       { row: "resume", who: A },
     ],
+    [
+      "R8 start: one leg works on, and too few are unchanged for any view",
+      { unchanged: A, normal: A, minNormal: 2 },
+      { row: "start" },
+    ],
     ["R8 alone: nobody answers", { reachable: 0, unchanged: 0 }, { row: "alone", missing: ABC }],
     ["R8 start: a client that holds nothing yet", { isHolder: false }, { row: "start" }],
   ])("%s", (_, change, expected) => {

@@ -10,14 +10,17 @@
  * |---|---|---|
  * | fenced | a member has answered `fenced` | end the client pool (F4) |
  * | pending | a proposal is not effective yet and its members answer | wait for it |
+ * | alone | nobody is reachable | wait |
  * | restarted | a leg is normal; a member of the view lost its process | expel it, to rejoin |
  * | blinked | a leg is normal; a member of the view is back, its process unchanged | resume it |
  * | absent | a leg is normal; an absent member is reachable | rejoin it (M3) |
  * | settled | a leg is normal | nothing |
  * | regroup | no leg is normal; more may come back within `regroupMs` | wait a little |
  * | resume | no leg is normal; enough are back unchanged | resume all of them (V6) |
- * | start | no leg is normal; somebody is reachable | start anew: OPEN, then V5 |
- * | alone | nobody is reachable | wait |
+ * | start | too few are back unchanged; somebody is reachable | start anew: OPEN, then V5 |
+ *
+ * The rows with a normal leg need `minNormal` members whose processes are unchanged: with fewer no
+ * view can go on, and a start is all that is left, however well the normal legs work.
  */
 import { type MemberSet, sizeOf, without } from "./member-set.js"
 
@@ -40,7 +43,7 @@ export interface EnableInputs {
   /** Of those: the leg is in use. */
   readonly normal: MemberSet
   readonly minNormal: number
-  /** Since the last normal leg was lost. */
+  /** Since fewer than `minNormal` members have been there unchanged. */
   readonly lostMs: number
   readonly regroupMs: number
 }
@@ -52,11 +55,11 @@ export type EnableDecision =
 
 export function tryEnable(inputs: EnableInputs): EnableDecision {
   if (inputs.isFenced) return { row: "fenced" }
-  if (inputs.isHolder && inputs.normal !== 0) return enableBesideNormal(inputs)
   if (inputs.reachable === 0) return { row: "alone", missing: inputs.members }
   if (!inputs.isHolder) return { row: "start" }
   const back = inputs.unchanged & inputs.allowed
   if (sizeOf(back) >= Math.max(1, inputs.minNormal)) {
+    if (inputs.normal !== 0) return enableBesideNormal(inputs)
     const isWhole = back === inputs.allowed
     if (!isWhole && inputs.lostMs < inputs.regroupMs) return { row: "regroup" }
     return { row: "resume", who: back }

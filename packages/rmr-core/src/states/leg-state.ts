@@ -27,6 +27,7 @@ export type LegEvent =
   | "refused"
   | "deadline"
   | "maintenance"
+  | "reopening"
   | "removed"
   | "closed"
 
@@ -72,6 +73,7 @@ export const LEG_MACHINE: StateMachine<LegState, LegEvent> = freezeMachine({
     refused: "It answered with a refusal that this client cannot mend.",
     deadline: "A step of its return took longer than its deadline.",
     maintenance: "An admin took it out of the view for maintenance (G2).",
+    reopening: "Too few members kept what was opened: the pool is opened anew (R8).",
     removed: "Its member was disassembled or deleted (G4).",
     closed: "The client pool was left, or another client took the pool over (F4).",
   },
@@ -82,7 +84,7 @@ export const LEG_MACHINE: StateMachine<LegState, LegEvent> = freezeMachine({
     { from: "created", to: "removing", on: ["removed", "closed"] },
 
     { from: "normal", to: "failed", on: ["link-lost", "expelled", "store-failed"] },
-    { from: "normal", to: "reconnecting", on: ["maintenance"] },
+    { from: "normal", to: "reconnecting", on: ["maintenance", "reopening"] },
     { from: "normal", to: "removing", on: ["removed", "closed"] },
 
     { from: "failed", to: "reconnecting", on: ["answered"] },

@@ -176,11 +176,11 @@ describe("what the rules ask of the tables", () => {
     expect(isLegalMove(SYNC_LEG_MACHINE, "failed", "normal", "answered")).toBe(true)
   })
 
-  it("G2: a normal leg becomes reconnecting for maintenance alone", () => {
+  it("G2, R8: a normal leg becomes reconnecting for maintenance, or when its pool is opened anew", () => {
     const move = LEG_MACHINE.moves.find(
       ({ from, to }) => from === "normal" && to === "reconnecting",
     )
-    expect(move?.on).toEqual(["maintenance"])
+    expect(move?.on).toEqual(["maintenance", "reopening"])
   })
 
   it("W5: a server pool stops IO and drains before it leaves, reopens or loses its store", () => {

@@ -177,7 +177,7 @@ export class MapReceiver {
     return update
   }
 
-  /** A phase begins with whatever comes of it first. After the freeze was given up, deltas go on. */
+  /** A phase begins with what comes of it first. After a freeze that was given up, deltas go on. */
   private enterPhase(update: Update, phase: MapPhase): void {
     if (this.cell.state === "done") {
       this.move("ready", "thawed")

@@ -27,7 +27,7 @@ export class MapUpdates {
     this.told = record
   }
 
-  /** The record of this view, in which this member is absent. Fails where it was told of another. */
+  /** The record of this view, in which this member is absent; fails where another was told. */
   recordOf(view: MapVersion): PoolMetadata {
     const { told } = this
     if (told !== undefined && compareViews(told.mapVersion, view) === 0) return told

@@ -13,7 +13,7 @@
  * dirty or differ, and assertions anywhere are broken promises. What a fault legally costs is in
  * the oracle.
  */
-import { type MemberSet, type RmrError, sizeOf, VOLUME_BLOCK_BYTES } from "@rmr/core"
+import { type MemberSet, type RmrError, VOLUME_BLOCK_BYTES } from "@rmr/core"
 import type { SeededRandom, World } from "@rmr/testkit"
 import { nodeWorld } from "@rmr/testkit/node"
 import { FAULTS } from "./hunt-faults.js"
@@ -121,12 +121,10 @@ async function bringBack(pool: HuntPool, random: SeededRandom): Promise<void> {
   if (await works(pool, random)) return
   const { client } = pool
   if (client !== undefined && client.sim.pool.ended === undefined) {
-    const there = client.sim.pool.allowed & pool.unchangedSlots(client)
-    const needed = Math.max(1, client.sim.pool.record.minNormal)
-    if (sizeOf(there) >= needed) {
-      pool.onBroken(`P6: ${client.sim.host.name} does not go on, with members ${there} there`)
-      return
-    }
+    const { host, pool: open } = client.sim
+    const why = `${open.trouble?.message ?? "nothing is in its way"}, allowed ${open.allowed}`
+    pool.onBroken(`P10: ${host.name} does not go on, with everybody there: ${why}`)
+    return
   }
   pool.killClient()
   // Members that nobody has opened since count as anew, so that none is in a state of before.
@@ -185,6 +183,7 @@ async function requireWhole(pool: HuntPool, random: SeededRandom): Promise<void>
     if (client === undefined || client.sim.pool.ended !== undefined) return
     await pool.load.once(client, random)
   }
+  await requireAllNormal(pool)
   await requireClean(pool)
   pool.load.isResting = true
   await pool.load.rest()
@@ -195,6 +194,23 @@ async function requireWhole(pool: HuntPool, random: SeededRandom): Promise<void>
   await readAll(pool)
   pool.load.isResting = false
   pool.load.isCalm = false
+}
+
+/** Everybody who was put out is back. */
+async function requireAllNormal(pool: HuntPool): Promise<void> {
+  const clock = limit(pool.sim, CALM_MS)
+  const all = (1 << pool.sim.nodes.length) - 1
+  while (pool.normal !== all) {
+    const outcome = await Promise.race([pool.pause(100), clock.over])
+    if (outcome === OVER) {
+      const { returning = [], trouble } = pool.client?.sim.pool ?? {}
+      const why = returning.map(({ memberId, phase, detail }) => `${memberId} ${phase}: ${detail}`)
+      const words = [...why, trouble?.message ?? ""].join("; ")
+      pool.onBroken(`P3: members ${pool.normal} are normal, not ${all}: ${words}`)
+      return
+    }
+  }
+  clock.cancel()
 }
 
 /** Members of the view lack nothing, except on a bad medium. */

@@ -1,5 +1,5 @@
 /** Members that were put out of the view come back by themselves, while IO goes on (R8, M3). */
-import { STATUS_OK } from "@rmr/core"
+import { STATUS_OK, statusOf } from "@rmr/core"
 import type { SimClient, SimPool } from "./sim-pool.js"
 import { pattern, pause, tell, userOf } from "./story.js"
 
@@ -148,6 +148,89 @@ describe("a member that was put out of the view", () => {
       await untilAllNormal(sim, client)
       await untilClean(sim)
       expect(sim.nodes[1]!.pool?.copiedChunks).toBe(3)
+    })
+  })
+})
+
+describe("a client whose members have all been restarted", () => {
+  it("R8: goes on with the only member there is", async () => {
+    await tell(311, { nodes: 1 }, async (sim) => {
+      await sim.startAll()
+      const client = await sim.create()
+      const load = writeOn(sim, client)
+      for (let round = 0; round < 3; round++) {
+        await pause(sim, 700)
+        sim.nodes[0]!.kill()
+        await pause(sim, 900)
+        await sim.nodes[0]!.start()
+      }
+      await pause(sim, 2000)
+      await expectWhole(sim, client, await load.stop())
+      expect(client.pool.record.mapVersion.epoch).toBeGreaterThan(3)
+    })
+  })
+
+  it("R8: opens its pool anew when two of three were killed at once", async () => {
+    await tell(312, {}, async (sim) => {
+      await sim.startAll()
+      const client = await sim.create()
+      const load = writeOn(sim, client)
+      await pause(sim, 500)
+      sim.nodes[0]!.kill()
+      sim.nodes[1]!.kill()
+      await pause(sim, 300)
+      await sim.nodes[0]!.start()
+      await pause(sim, 1500)
+      await sim.nodes[1]!.start()
+      await pause(sim, 2000)
+      await expectWhole(sim, client, await load.stop())
+    })
+  })
+
+  it("RT-54: fails one flush when all power was lost, and has what was flushed", async () => {
+    await tell(313, {}, async (sim) => {
+      await sim.startAll()
+      const client = await sim.create()
+      const user = userOf(client)
+      expect(await user.write(0, pattern(1, 65_536))).toBe(STATUS_OK)
+      expect(await user.flush()).toBe(STATUS_OK)
+      expect(await user.write(65_536, pattern(2, 65_536))).toBe(STATUS_OK)
+      for (const node of sim.nodes) node.cutPower()
+      const inFlight = user.write(131_072, pattern(3, 65_536))
+      await pause(sim, 1000)
+      for (const node of sim.nodes) await node.start()
+      expect(await inFlight).toBe(STATUS_OK)
+      expect(await user.flush()).toBe(statusOf("io-error"))
+      expect(await user.flush()).toBe(STATUS_OK)
+      const written = new Map([
+        [0, pattern(1, 65_536)],
+        [131_072, pattern(3, 65_536)],
+      ])
+      await expectWhole(sim, client, written)
+    })
+  })
+
+  it("F4: is ended by a client that had the pool meanwhile, though that one is gone", async () => {
+    await tell(314, {}, async (sim) => {
+      await sim.startAll()
+      const first = await sim.create()
+      const user = userOf(first)
+      expect(await user.write(0, pattern(1, 4096))).toBe(STATUS_OK)
+      for (const node of sim.nodes) sim.network.cut(first.host.name, node.host.name)
+      await pause(sim, 200)
+      const late = user.write(0, pattern(9, 4096))
+      const second = await sim.open(true)
+      expect(await userOf(second).write(0, pattern(2, 4096))).toBe(STATUS_OK)
+      await second.pool.close()
+      for (const node of sim.nodes) {
+        node.kill()
+        await node.start()
+      }
+      sim.network.heal()
+      expect(await late).toBe(statusOf("fenced"))
+      expect(first.pool.ended?.code).toBe("fenced")
+      const third = await sim.open(true)
+      expect(await userOf(third).read(0, 4096)).toEqual(pattern(2, 4096))
     })
   })
 })
