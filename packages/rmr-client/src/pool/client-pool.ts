@@ -213,6 +213,7 @@ export class ClientPool implements VolumeSource {
     if (this.endedBy !== undefined) return false
     this.endedBy = error
     this.timer?.cancel()
+    this.rejoining.close()
     for (const leg of this.keeper.legs) {
       if (leg === undefined) continue
       leg.io.session = undefined
@@ -305,8 +306,7 @@ export class ClientPool implements VolumeSource {
   private needsTending(nowMs: number): boolean {
     if (this.settling.isDue(nowMs) || this.changer.isPending || this.keeper.hasTrouble) return true
     if (this.rejoining.ready !== undefined || this.mustReopen(nowMs)) return true
-    const { wire } = this.engine.core
-    return this.keeper.deadlines(this.recordNow, wire, nowMs).some(({ isLate }) => isLate)
+    return this.keeper.isAnyLate(this.recordNow, this.engine.core.wire, nowMs)
   }
 
   /** Something happened that a step may mend. */

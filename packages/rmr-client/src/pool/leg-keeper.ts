@@ -189,7 +189,11 @@ export class LegKeeper {
     return serving
   }
 
-  deadlines(record: PoolMetadata, owed: Owed, nowMs: number): LegDeadline[] {
+  isAnyLate(record: PoolMetadata, owed: Owed, nowMs: number): boolean {
+    return this.deadlines(record, owed, nowMs).some(({ isLate }) => isLate)
+  }
+
+  private deadlines(record: PoolMetadata, owed: Owed, nowMs: number): LegDeadline[] {
     const { ioDeadlineMs } = this.context.times
     const deadlines: LegDeadline[] = []
     for (const slot of slotsOf(record.normal)) {

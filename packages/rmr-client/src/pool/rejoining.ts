@@ -77,9 +77,15 @@ export class Rejoining {
   private updates = 0
   private readyNow: Joiner | undefined
   private running: { readonly leg: Leg; phase: RejoinProgress["phase"] } | undefined
+  private isClosed = false
 
   constructor(options: RejoiningOptions) {
     this.options = options
+  }
+
+  /** Nobody is asked for anything any more. */
+  close(): void {
+    this.isClosed = true
   }
 
   /** Who may join now, in a step of the pool; undefined where its view is over. */
@@ -114,7 +120,7 @@ export class Rejoining {
     void this.prepare(leg, record, running).catch((thrown: unknown) => {
       this.running = undefined
       // Another view: it begins anew, and the member is not to blame.
-      if (this.isCurrent(record)) this.noteFailed(leg.slot, RmrError.from(thrown))
+      if (this.isCurrent(record) && !this.isClosed) this.noteFailed(leg.slot, RmrError.from(thrown))
     })
   }
 
@@ -195,11 +201,13 @@ export class Rejoining {
     const { context, isFlushable, keeper, want } = this.options
     const { mapVersion } = record
     await this.tell(leg, record)
+    this.requireGoing()
     const update = ++this.updates
     const { commandMs } = context.times
     await leg.ask("map-ready", mapVersion, { update }, undefined, commandMs)
     const hasYielded = isFlushable()
     await yieldRankOfJoiner({ context, keeper, record, leg, isFlushable: hasYielded })
+    this.requireGoing()
     running.phase = "receiving marks"
     const source = this.sourceOf(record, update)
     await this.send(source, leg, update, record, "pages")
@@ -213,6 +221,10 @@ export class Rejoining {
     running.phase = "joining"
     this.readyNow = { leg, source, update, record, hasYielded }
     want()
+  }
+
+  private requireGoing(): void {
+    if (this.isClosed) throw new RmrError("closed", "the pool is closed")
   }
 
   /** W5, V4: the member is drained, and knows of the view in force. */

@@ -7,7 +7,7 @@ import type {
   MutationRange,
   PoolMetadata,
 } from "@rmr/core"
-import { has } from "@rmr/core"
+import { has, maxView } from "@rmr/core"
 import type { Leg } from "./leg.js"
 
 /** Members of the table, as a set of slots. */
@@ -45,11 +45,14 @@ export function nextRecord(
   return { ...base, members, normal, mapVersion, ranges }
 }
 
-/** What its store said last, as far as this client heard it (V4b). */
+/**
+ * What its store has said of itself, at most, as far as this client heard it. What it says now may
+ * be less, and then it was set back (V4b): what was known before is not forgotten for that.
+ */
 export function withReport(entry: MemberEntry, leg: Leg | undefined): MemberEntry {
   const report = leg?.report
   if (report === undefined || report.storeUuid !== entry.storeUuid) return entry
-  const { normalThrough, incarnation } = report
-  const reported = { epoch: normalThrough.epoch, version: normalThrough.version }
-  return { ...entry, reported, incarnation }
+  const { epoch, version } = maxView(report.normalThrough, entry.reported)
+  const incarnation = Math.max(report.incarnation, entry.incarnation)
+  return { ...entry, reported: { epoch, version }, incarnation }
 }

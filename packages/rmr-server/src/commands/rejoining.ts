@@ -15,7 +15,6 @@ import {
   decideOpen,
   decideReturner,
   isRolledBack,
-  maxView,
   RANK_IN_FLIGHT,
   RANK_REAL,
   RmrError,
@@ -68,9 +67,11 @@ async function learn(
   if (volume !== undefined && isRolledBack(state, entry)) {
     volume.maps.fillOwn()
     await member.saveMaps()
+    // From here on it counts on from what the others know of it.
+    const incarnation = Math.max(state.incarnation, entry.incarnation) + 1
+    await member.changeState({ incarnation })
   }
-  const seen = maxView(mapVersion, state.seen)
-  if (seen === mapVersion) await member.raiseSeen(mapVersion.lineage, mapVersion, normal)
+  await member.raiseSeen(mapVersion.lineage, mapVersion, normal)
 }
 
 /** The record is of this pool and this store, and names the member absent. */

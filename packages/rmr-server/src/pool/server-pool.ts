@@ -273,6 +273,7 @@ export class ServerPool {
     if (record === undefined) return
     this.admission.currentView = record.mapVersion
     this.admission.setLineage(record.mapVersion.lineage)
+    this.updates.onView(record)
     this.member.markedFor = absentOf(record)
     if (this.data === undefined) this.data = this.makeDataPath()
     if (this.lastFailure !== undefined) this.data.stopServing()

@@ -45,6 +45,12 @@ export class MapUpdates {
     return this.sender
   }
 
+  /** Another view is on this member's disk: what it sent in the one before is over. */
+  onView({ mapVersion }: PoolMetadata): void {
+    const { sender } = this
+    if (sender !== undefined && compareViews(sender.view, mapVersion) !== 0) this.sender = undefined
+  }
+
   /** The holder has given this update up. */
   end(update: number): void {
     if (this.sender?.update === update) this.sender = undefined

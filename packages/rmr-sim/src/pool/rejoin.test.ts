@@ -30,8 +30,12 @@ function writeOn(sim: SimPool, client: SimClient): { stop(): Promise<Map<number,
   }
 }
 
-async function untilAllNormal(sim: SimPool, client: SimClient): Promise<void> {
-  const all = (1 << sim.nodes.length) - 1
+function untilAllNormal(sim: SimPool, client: SimClient): Promise<void> {
+  return untilAllBut(sim, client, -1)
+}
+
+async function untilAllBut(sim: SimPool, client: SimClient, slot: number): Promise<void> {
+  const all = ((1 << sim.nodes.length) - 1) & (slot < 0 ? -1 : ~(1 << slot))
   for (let attempt = 0; client.pool.record.normal !== all; attempt++) {
     if (attempt === 600) {
       const why = client.pool.returning.map(({ phase, detail }) => `${phase}: ${detail}`)
@@ -126,6 +130,34 @@ describe("a member that was put out of the view", () => {
       await sim.nodes[1]!.start()
       await untilAllNormal(sim, client)
       await expectWhole(sim, client, await load.stop())
+    })
+  })
+
+  it("V4b: was set back to what it held long ago, and lacks everything", async () => {
+    await tell(306, { minNormal: 1 }, async (sim) => {
+      await sim.startAll()
+      const client = await sim.create()
+      const node = sim.nodes[1]!
+      const user = userOf(client)
+      expect(await user.write(0, pattern(1, 4096))).toBe(STATUS_OK)
+      expect(await user.flush()).toBe(STATUS_OK)
+      node.kill()
+      const setBack = node.store.snapshot()
+      await node.start()
+      await untilAllNormal(sim, client)
+      expect(await user.write(0, pattern(2, 4096))).toBe(STATUS_OK)
+      expect(await user.flush()).toBe(STATUS_OK)
+      await pause(sim, 3000)
+      node.kill()
+      await pause(sim, 2000)
+      setBack()
+      // It answers again, and a view changes before it can return.
+      sim.nodes[2]!.kill()
+      await node.start()
+      await untilAllBut(sim, client, 2)
+      await sim.nodes[2]!.start()
+      await expectWhole(sim, client, new Map([[0, pattern(2, 4096)]]))
+      expect(node.pool?.copiedChunks).toBe(sim.sizeBytes / sim.chunkSizeBytes)
     })
   })
 

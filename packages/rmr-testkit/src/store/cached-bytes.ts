@@ -12,9 +12,9 @@ import { SparseBytes } from "../world/sparse-bytes.js"
 export class CachedBytes {
   readonly unitBytes: number
   /** What a read sees. */
-  protected readonly current: SparseBytes = new SparseBytes()
+  protected current: SparseBytes = new SparseBytes()
   /** What is on the medium. */
-  protected readonly durable: SparseBytes = new SparseBytes()
+  protected durable: SparseBytes = new SparseBytes()
   /** Numbers of the units in which the two may differ. */
   protected readonly unflushed: Set<number> = new Set()
   private readonly scratch: Uint8Array
@@ -63,6 +63,16 @@ export class CachedBytes {
       else this.revert(unit)
     }
     this.unflushed.clear()
+  }
+
+  /** What is on the medium now; the result puts it back, under an empty cache. */
+  snapshot(): () => void {
+    const kept = this.durable.copy()
+    return () => {
+      this.durable = kept.copy()
+      this.current = kept.copy()
+      this.unflushed.clear()
+    }
   }
 
   protected writeBack(unit: number): void {

@@ -46,9 +46,9 @@ export class MemoryMedium {
   flushFailuresLeft = 0
   commitFailuresLeft = 0
   private readonly mediumBytes: number
-  private readonly cellsByKind = new Map<CellKind, Map<number, Cell>>()
+  private cellsByKind = new Map<CellKind, Map<number, Cell>>()
   /** The intent log. What was cooled leaves it with the next record that is written. */
-  private readonly hot = new Set<number>()
+  private hot = new Set<number>()
   private isHotDamaged = false
   /** A commit that failed and yet reached the medium: the next open finds it. */
   private hidden: readonly CellWrite[] = []
@@ -145,6 +145,26 @@ export class MemoryMedium {
     this.sizeBytes = Math.max(this.sizeBytes, sizeBytes)
   }
 
+  /**
+   * A copy of what is durable; the result puts it back, as a backup of a disk would. Of a life that
+   * went on then, it is the power cut.
+   */
+  snapshot(): () => void {
+    const restoreData = this.data.snapshot()
+    const cells = copyCells(this.cellsByKind)
+    const hot = [...this.hot]
+    const { sizeBytes, isHotDamaged, isOpen, unsettled } = this
+    return () => {
+      restoreData()
+      this.cellsByKind = copyCells(cells)
+      this.hot = new Set(hot)
+      this.sizeBytes = sizeBytes
+      this.isHotDamaged = isHotDamaged
+      this.isOpen = false
+      this.unsettled = isOpen ? "cache-lost" : unsettled
+    }
+  }
+
   damageCell(kind: CellKind, index: number): void {
     const cells = this.cellsByKind.get(kind)
     const cell = cells?.get(index)
@@ -172,4 +192,10 @@ export class MemoryMedium {
     const isWorse = RESTART_CLASSES.indexOf(what) > RESTART_CLASSES.indexOf(this.unsettled)
     if (isWorse) this.unsettled = what
   }
+}
+
+type Cells = Map<CellKind, Map<number, Cell>>
+
+function copyCells(cells: Cells): Cells {
+  return new Map([...cells].map(([kind, byIndex]) => [kind, new Map(byIndex)]))
 }

@@ -57,6 +57,8 @@ export interface MemoryStoreSource extends StoreSource {
   kill(): void
   /** The machine loses power: the process dies, and each unflushed unit is old or new. */
   powerCut(): void
+  /** A copy of what is durable. The result puts it back, while nobody has it open. */
+  snapshot(): () => void
   /** Reads of these bytes fail with `media-error` until they are written anew. */
   failReads(offset: number, bytes: number): void
   /** Writes to these bytes fail with `media-error`. */
@@ -136,6 +138,14 @@ class MemorySource implements MemoryStoreSource {
   powerCut(): void {
     this.kill()
     this.medium.losePower()
+  }
+
+  snapshot(): () => void {
+    const restore = this.medium.snapshot()
+    return () => {
+      assert(this.current === undefined, "a store that is open is not set back")
+      restore()
+    }
   }
 
   failReads(offset: number, bytes: number): void {
