@@ -3,7 +3,8 @@
  * volumes.
  *
  * Reading order: pool/client-pool (the whole), pool/opening and pool/election (how it starts),
- * pool/view-changer (who is normal), io/io-engine (the data path), links/ (the way to a node).
+ * pool/pool-loop (what keeps it going), pool/view-changer (who is normal), pool/rejoining (how a
+ * member comes back), io/io-engine (the data path), links/ (the way to a node).
  */
 export { READ_POLICIES, type ReadPolicy } from "./io/engine-leg.js"
 export type { PoolCounts } from "./io/io-counts.js"
@@ -14,4 +15,5 @@ export type { CreateOptions } from "./pool/creating.js"
 export type { Leg } from "./pool/leg.js"
 export { type KnownMember, type PoolTimes, TIMES_DEFAULT } from "./pool/pool-context.js"
 export { createPool, type OpenOptions, openPool, type PoolOptions } from "./pool/pool-options.js"
+export type { RejoinProgress } from "./pool/rejoining.js"
 export type { MapCheck, UserAnswer } from "./pool/user-commands.js"

@@ -57,6 +57,8 @@ export interface LegStatus extends StateShown {
   readonly inFlight: number
   readonly latencyMs: number
   readonly dirtyChunks: number
+  /** Of a member that is out of the view: how far it is on its way back, and what it waits for. */
+  readonly returning: { readonly phase: string; readonly detail: string } | null
 }
 
 export interface ClientPoolStatus {

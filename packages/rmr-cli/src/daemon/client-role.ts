@@ -12,6 +12,7 @@ import {
   LinkRegistry,
   type OpenOptions,
   openPool,
+  type RejoinProgress,
 } from "@rmr/client"
 import {
   buddyMemory,
@@ -176,6 +177,11 @@ export class ClientRole {
 
   async reconnect(poolName: string, member: number): Promise<unknown> {
     await this.poolOf(poolName).reconnect(memberId(member))
+    return { pool: poolName, member }
+  }
+
+  async replaceStore(poolName: string, member: number, acceptsLoss: boolean): Promise<unknown> {
+    await this.poolOf(poolName).replaceStore(memberId(member), acceptsLoss)
     return { pool: poolName, member }
   }
 
@@ -347,11 +353,14 @@ export class ClientRole {
       view: record === undefined ? null : `${record.mapVersion.epoch}.${record.mapVersion.version}`,
       sizeBytes: record?.mappedSizeBytes ?? null,
       isFlushable: pool?.isFlushable ?? false,
-      legs: (pool?.legs ?? []).flatMap((leg) => (leg === undefined ? [] : [this.legStatus(leg)])),
+      legs: (pool?.legs ?? []).flatMap((leg) =>
+        leg === undefined ? [] : [this.legStatus(leg, pool?.returning ?? [])],
+      ),
     }
   }
 
-  private legStatus(leg: Leg): LegStatus {
+  private legStatus(leg: Leg, returning: readonly RejoinProgress[]): LegStatus {
+    const progress = returning.find(({ memberId: id }) => id === leg.memberId)
     return {
       member: leg.memberId,
       address: leg.address,
@@ -360,6 +369,7 @@ export class ClientRole {
       inFlight: leg.io.inFlight,
       latencyMs: Math.round(leg.io.latencyMs * 1000) / 1000,
       dirtyChunks: leg.io.dirtyHint,
+      returning: progress === undefined ? null : { phase: progress.phase, detail: progress.detail },
     }
   }
 }

@@ -74,6 +74,12 @@ export class Daemon {
       "map-check": async (args) => this.requireClient().checkMaps(text(args, "pool")),
       "leg-reconnect": async (args) =>
         this.requireClient().reconnect(text(args, "pool"), count(args, "member")),
+      "pool-replace": async (args) =>
+        this.requireClient().replaceStore(
+          text(args, "pool"),
+          count(args, "member"),
+          args["acceptsLoss"] === true,
+        ),
       "sync-stop": async (args) => this.requireStorage().setSync(text(args, "pool"), false),
       "sync-start": async (args) => this.requireStorage().setSync(text(args, "pool"), true),
       "scrub-start": async (args) =>

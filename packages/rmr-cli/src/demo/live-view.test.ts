@@ -94,5 +94,6 @@ function storage(id: number, state?: string, dirtyChunks = 0): DaemonLook {
 }
 
 function leg(member: number, state: string, latencyMs: number): LegStatus {
-  return { ...SHOWN, member, state, latencyMs, address: "", inFlight: 0, dirtyChunks: 0 }
+  const counts = { inFlight: 0, dirtyChunks: 0 }
+  return { ...SHOWN, member, state, latencyMs, address: "", ...counts, returning: null }
 }

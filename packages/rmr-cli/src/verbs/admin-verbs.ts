@@ -28,6 +28,10 @@ interface ScrubStartOptions extends AdminOptions {
   readonly rate: string
 }
 
+interface ReplaceOptions extends AdminOptions {
+  readonly acceptLoss?: boolean
+}
+
 interface MapOptions extends AdminOptions {
   readonly size?: string
 }
@@ -98,6 +102,18 @@ function poolVerbs(rmr: Command): void {
       print(options, result, () => `pool ${name} is open here now`)
     },
   )
+  admin(
+    pool.command("replace <pool> <member>"),
+    "give a member's lost store up for the empty one that it has now",
+  )
+    .option("--accept-loss", "also if a chunk has no clean copy but perhaps on the lost store")
+    .action(async (name: string, member: string, options: ReplaceOptions) => {
+      const acceptsLoss = options.acceptLoss ?? false
+      const args = { pool: name, member: Number(member), acceptsLoss }
+      const result = await ask(options, "pool-replace", args)
+      const words = "has the store that it has now, and fetches all of the volume"
+      print(options, result, () => `member ${member} of ${name} ${words}`)
+    })
   const leg = rmr.command("leg").description("legs of a compute client")
   admin(
     leg.command("reconnect <pool> <member>"),

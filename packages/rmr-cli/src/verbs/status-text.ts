@@ -3,6 +3,7 @@ import { sizeText } from "../config/sizes.js"
 import type {
   ClientPoolStatus,
   DaemonStatus,
+  LegStatus,
   StateShown,
   StoragePoolStatus,
 } from "../control/status.js"
@@ -39,9 +40,16 @@ function clientPool(pool: ClientPoolStatus): string[] {
   if (pool.why !== null) lines.push(`    ${pool.why}`)
   for (const leg of pool.legs) {
     lines.push(`    leg to member ${leg.member} at ${leg.address}: ${leg.state}`)
-    if (leg.state !== "normal") lines.push(...reasons(leg).map((line) => `  ${line}`))
+    if (leg.state === "normal") continue
+    lines.push(...reasons(leg).map((line) => `  ${line}`))
+    if (leg.returning !== null) lines.push(`      ${returningText(leg.returning)}`)
   }
   return lines
+}
+
+function returningText({ phase, detail }: NonNullable<LegStatus["returning"]>): string {
+  const last = detail === "" ? "" : `; the last try: ${detail}`
+  return `out of the view, on its way back: ${phase}${last}`
 }
 
 function reasons({ state, sinceMs, why, next, help }: StateShown): string[] {

@@ -9,6 +9,7 @@ import type { MemberSet, PoolMetadata } from "@rmr/core"
 import { slotsOf, without } from "@rmr/core"
 import type { IoEngine } from "../io/io-engine.js"
 import type { LegKeeper } from "./leg-keeper.js"
+import type { RecordEdit } from "./membership.js"
 import type { PoolContext } from "./pool-context.js"
 import type { EffectiveView, ViewChanger } from "./view-changer.js"
 import { nextRecord } from "./view-record.js"
@@ -30,6 +31,7 @@ export async function changeView(
   { engine, keeper, changer, epoch, base, enter }: ViewParts,
   purpose: "shrink" | "change",
   wanted: MemberSet,
+  edit: RecordEdit = (record) => record,
 ): Promise<void> {
   engine.core.isFrozen = true
   engine.core.leaving = without(base.normal, wanted)
@@ -40,7 +42,7 @@ export async function changeView(
     const effective = await changer.change(legs, epoch, lineage, {
       purpose,
       wanted,
-      recordOf: (mapVersion, normal) => nextRecord(base, mapVersion, normal, ranges, legs),
+      recordOf: (mapVersion, normal) => edit(nextRecord(base, mapVersion, normal, ranges, legs)),
     })
     enter(effective, base.normal)
   } catch (thrown) {

@@ -41,6 +41,8 @@ export class Leg {
   report: MemberReport | undefined
   /** The opening of its store that this client has opened; another one has restarted (V6). */
   openedIncarnation: number | undefined
+  /** Its store knows the pool, as far as the member said when it was joined last. */
+  hasRecord = false
   /** The session that was tied to the pool last. */
   joinedSession: Session | undefined
   /** It was told to take IO, by this client and in this opening. */

@@ -25,6 +25,7 @@ export function legsOf(
     const leg = makeLeg(context, { memberId: entry.memberId, address }, slot)
     leg.report = known?.report
     leg.joinedSession = known?.joinedSession
+    leg.hasRecord = known?.hasRecord ?? false
     return leg
   })
 }

@@ -87,6 +87,7 @@ export async function joinLeg(context: PoolContext, leg: Leg): Promise<PoolMetad
   )
   leg.report = reply.result.report
   leg.joinedSession = session
+  leg.hasRecord = reply.payload !== undefined
   return reply.payload
 }
 

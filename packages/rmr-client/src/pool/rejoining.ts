@@ -18,6 +18,7 @@ import { compareViews, has, RmrError, slotsOf, ZERO_UUID } from "@rmr/core"
 import { yieldRankOfJoiner } from "./joiner-rank.js"
 import type { Leg } from "./leg.js"
 import type { LegKeeper } from "./leg-keeper.js"
+import { beginEmpty } from "./membership.js"
 import { failureFields, type PoolContext } from "./pool-context.js"
 
 /** Before another try, doubled each time up to the second. */
@@ -230,6 +231,13 @@ export class Rejoining {
   /** W5, V4: the member is drained, and knows of the view in force. */
   private async tell(leg: Leg, record: PoolMetadata): Promise<void> {
     const { context } = this.options
+    const entry = record.members[leg.slot]
+    if (entry?.storeUuid !== leg.report?.storeUuid) {
+      const words = `its store is ${leg.report?.storeUuid}, not ${entry?.storeUuid}`
+      const help = `if that one is lost: "rmr pool replace ${context.poolName} ${leg.memberId}"`
+      throw new RmrError("mismatch", `${words}; ${help}`)
+    }
+    if (!leg.hasRecord) await beginEmpty(context, leg, record)
     leg.io.sessionGeneration++
     const body = { nonce: context.nonce, abandonedLineage: ZERO_UUID }
     const { mapVersion } = record

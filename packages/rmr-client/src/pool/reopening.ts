@@ -22,7 +22,7 @@ const AGAIN_MS = 250
 export interface ReopeningOptions {
   readonly context: PoolContext
   readonly keeper: LegKeeper
-  readonly engine: () => IoEngine
+  readonly engine: IoEngine
 }
 
 export class Reopening {
@@ -78,8 +78,7 @@ export class Reopening {
 
   /** Opens all that are there. Fails with `no-leg` where these may not know everything. */
   async open(): Promise<Opening> {
-    const { context, keeper } = this.options
-    const engine = this.options.engine()
+    const { context, keeper, engine } = this.options
     const { clock, random } = context.env
     try {
       return await openMembers(context, keeper.legs, {

@@ -176,7 +176,7 @@ describe("what the rules ask of the tables", () => {
     expect(isLegalMove(SYNC_LEG_MACHINE, "failed", "normal", "answered")).toBe(true)
   })
 
-  it("G2, R8: a normal leg becomes reconnecting for maintenance, or when its pool is opened anew", () => {
+  it("G2, R8: a normal leg becomes reconnecting for maintenance, or a pool opened anew", () => {
     const move = LEG_MACHINE.moves.find(
       ({ from, to }) => from === "normal" && to === "reconnecting",
     )

@@ -184,6 +184,51 @@ describe("a member that was put out of the view", () => {
   })
 })
 
+describe("a member whose disk was lost", () => {
+  it("G3: returns with an empty one when told to, and never with the old one", async () => {
+    await tell(321, {}, async (sim) => {
+      await sim.startAll()
+      const client = await sim.create()
+      const load = writeOn(sim, client)
+      const node = sim.nodes[1]!
+      await pause(sim, 500)
+      node.kill()
+      const old = node.parts[0]!
+      node.replaceDisk()
+      await node.start()
+      await untilAllBut(sim, client, 1)
+      await pause(sim, 3000)
+      const [waiting] = client.pool.returning
+      expect(waiting?.detail).toContain('"rmr pool replace vault 2"')
+      await client.pool.replaceStore(node.memberId)
+      await untilAllNormal(sim, client)
+      await expectWhole(sim, client, await load.stop())
+      node.kill()
+      node.parts[0] = old
+      await node.start()
+      await untilAllBut(sim, client, 1)
+      await pause(sim, 3000)
+      expect(client.pool.record.normal).toBe(0b101)
+      const error = await client.pool.replaceStore(node.memberId).catch((thrown) => thrown)
+      expect(error).toMatchObject({ code: "exists" })
+    })
+  })
+
+  it("G3: is not replaced while it works, nor by what it has", async () => {
+    await tell(322, {}, async (sim) => {
+      await sim.startAll()
+      const client = await sim.create()
+      const [first, second] = sim.nodes
+      const busy = await client.pool.replaceStore(first!.memberId).catch((thrown) => thrown)
+      expect(busy).toMatchObject({ code: "busy" })
+      sim.network.cut(client.host.name, second!.host.name)
+      await untilAllBut(sim, client, 1)
+      const gone = await client.pool.replaceStore(second!.memberId).catch((thrown) => thrown)
+      expect(gone).toMatchObject({ code: "link-lost" })
+    })
+  })
+})
+
 describe("a client whose members have all been restarted", () => {
   it("R8: goes on with the only member there is", async () => {
     await tell(311, { nodes: 1 }, async (sim) => {

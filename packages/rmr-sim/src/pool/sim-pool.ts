@@ -66,8 +66,9 @@ export class SimNode {
   readonly address: string
   readonly host: Host
   /** Of each pool; the one that every story has comes first. */
-  readonly parts: readonly SimMember[]
+  readonly parts: SimMember[]
   private readonly sim: SimPool
+  private storeCount = 0
   private node: StorageNode | undefined
   memory: Memory | undefined
 
@@ -148,6 +149,12 @@ export class SimNode {
   cutPower(): void {
     this.sim.network.crash(this.host.name, "machine")
     this.end((store) => store.powerCut())
+  }
+
+  /** Its disk is another one now, and empty. The process is down. */
+  replaceDisk(): void {
+    const name = `store-${this.memberId}-${++this.storeCount}`
+    this.parts[0] = new SimMember(POOL_NAME, this.makeStore(name))
   }
 
   async stop(): Promise<void> {

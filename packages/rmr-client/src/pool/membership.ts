@@ -1,0 +1,146 @@
+/**
+ * Who belongs to a pool: changes of the record that an admin asks for (rules G2, G3).
+ *
+ * Each is a view change that the epoch holder makes as a step of the pool. A member that is absent
+ * learns of it when it comes back.
+ */
+import type { MemberId, PoolMetadata } from "@rmr/core"
+import { has, NO_VIEW, RmrError, ZERO_UUID } from "@rmr/core"
+import type { Leg } from "./leg.js"
+import { NO_MAP_VERSION, type PoolContext, RECORD_ROOM } from "./pool-context.js"
+
+/** What a view that is proposed says differently. */
+export type RecordEdit = (record: PoolMetadata) => PoolMetadata
+
+/** A step of the pool makes them, one at a time. */
+export class RecordEdits {
+  private readonly waiting: {
+    readonly edit: RecordEdit
+    readonly settle: (error: RmrError | undefined) => void
+  }[] = []
+
+  get isWanted(): boolean {
+    return this.waiting.length > 0
+  }
+
+  /** Fulfilled when a view with the edit is in force; fails with `deadline` where none came. */
+  ask({ env, times }: PoolContext, edit: RecordEdit): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const settle = (error: RmrError | undefined): void => {
+        timer.cancel()
+        if (error === undefined) resolve()
+        else reject(error)
+      }
+      const timer = env.clock.schedule(times.noLegMs, () => {
+        const at = this.waiting.findIndex((one) => one.edit === edit)
+        if (at >= 0) this.waiting.splice(at, 1)
+        settle(new RmrError("deadline", "the view could not be changed in time; see the status"))
+      })
+      this.waiting.push({ edit, settle })
+    })
+  }
+
+  /** Runs the next one. Whether it fails or not, it is not asked for again. */
+  async run(change: (edit: RecordEdit) => Promise<void>): Promise<void> {
+    const next = this.waiting.shift()
+    if (next === undefined) return
+    try {
+      await change(next.edit)
+      next.settle(undefined)
+    } catch (thrown) {
+      next.settle(RmrError.from(thrown))
+      throw thrown
+    }
+  }
+}
+
+/**
+ * G3: the empty store that the member has now takes the place of the one that it had, which is
+ * refused for ever. Fails where it is not empty, not there, or made for another pool, and while the
+ * member is normal; then nothing has changed.
+ */
+export async function replacedStore(
+  context: PoolContext,
+  leg: Leg | undefined,
+  memberId: MemberId,
+  record: PoolMetadata,
+): Promise<RecordEdit> {
+  const { poolName } = context
+  if (leg === undefined) {
+    throw new RmrError("not-found", `pool ${poolName} has no member ${memberId}`)
+  }
+  if (has(record.normal, leg.slot)) {
+    const words = `member ${memberId} works with the store that it has; take it out first`
+    throw new RmrError("busy", words)
+  }
+  const { storeUuid, incarnation } = await requireEmpty(context, leg, record)
+  return (next) => {
+    const members = next.members.map((entry, slot) =>
+      entry === undefined || slot !== leg.slot
+        ? entry
+        : { ...entry, storeUuid, incarnation, normalThrough: NO_VIEW, reported: NO_VIEW },
+    )
+    return { ...next, members }
+  }
+}
+
+/** Joins it anew with all parameters, so that the member compares them with those of its store. */
+async function requireEmpty(
+  { poolName, nonce, times }: PoolContext,
+  leg: Leg,
+  record: PoolMetadata,
+): Promise<{ readonly storeUuid: string; readonly incarnation: number }> {
+  const body = {
+    mode: "assemble" as const,
+    startsDirty: false,
+    memberId: leg.memberId,
+    minNormal: record.minNormal,
+    chunkSizeBytes: record.chunkSizeBytes,
+    queueDepth: record.queueDepth,
+    mappedSizeBytes: record.mappedSizeBytes,
+    poolUuid: ZERO_UUID,
+    storeUuid: ZERO_UUID,
+    nonce,
+    poolName,
+  }
+  const { commandMs } = times
+  const reply = await leg.ask("join-pool", NO_MAP_VERSION, body, undefined, commandMs, RECORD_ROOM)
+  const { report } = reply.result
+  const has = `member ${leg.memberId} has store ${report.storeUuid}`
+  if (record.members[leg.slot]?.storeUuid === report.storeUuid) {
+    throw new RmrError("exists", `${has}, which is its own; it comes back by itself`)
+  }
+  if (reply.payload !== undefined) {
+    const words = `${has}, which holds a member of ${poolName}; give it an empty one`
+    throw new RmrError("exists", words)
+  }
+  if (report.sizeBytes < record.mappedSizeBytes) {
+    const room = `${has} with room for ${report.sizeBytes} bytes`
+    throw new RmrError("too-small", `${room}, the volume needs ${record.mappedSizeBytes}`)
+  }
+  leg.report = report
+  return { storeUuid: report.storeUuid, incarnation: report.incarnation }
+}
+
+/** G3: an empty store that the record names begins as one that lacks everything. */
+export async function beginEmpty(
+  { poolName, nonce, times }: PoolContext,
+  leg: Leg,
+  record: PoolMetadata,
+): Promise<void> {
+  const body = {
+    mode: "create" as const,
+    startsDirty: true,
+    memberId: leg.memberId,
+    minNormal: record.minNormal,
+    chunkSizeBytes: record.chunkSizeBytes,
+    queueDepth: record.queueDepth,
+    mappedSizeBytes: record.mappedSizeBytes,
+    poolUuid: record.poolUuid,
+    storeUuid: record.members[leg.slot]?.storeUuid ?? ZERO_UUID,
+    nonce,
+    poolName,
+  }
+  await leg.ask("join-pool", record.mapVersion, body, record, times.commandMs)
+  leg.hasRecord = true
+}

@@ -1,0 +1,320 @@
+/**
+ * PoolLoop: what keeps a pool going: one step at a time mends what is wrong (rules R8, V3, V7).
+ *
+ * Whatever changes the view or a leg's standing is a step, started by a timer or by something that
+ * happened: open anew, go on with a view that was proposed, let blinked legs go on, put late or
+ * lost ones out, elect, let a member join. A step may be interrupted anywhere, and the next one
+ * begins from what is true then.
+ */
+import type { MemberSet, PoolMetadata, Timer } from "@rmr/core"
+import { losesUnflushed, RmrError, sizeOf, slotsOf, without } from "@rmr/core"
+import type { IoEngine } from "../io/io-engine.js"
+import type { VolumeHost } from "../volume/pool-volume.js"
+import { PoolVolume } from "../volume/pool-volume.js"
+import { changeView, leaveLegs, type ViewParts } from "./changing.js"
+import { letJoin } from "./joining.js"
+import type { LegKeeper } from "./leg-keeper.js"
+import { type RecordEdit, RecordEdits } from "./membership.js"
+import type { Opening } from "./opening.js"
+import { failureFields, type PoolContext } from "./pool-context.js"
+import { type Joiner, Rejoining, type RejoinProgress } from "./rejoining.js"
+import { Reopening } from "./reopening.js"
+import { Settling } from "./settling.js"
+import { SideWork } from "./side-work.js"
+import { type EffectiveView, type ViewChanger, viewChangerOf } from "./view-changer.js"
+import { absentIdsOf } from "./view-record.js"
+
+const TICK_MS = 100
+
+export interface PoolLoopOptions {
+  readonly context: PoolContext
+  readonly keeper: LegKeeper
+  readonly engine: IoEngine
+  readonly isEnded: () => boolean
+  /** A member has refused what was asked in the newest epoch of this client (F4). */
+  readonly onFenced: () => void
+  /** Bytes that were acknowledged and not flushed may be gone (RT-54). */
+  readonly onBytesLost: () => void
+}
+
+export class PoolLoop {
+  readonly side: SideWork
+  readonly edits: RecordEdits = new RecordEdits()
+  readonly settling: Settling
+  private readonly options: PoolLoopOptions
+  private readonly rejoining: Rejoining
+  private readonly reopening: Reopening
+  private changer: ViewChanger
+  private recordNow: PoolMetadata
+  private epoch = 0
+  private timer: Timer | undefined
+  private isTending = false
+  private isWanted = false
+  /** Since when a proposed view waits for members to return. */
+  private heldMs: number | undefined
+  private troubleNow: RmrError | undefined
+
+  constructor(options: PoolLoopOptions, opening: Opening) {
+    const { context, keeper, engine } = options
+    this.options = options
+    this.recordNow = opening.record
+    this.changer = viewChangerOf(context, opening)
+    this.settling = new Settling({ context, keeper, engine })
+    this.reopening = new Reopening({ context, keeper, engine })
+    const record = (): PoolMetadata => this.recordNow
+    this.rejoining = new Rejoining({
+      context,
+      keeper,
+      record,
+      isFlushable: () => engine.core.isFlushable,
+      mayBegin: () => this.mayGrow,
+      onFenced: () => options.onFenced(),
+      want: () => this.want(),
+    })
+    const onFenced = (epoch: number): void => this.onFenced(epoch)
+    this.side = new SideWork({ context, keeper, engine, record, onFenced })
+  }
+
+  get record(): PoolMetadata {
+    return this.recordNow
+  }
+
+  /** Whom a further view may name (V3). */
+  get allowed(): MemberSet {
+    return this.changer.allowed
+  }
+
+  /** Why the last step failed; it is tried again. */
+  get trouble(): RmrError | undefined {
+    return this.troubleNow
+  }
+
+  get returning(): readonly RejoinProgress[] {
+    return this.rejoining.progress
+  }
+
+  /** The pool's own flushes go through a handle of their own. */
+  flushThrough(host: VolumeHost): void {
+    const events = { onCompletions: (): void => this.side.onFlushed() }
+    this.side.volume = new PoolVolume(this.options.context.poolName, host, {
+      events,
+      inFlightMax: 1,
+    })
+  }
+
+  /** No step begins any more. */
+  close(): void {
+    this.timer?.cancel()
+    this.rejoining.close()
+  }
+
+  /** F4. An epoch of before may be refused because of what this client asks for now (R8). */
+  onFenced(epoch: number): void {
+    if (epoch >= this.reopening.askedEpoch) this.options.onFenced()
+  }
+
+  /** The opening view is proposed, settled and made known to the data path. */
+  async start(opening: Opening): Promise<void> {
+    const { engine } = this.options
+    const { record, decision, restarts } = opening
+    const { lineage } = record.mapVersion
+    this.epoch = opening.epoch
+    this.changer = viewChangerOf(this.options.context, opening)
+    engine.core.wire.setLineage(lineage)
+    engine.core.minNormal = record.minNormal
+    const effective = await this.changer.change(this.options.keeper.legs, this.epoch, lineage, {
+      purpose: "open",
+      wanted: decision.normal,
+      recordOf: (mapVersion, normal) => ({ ...record, mapVersion, normal }),
+    })
+    const hasUnflushed = engine.core.lastSequence !== engine.core.stableSequence
+    if (hasUnflushed && losesUnflushed(restarts)) {
+      this.options.onBytesLost()
+    }
+    engine.renumber()
+    this.enter(effective, decision.star.normal)
+    this.heldMs = undefined
+    this.reopening.noteOpened(this.recordNow.mapVersion)
+    await this.settling.run(this.recordNow)
+  }
+
+  /** A view is effective: the data path follows it (V2, W3). */
+  private enter({ record, takenBack }: EffectiveView, before: MemberSet): void {
+    this.recordNow = record
+    const { epoch, version } = record.mapVersion
+    const view = { epoch, version, normal: record.normal }
+    this.options.engine.core.isFlushable = false
+    this.settling.enter(before, record)
+    this.options.engine.enterView(view, absentIdsOf(record), record.ranges, takenBack)
+    this.options.engine.forgetUncertain(record.ranges)
+    for (const leg of this.options.keeper.legs) {
+      if (leg === undefined || (record.normal & leg.bit) !== 0) continue
+      leg.io.session = undefined
+    }
+  }
+
+  /** From now on it looks by itself, every so often. */
+  schedule(): void {
+    if (this.options.isEnded()) return
+    this.timer?.cancel()
+    this.timer = this.options.context.env.clock.schedule(TICK_MS, () => {
+      this.tick()
+      this.schedule()
+    })
+  }
+
+  private tick(): void {
+    const { times, env } = this.options.context
+    const nowMs = env.clock.nowMs()
+    const toEnd = this.options.engine.expire(nowMs - times.noLegMs, this.hasLegs(nowMs))
+    for (const slot of slotsOf(toEnd)) void this.options.keeper.legs[slot]?.link.dropSession()
+    this.options.keeper.dialMissing()
+    this.side.tick(nowMs)
+    this.rejoining.tick(nowMs)
+    if (this.isWanted || this.needsTending(nowMs)) void this.tend()
+  }
+
+  /** W6: enough members carry out what they are asked; or a view change is just on its way. */
+  private hasLegs(nowMs: number): boolean {
+    const { recordNow, heldMs } = this
+    const { keeper, engine } = this.options
+    const { regroupMs } = this.options.context.times
+    if (heldMs !== undefined && nowMs - heldMs >= regroupMs) return false
+    const serving = keeper.serving(recordNow, engine.core.wire, nowMs)
+    return sizeOf(serving & this.changer.allowed) >= Math.max(1, recordNow.minNormal)
+  }
+
+  private needsTending(nowMs: number): boolean {
+    if (this.settling.isDue(nowMs) || this.changer.isPending || this.options.keeper.hasTrouble)
+      return true
+    if (this.rejoining.ready !== undefined || this.edits.isWanted) return true
+    if (this.mustReopen(nowMs)) return true
+    return this.options.keeper.isAnyLate(this.recordNow, this.options.engine.core.wire, nowMs)
+  }
+
+  /** Something happened that a step may mend. */
+  want(): void {
+    this.isWanted = true
+  }
+
+  /** One step at a time; what fails is tried again by a later tick. */
+  private async tend(): Promise<void> {
+    if (this.isTending || this.options.isEnded()) return
+    this.isTending = true
+    this.isWanted = false
+    const before = this.troubleNow
+    try {
+      await this.step()
+      this.troubleNow = undefined
+    } catch (thrown) {
+      const error = RmrError.from(thrown)
+      this.troubleNow = error
+      if (error.code === "fenced") this.options.onFenced()
+      if (error.message === before?.message) return
+      const event = "pool.step-failed"
+      const { context } = this.options
+      context.env.log.write("warn", event, { pool: context.poolName, ...failureFields(error) })
+    } finally {
+      this.isTending = false
+    }
+  }
+
+  private async step(): Promise<void> {
+    const nowMs = this.options.context.env.clock.nowMs()
+    if (this.mustReopen(nowMs)) {
+      await this.start(await this.reopening.open())
+      return
+    }
+    if (this.changer.isPending) {
+      await this.goOnChanging(nowMs)
+      return
+    }
+    const { normal } = this.recordNow
+    if (await this.options.keeper.resumeBlinked(this.recordNow)) {
+      this.options.engine.legUp()
+      // What it drained may have left chunks in doubt (W5, R6).
+      this.settling.want()
+    }
+    const expelled = this.options.keeper.whomToExpel(
+      this.recordNow,
+      this.options.engine.core.wire,
+      nowMs,
+    )
+    if (expelled !== 0) {
+      await this.change("shrink", without(normal, expelled))
+      return
+    }
+    if (this.options.keeper.usable !== normal) return
+    if (this.edits.isWanted) await this.edits.run((edit) => this.change("change", normal, edit))
+    else if (this.hasUncertain) await this.change("change", normal)
+    else if (this.settling.isDue(nowMs)) await this.settling.run(this.recordNow)
+    const joiner = this.rejoining.ready
+    if (joiner !== undefined && this.mayGrow) await this.join(joiner)
+  }
+
+  private mustReopen(nowMs: number): boolean {
+    return this.reopening.isDue(nowMs, this.recordNow, this.changer)
+  }
+
+  /** V3, R6: the view in force is settled, and all of it works. */
+  private get mayGrow(): boolean {
+    const isWhole = this.options.keeper.usable === this.recordNow.normal && !this.hasUncertain
+    return isWhole && !this.changer.isPending && this.settling.isDecided && !this.options.isEnded()
+  }
+
+  private async join(joiner: Joiner): Promise<void> {
+    try {
+      await letJoin(this.parts, joiner)
+      this.rejoining.noteJoined(joiner, undefined)
+    } catch (thrown) {
+      const error = RmrError.from(thrown)
+      this.rejoining.noteJoined(joiner, error)
+      if (error.code === "fenced" || this.changer.isPending) throw error
+    }
+    if (this.recordNow !== joiner.record) await this.followView(joiner.record.normal)
+  }
+
+  private get hasUncertain(): boolean {
+    return this.options.engine.unresolvedRanges().some(({ kind }) => kind === "uncertain")
+  }
+
+  /**
+   * A view was proposed and is not effective: only a later one ends that (V3). All whom it may name
+   * are given time to return before it goes on without them (V6).
+   */
+  private async goOnChanging(nowMs: number): Promise<void> {
+    const { allowed } = this.changer
+    const here = allowed & this.options.keeper.up
+    this.heldMs ??= nowMs
+    if (here !== allowed && nowMs - this.heldMs < this.options.context.times.regroupMs) return
+    await this.change("shrink", here)
+  }
+
+  private async change(
+    purpose: "shrink" | "change",
+    wanted: MemberSet,
+    edit?: RecordEdit,
+  ): Promise<void> {
+    const before = this.recordNow.normal
+    await changeView(this.parts, purpose, wanted, edit)
+    await this.followView(before)
+  }
+
+  /** IO goes on in another view; the rest follows. */
+  private async followView(before: MemberSet): Promise<void> {
+    const left = without(before, this.recordNow.normal)
+    this.rejoining.noteExpelled(left)
+    await leaveLegs(this.options.keeper, left)
+    await this.settling.run(this.recordNow)
+  }
+
+  private get parts(): ViewParts {
+    const { changer, epoch, recordNow: base } = this
+    const { context, engine, keeper } = this.options
+    const enter = (effective: EffectiveView, before: MemberSet): void => {
+      this.heldMs = undefined
+      this.enter(effective, before)
+    }
+    return { context, engine, keeper, changer, epoch, base, enter }
+  }
+}
