@@ -31,6 +31,7 @@ import {
   uuid,
   view,
   viewUpTo,
+  volumeBytes,
 } from "./wire-arbitraries.js"
 
 /** A request of a kind: body, payload, and what of the envelope follows from them. */
@@ -239,6 +240,7 @@ export const REQUESTS: { readonly [K in CommandKind]: fc.Arbitrary<Request<K>> }
     fc.record({ mode: fc.constantFrom("disassemble", "delete"), memberId: member }),
   ),
   "pool-info": poolInfo,
+  "grow-store": plain(fc.record({ sizeBytes: volumeBytes })),
   "map-ready": plain(fc.record({ update })),
   "map-send": plain(fc.record({ update, phase, receiver: member })),
   "send-map-buf": fc.record({
@@ -311,6 +313,7 @@ export const ANSWERS: { readonly [K in CommandKind]: fc.Arbitrary<Answer<K>> } =
   "enable-pool": plainAnswer(fc.record({ report })),
   "leave-pool": plainAnswer(nothing),
   "pool-info": plainAnswer(nothing),
+  "grow-store": plainAnswer(fc.record({ sizeBytes: volumeBytes })),
   "map-ready": plainAnswer(ownMap),
   "map-send": plainAnswer(fc.record({ bufferCount: u32, maps: mapStates(0) })),
   "send-map-buf": plainAnswer(nothing),

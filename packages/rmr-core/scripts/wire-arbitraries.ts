@@ -90,7 +90,7 @@ export function viewUpTo(limit: ViewNumber): fc.Arbitrary<ViewNumber> {
 }
 
 /** Blocks of a volume, so that sizes are what they must be. */
-const volumeBytes: fc.Arbitrary<number> = fc
+export const volumeBytes: fc.Arbitrary<number> = fc
   .oneof(
     fc.integer({ min: 1, max: 64 }),
     fc.integer({ min: 1, max: VOLUME_BYTES_MAX / VOLUME_BLOCK_BYTES }),

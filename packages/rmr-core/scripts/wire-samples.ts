@@ -188,6 +188,10 @@ const EXCHANGES: { readonly [K in CommandKind]: Exchange<K> } = {
     },
     answer: NOTHING,
   },
+  "grow-store": {
+    request: { body: { sizeBytes: 2 ** 40 }, ...none },
+    answer: { result: { sizeBytes: 2 ** 41 }, ...none },
+  },
   "map-ready": { request: { body: { update: 41 }, ...none }, answer: { result: OWN_MAP, ...none } },
   "map-send": {
     request: { body: { update: 42, phase: "delta", receiver: B }, ...none },

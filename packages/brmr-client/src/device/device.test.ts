@@ -50,6 +50,10 @@ class Leg {
   }
 }
 
+const joined = new Set<(memberId: number) => Promise<void>>()
+
+afterEach(() => joined.clear())
+
 function poolOf(legs: readonly Leg[]): DevicePool {
   return {
     name: "data",
@@ -65,7 +69,16 @@ function poolOf(legs: readonly Leg[]): DevicePool {
         canUnmap: true,
         close: () => Promise.resolve(),
       }) as Partial<Volume> as Volume,
-    user: (request) => Promise.resolve(legs.map((leg) => leg.answer(request))),
+    user: (request, memberId) =>
+      Promise.resolve(
+        legs
+          .filter((leg) => memberId === undefined || leg.memberId === memberId)
+          .map((leg) => leg.answer(request)),
+      ),
+    onJoined: (run) => {
+      joined.add(run)
+      return () => joined.delete(run)
+    },
   }
 }
 
@@ -94,14 +107,31 @@ describe("mapDevice", () => {
     expect(lifecycles(legs)).toBe("mapped mapped")
   })
 
-  it("a mapping that only some legs remember is refused, and unmap mends it", async () => {
+  it("a leg that was away when the device was mapped is told by whoever maps it next", async () => {
     const legs = [new Leg(1), new Leg(2, { lifecycle: "mapped" }), new Leg(3)]
-    const pool = poolOf(legs)
-    await expect(mapDevice({ pool })).rejects.toThrow("only member 2 has the device mapped")
-    expect(lifecycles(legs)).toBe("open mapped open")
-    await unmapDevice(pool)
-    expect(lifecycles(legs)).toBe("open open open")
-    expect((await mapDevice({ pool })).row).toBe("new")
+    expect((await mapDevice({ pool: poolOf(legs) })).row).toBe("known")
+    expect(lifecycles(legs)).toBe("mapped mapped mapped")
+  })
+
+  it("a leg that was away is told as soon as its member is back in the view", async () => {
+    const legs = [new Leg(1), new Leg(2)]
+    legs[1]!.isUp = false
+    const device = await mapDevice({ pool: poolOf(legs) })
+    expect(lifecycles(legs)).toBe("mapped open")
+    legs[1]!.isUp = true
+    for (const run of joined) await run(2)
+    expect(lifecycles(legs)).toBe("mapped mapped")
+    await device.unmap()
+    expect(joined.size).toBe(0)
+  })
+
+  it("G1: a pool that has grown shows its size to whoever opens the device from then on", async () => {
+    const legs = [new Leg(1), new Leg(2)]
+    const device = await mapDevice({ pool: poolOf(legs) })
+    for (const leg of legs) leg.parameters = { ...leg.parameters, sizeBytes: 2 ** 31 }
+    expect(device.parameters.sizeBytes).toBe(2 ** 30)
+    await device.refresh()
+    expect(device.parameters.sizeBytes).toBe(2 ** 31)
   })
 
   it("a wrong size is refused before any leg is told that a device is there", async () => {
@@ -133,6 +163,12 @@ describe("mapDevice", () => {
 })
 
 describe("unmap", () => {
+  it("brings legs of which only some remember a device to one state", async () => {
+    const legs = [new Leg(1), new Leg(2, { lifecycle: "mapped" }), new Leg(3)]
+    await unmapDevice(poolOf(legs))
+    expect(lifecycles(legs)).toBe("open open open")
+  })
+
   it("a device in use is not unmapped; once its volumes are closed it is, once", async () => {
     const legs = [new Leg(1), new Leg(2)]
     const device = await mapDevice({ pool: poolOf(legs) })

@@ -185,6 +185,13 @@ export class ClientRole {
     return { pool: poolName, member }
   }
 
+  /** NBD clients that connect from now on see the new size; the others go on with the old one. */
+  async growPool(poolName: string, sizeBytes: number): Promise<unknown> {
+    await this.poolOf(poolName).grow(sizeBytes)
+    await this.entryOf(poolName).device?.refresh()
+    return { pool: poolName, sizeBytes }
+  }
+
   /** A pool that is open. */
   private poolOf(poolName: string): ClientPool {
     const { pool, error } = this.entryOf(poolName)

@@ -80,6 +80,8 @@ export class Daemon {
           count(args, "member"),
           args["acceptsLoss"] === true,
         ),
+      "pool-grow": async (args) =>
+        this.requireClient().growPool(text(args, "pool"), count(args, "sizeBytes")),
       "sync-stop": async (args) => this.requireStorage().setSync(text(args, "pool"), false),
       "sync-start": async (args) => this.requireStorage().setSync(text(args, "pool"), true),
       "scrub-start": async (args) =>

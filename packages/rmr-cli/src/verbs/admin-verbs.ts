@@ -1,7 +1,7 @@
 /** Verbs that a daemon carries out: each is a request over its control socket, and a few words. */
 import { type LastIoEntry, RmrError } from "@rmr/core"
 import type { Command } from "commander"
-import { parseSize } from "../config/sizes.js"
+import { parseSize, sizeText } from "../config/sizes.js"
 import { askDaemon } from "../control/control-client.js"
 import { CONTROL_DEFAULT } from "../control/protocol.js"
 import type {
@@ -26,6 +26,10 @@ interface MapShowOptions extends AdminOptions {
 
 interface ScrubStartOptions extends AdminOptions {
   readonly rate: string
+}
+
+interface GrowOptions extends AdminOptions {
+  readonly size: string
 }
 
 interface ReplaceOptions extends AdminOptions {
@@ -113,6 +117,14 @@ function poolVerbs(rmr: Command): void {
       const result = await ask(options, "pool-replace", args)
       const words = "has the store that it has now, and fetches all of the volume"
       print(options, result, () => `member ${member} of ${name} ${words}`)
+    })
+  admin(pool.command("grow <pool>"), "make the volume larger, while it is in use")
+    .requiredOption("--size <size>", "of the volume then; stores make room for it")
+    .action(async (name: string, options: GrowOptions) => {
+      const sizeBytes = parseSize(options.size)
+      const result = await ask(options, "pool-grow", { pool: name, sizeBytes })
+      const words = `the volume of ${name} has ${sizeText(sizeBytes)} now`
+      print(options, result, () => `${words}; clients that connect see it`)
     })
   const leg = rmr.command("leg").description("legs of a compute client")
   admin(

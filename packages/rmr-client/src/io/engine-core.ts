@@ -63,6 +63,12 @@ export class EngineCore {
     this.incomplete = new IncompleteChunks(chunkCount)
   }
 
+  /** The volume has this size from now on (G1). */
+  growTo(mappedSizeBytes: number): void {
+    this.wire.growTo(mappedSizeBytes)
+    this.incomplete.extendTo(Math.ceil(mappedSizeBytes / this.options.chunkSizeBytes))
+  }
+
   /** Members that take part and are not about to leave. */
   get staying(): number {
     return this.view.normal & ~this.leaving

@@ -94,6 +94,10 @@ export class EngineWire {
     this.io.groupId = options.groupId
   }
 
+  growTo(mappedSizeBytes: number): void {
+    this.geometry.resizeTo(mappedSizeBytes)
+  }
+
   setLineage(lineage: Uuid): void {
     setLineage(this.io, lineage)
   }

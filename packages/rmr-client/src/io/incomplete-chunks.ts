@@ -11,7 +11,7 @@ import { DirtyMap, NO_CHUNK, NO_VIEW, RANK_REAL } from "@rmr/core"
 
 /** Marks as members said them, and what has come since they were asked. */
 class AskedMarks {
-  private readonly chunkCount: number
+  private chunkCount: number
   private said: DirtyMap
   /** There while an answer is on its way. */
   private since: DirtyMap | undefined
@@ -37,6 +37,13 @@ class AskedMarks {
     this.said = map
   }
 
+  /** The volume has grown, and what is new in it is complete everywhere. */
+  extendTo(chunkCount: number): void {
+    this.chunkCount = chunkCount
+    this.said.extendTo(chunkCount)
+    this.since?.extendTo(chunkCount)
+  }
+
   mark(first: number, count: number): void {
     this.said.markRange(first as ChunkNumber, count, RANK_REAL)
     this.since?.markRange(first as ChunkNumber, count, RANK_REAL)
@@ -52,6 +59,11 @@ export class IncompleteChunks {
   constructor(chunkCount: number) {
     this.present = new AskedMarks(chunkCount)
     this.absent = new AskedMarks(chunkCount)
+  }
+
+  extendTo(chunkCount: number): void {
+    this.present.extendTo(chunkCount)
+    this.absent.extendTo(chunkCount)
   }
 
   isDirty(chunk: ChunkNumber): boolean {

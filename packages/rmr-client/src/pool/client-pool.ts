@@ -14,9 +14,9 @@ import { flushOnce, PoolVolume, type VolumeHost } from "../volume/pool-volume.js
 import type { Leg } from "./leg.js"
 import { LegKeeper } from "./leg-keeper.js"
 import { leaveMembers, legsOf, makeLeg } from "./legs.js"
-import { replacedStore } from "./membership.js"
+import { grownVolume, replacedStore } from "./membership.js"
 import { assemble, type Opening, openMembers } from "./opening.js"
-import type { KnownMember, PoolContext } from "./pool-context.js"
+import { failureFields, type KnownMember, type PoolContext } from "./pool-context.js"
 import { ioOwner, poolEngine } from "./pool-engine.js"
 import { poolHost } from "./pool-host.js"
 import { PoolLoop } from "./pool-loop.js"
@@ -32,6 +32,7 @@ export class ClientPool implements VolumeSource {
   private readonly owner: IoOwner
   private readonly host: VolumeHost
   private readonly volumes = new Set<PoolVolume>()
+  private readonly joinedRuns = new Set<(memberId: number) => Promise<void>>()
   private endedBy: RmrError | undefined
   private closing: Promise<void> | undefined
 
@@ -139,6 +140,18 @@ export class ClientPool implements VolumeSource {
     await loop.edits.ask(context, edit)
   }
 
+  /**
+   * G1: makes the volume this large. Fails with `no-space` where a member has no room for it, and
+   * then nothing is changed but the room that others have made. Handles show the new size at once.
+   */
+  async grow(sizeBytes: number): Promise<void> {
+    const { context, keeper, loop, record } = this
+    const edit = await grownVolume(context, keeper.legs, record, sizeBytes)
+    if (sizeBytes === record.mappedSizeBytes) return
+    loop.want()
+    await loop.edits.ask(context, edit)
+  }
+
   /** A handle on the volume, with tokens and completions of its own. */
   open(options: VolumeOpen): Volume {
     const volume = new PoolVolume(this.name, this.host, options)
@@ -146,9 +159,15 @@ export class ClientPool implements VolumeSource {
     return volume
   }
 
-  /** Sends a request of the layer above to every leg; an answer or an error from each. */
-  user(data: Uint8Array): Promise<readonly UserAnswer[]> {
-    return askAllLegs(this.keeper.legs, this.record, data, this.context.times.commandMs)
+  /** Sends a request of the layer above to every leg, or one; an answer or an error from each. */
+  user(data: Uint8Array, memberId?: number): Promise<readonly UserAnswer[]> {
+    return askAllLegs(this.keeper.legs, this.record, data, this.context.times.commandMs, memberId)
+  }
+
+  /** Runs whenever a member has come back into the view; what fails is logged. */
+  onJoined(run: (memberId: number) => Promise<void>): () => void {
+    this.joinedRuns.add(run)
+    return () => this.joinedRuns.delete(run)
   }
 
   /** What every member says of its own map (upstream: check_map). */
@@ -205,6 +224,15 @@ export class ClientPool implements VolumeSource {
     this.context.env.log.write("error", "pool.fenced", { pool: this.name })
   }
 
+  private noteJoined(memberId: number): void {
+    for (const run of this.joinedRuns) {
+      run(memberId).catch((thrown: unknown) => {
+        const fields = { pool: this.name, memberId, ...failureFields(RmrError.from(thrown)) }
+        this.context.env.log.write("warn", "pool.joined-not-told", fields)
+      })
+    }
+  }
+
   private makeLoop(opening: Opening): PoolLoop {
     const { context, keeper, engine } = this
     const options = {
@@ -213,6 +241,7 @@ export class ClientPool implements VolumeSource {
       engine,
       isEnded: () => this.endedBy !== undefined,
       onFenced: () => this.onFenced(),
+      onJoined: (memberId: number) => this.noteJoined(memberId),
       onBytesLost: () => {
         for (const volume of this.volumes) volume.hasLostBytes = true
       },

@@ -1,11 +1,19 @@
 /**
- * Who belongs to a pool: changes of the record that an admin asks for (rules G2, G3).
+ * Who belongs to a pool: changes of the record that an admin asks for (rules G1, G2, G3).
  *
  * Each is a view change that the epoch holder makes as a step of the pool. A member that is absent
  * learns of it when it comes back.
  */
 import type { MemberId, PoolMetadata } from "@rmr/core"
-import { has, NO_VIEW, RmrError, ZERO_UUID } from "@rmr/core"
+import {
+  has,
+  NO_VIEW,
+  RmrError,
+  slotsOf,
+  VOLUME_BLOCK_BYTES,
+  VOLUME_BYTES_MAX,
+  ZERO_UUID,
+} from "@rmr/core"
 import type { Leg } from "./leg.js"
 import { NO_MAP_VERSION, type PoolContext, RECORD_ROOM } from "./pool-context.js"
 
@@ -84,6 +92,49 @@ export async function replacedStore(
   }
 }
 
+/**
+ * G1: every member makes room, and then a view says that the volume has it. Fails with `no-space`
+ * where one cannot, and with `invalid-argument` for a size that no volume has, or a smaller one;
+ * then the volume is what it was.
+ */
+export async function grownVolume(
+  { times }: PoolContext,
+  legs: readonly (Leg | undefined)[],
+  record: PoolMetadata,
+  sizeBytes: number,
+): Promise<RecordEdit> {
+  const isSize = Number.isSafeInteger(sizeBytes) && sizeBytes % VOLUME_BLOCK_BYTES === 0
+  if (!isSize || sizeBytes > VOLUME_BYTES_MAX) {
+    const words = `a volume has a multiple of ${VOLUME_BLOCK_BYTES} bytes, up to ${VOLUME_BYTES_MAX}`
+    throw new RmrError("invalid-argument", words)
+  }
+  if (sizeBytes < record.mappedSizeBytes) {
+    const words = `the volume has ${record.mappedSizeBytes} bytes already; it never shrinks`
+    throw new RmrError("invalid-argument", words)
+  }
+  const { mapVersion } = record
+  const mappedSizeBytes = sizeBytes
+  for (const slot of slotsOf(record.normal)) {
+    const leg = legs[slot]
+    if (leg !== undefined) await makeRoom(leg, { mapVersion, mappedSizeBytes }, times.noLegMs)
+  }
+  return (next) => ({ ...next, mappedSizeBytes: Math.max(next.mappedSizeBytes, sizeBytes) })
+}
+
+async function makeRoom(
+  leg: Leg,
+  { mapVersion, mappedSizeBytes }: Pick<PoolMetadata, "mapVersion" | "mappedSizeBytes">,
+  withinMs: number,
+): Promise<void> {
+  try {
+    const body = { sizeBytes: mappedSizeBytes }
+    await leg.ask("grow-store", mapVersion, body, undefined, withinMs)
+  } catch (thrown) {
+    const { code, detail } = RmrError.from(thrown)
+    throw new RmrError(code, `member ${leg.memberId}: ${detail}`, { cause: thrown })
+  }
+}
+
 /** Joins it anew with all parameters, so that the member compares them with those of its store. */
 async function requireEmpty(
   { poolName, nonce, times }: PoolContext,
@@ -115,8 +166,7 @@ async function requireEmpty(
     throw new RmrError("exists", words)
   }
   if (report.sizeBytes < record.mappedSizeBytes) {
-    const room = `${has} with room for ${report.sizeBytes} bytes`
-    throw new RmrError("too-small", `${room}, the volume needs ${record.mappedSizeBytes}`)
+    await makeRoom(leg, record, times.noLegMs)
   }
   leg.report = report
   return { storeUuid: report.storeUuid, incarnation: report.incarnation }

@@ -33,6 +33,7 @@ export interface PoolLoopOptions {
   readonly isEnded: () => boolean
   /** A member has refused what was asked in the newest epoch of this client (F4). */
   readonly onFenced: () => void
+  readonly onJoined: (memberId: number) => void
   /** Bytes that were acknowledged and not flushed may be gone (RT-54). */
   readonly onBytesLost: () => void
 }
@@ -52,6 +53,8 @@ export class PoolLoop {
   private isWanted = false
   /** Since when a proposed view waits for members to return. */
   private heldMs: number | undefined
+  /** What the views that are proposed say differently, until one of them is in force. */
+  private editNow: RecordEdit | undefined
   private troubleNow: RmrError | undefined
 
   constructor(options: PoolLoopOptions, opening: Opening) {
@@ -119,6 +122,7 @@ export class PoolLoop {
     const { record, decision, restarts } = opening
     const { lineage } = record.mapVersion
     this.epoch = opening.epoch
+    this.editNow = undefined
     this.changer = viewChangerOf(this.options.context, opening)
     engine.core.wire.setLineage(lineage)
     engine.core.minNormal = record.minNormal
@@ -145,6 +149,7 @@ export class PoolLoop {
     const view = { epoch, version, normal: record.normal }
     this.options.engine.core.isFlushable = false
     this.settling.enter(before, record)
+    this.options.engine.core.growTo(record.mappedSizeBytes)
     this.options.engine.enterView(view, absentIdsOf(record), record.ranges, takenBack)
     this.options.engine.forgetUncertain(record.ranges)
     for (const leg of this.options.keeper.legs) {
@@ -245,7 +250,7 @@ export class PoolLoop {
       return
     }
     if (this.options.keeper.usable !== normal) return
-    if (this.edits.isWanted) await this.edits.run((edit) => this.change("change", normal, edit))
+    if (this.edits.isWanted) await this.edits.run((edit) => this.edit(edit))
     else if (this.hasUncertain) await this.change("change", normal)
     else if (this.settling.isDue(nowMs)) await this.settling.run(this.recordNow)
     const joiner = this.rejoining.ready
@@ -266,6 +271,7 @@ export class PoolLoop {
     try {
       await letJoin(this.parts, joiner)
       this.rejoining.noteJoined(joiner, undefined)
+      this.options.onJoined(joiner.leg.memberId)
     } catch (thrown) {
       const error = RmrError.from(thrown)
       this.rejoining.noteJoined(joiner, error)
@@ -290,14 +296,20 @@ export class PoolLoop {
     await this.change("shrink", here)
   }
 
-  private async change(
-    purpose: "shrink" | "change",
-    wanted: MemberSet,
-    edit?: RecordEdit,
-  ): Promise<void> {
+  private async change(purpose: "shrink" | "change", wanted: MemberSet): Promise<void> {
     const before = this.recordNow.normal
-    await changeView(this.parts, purpose, wanted, edit)
+    await changeView(this.parts, purpose, wanted, this.editNow)
     await this.followView(before)
+  }
+
+  /** Whoever has persisted a view with the edit must not see a later one without it. */
+  private async edit(edit: RecordEdit): Promise<void> {
+    this.editNow = edit
+    try {
+      await this.change("change", this.recordNow.normal)
+    } finally {
+      if (!this.changer.isPending) this.editNow = undefined
+    }
   }
 
   /** IO goes on in another view; the rest follows. */
@@ -313,6 +325,7 @@ export class PoolLoop {
     const { context, engine, keeper } = this.options
     const enter = (effective: EffectiveView, before: MemberSet): void => {
       this.heldMs = undefined
+      this.editNow = undefined
       this.enter(effective, before)
     }
     return { context, engine, keeper, changer, epoch, base, enter }

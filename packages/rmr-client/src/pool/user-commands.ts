@@ -26,7 +26,9 @@ export function askAllLegs(
   { mapVersion }: PoolMetadata,
   data: Uint8Array,
   commandMs: number,
+  only?: number,
 ): Promise<readonly UserAnswer[]> {
+  const asked = only === undefined ? legs : legs.filter((leg) => leg?.memberId === only)
   const ask = async (leg: Leg): Promise<UserAnswer> => {
     const { memberId } = leg
     if (leg.io.session === undefined) {
@@ -36,7 +38,7 @@ export function askAllLegs(
     const { userStatus } = reply.result
     return { memberId, answer: { userStatus, bytes: reply.payload } }
   }
-  return askEach(legs, ask, ({ memberId }, error) => ({ memberId, answer: error }))
+  return askEach(asked, ask, ({ memberId }, error) => ({ memberId, answer: error }))
 }
 
 /** What a member says of its own map, or why it says nothing. */

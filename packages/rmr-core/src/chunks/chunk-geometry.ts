@@ -45,16 +45,16 @@ export interface ChunkGeometryOptions {
   readonly extentBytes?: number
 }
 
-/** Immutable. A volume that grows gets another geometry of the same chunk size. */
+/** Fixed but for the size of the volume. */
 export class ChunkGeometry {
   readonly chunkSizeBytes: number
-  readonly mappedSizeBytes: number
   readonly blockBytes: number
   readonly extentBytes: number
-  readonly chunkCount: number
-  readonly extentCount: number
   /** How many extents the longest IO can touch: for the spare slots of the intent log (rule I3). */
   readonly extentsPerIoMax: number
+  private sizeNow = 0
+  private chunkCountNow = 0
+  private extentCountNow = 0
 
   constructor(options: ChunkGeometryOptions) {
     const { chunkSizeBytes, mappedSizeBytes } = options
@@ -62,14 +62,34 @@ export class ChunkGeometry {
     requirePower("chunk size", chunkSizeBytes, CHUNK_BYTES_MIN, CHUNK_BYTES_MAX)
     requirePower("block size", blockBytes, BLOCK_BYTES_MIN, VOLUME_BLOCK_BYTES)
     requirePower("extent size", extentBytes, VOLUME_BLOCK_BYTES, VOLUME_BYTES_MAX)
-    requireMappedSize(mappedSizeBytes)
     this.chunkSizeBytes = chunkSizeBytes
-    this.mappedSizeBytes = mappedSizeBytes
     this.blockBytes = blockBytes
     this.extentBytes = extentBytes
-    this.chunkCount = Math.ceil(mappedSizeBytes / chunkSizeBytes)
-    this.extentCount = Math.ceil(mappedSizeBytes / extentBytes)
+    this.resizeTo(mappedSizeBytes)
     this.extentsPerIoMax = Math.ceil(IO_BYTES_MAX / extentBytes) + 1
+  }
+
+  get mappedSizeBytes(): number {
+    return this.sizeNow
+  }
+
+  get chunkCount(): number {
+    return this.chunkCountNow
+  }
+
+  get extentCount(): number {
+    return this.extentCountNow
+  }
+
+  /**
+   * G1: what was there keeps its chunks; a last one that the old end cut is longer now. A volume
+   * only grows, but a member may have to take back a growth that never came into force.
+   */
+  resizeTo(mappedSizeBytes: number): void {
+    requireMappedSize(mappedSizeBytes)
+    this.sizeNow = mappedSizeBytes
+    this.chunkCountNow = Math.ceil(mappedSizeBytes / this.chunkSizeBytes)
+    this.extentCountNow = Math.ceil(mappedSizeBytes / this.extentBytes)
   }
 
   /** 0 where this is a range that an IO may name, else which rule it breaks. Never throws. */

@@ -35,7 +35,7 @@ import {
   rankOfByte,
 } from "../rules/rank.js"
 import type { Digest } from "../wire/field-types.js"
-import type { Refusal } from "../wire/refusal.js"
+import { ACCEPTED, type Refusal } from "../wire/refusal.js"
 import { NO_CHUNK } from "./chunk-geometry.js"
 import { digestOf } from "./map-digest.js"
 import { haveSameMarks } from "./map-equal.js"
@@ -352,6 +352,22 @@ export class DirtyMap {
   /** Everything is durable: after loading, or after the map was written as a whole. */
   forgetChanges(): void {
     this.tree.settleAll()
+  }
+
+  /** The same marks, as far as a shorter volume has the chunks. */
+  cutTo(chunkCount: number): DirtyMap {
+    assert(chunkCount <= this.chunkCount, "a map is cut, not extended")
+    if (chunkCount < this.chunkCount) {
+      this.clearRange(chunkCount as ChunkNumber, this.chunkCount - chunkCount)
+    }
+    const cut = new DirtyMap({ chunkCount, stamp: this.stamp })
+    const bytes = new Uint8Array(MAP_RECORD_BYTES_MAX)
+    const view = new DataView(bytes.buffer)
+    for (let page = this.nextPage(0); page !== NO_PAGE; page = this.nextPage(page + 1)) {
+      const written = writeRecord(this.tree, page, 1, view, 0)
+      assert(cut.importPages(view, 0, written) === ACCEPTED, "a page of a map is one of its cut")
+    }
+    return cut
   }
 
   /** The volume has grown (G1, G2). The new chunks are clean until somebody marks them. */

@@ -2,15 +2,15 @@
  * One device out of what several members say about it, and whether it is new or known.
  *
  * Members may differ in what they can do: the device can do what all can. They may not differ in
- * size, and not in whether a device is mapped on them: a store that remembers a mapping which its
- * peers do not know has missed something, and nobody but an admin can say what.
+ * size. They may differ in whether a device is mapped on them: who was out of the view when it was
+ * mapped has not heard of it, and is told now. What a member missed of the volume the view record
+ * says, and nothing else.
  *
- * | row | what the members say | `map` does |
+ * | row | what the members say | what they are told |
  * |---|---|---|
  * | new | none is mapped | MAP |
- * | known | all are mapped | REMAP |
- * | mixed | some are mapped | refused; `unmap` brings them to one state |
- * | closed | one has no open store | refused |
+ * | known | some are mapped | these REMAP, the others MAP |
+ * | closed | one has no open store | nothing: it is refused |
  */
 import { RmrError } from "../errors.js"
 import type { DeviceParameters } from "./device-command.js"
@@ -49,14 +49,8 @@ export function agreeOnDevice(
     const sizes = `${sizeBytes} bytes, not the ${expectedBytes} that were asked for`
     return new RmrError("mismatch", `the pool has ${sizes}`)
   }
-  const mapped = members.filter(({ parameters }) => parameters.lifecycle === "mapped")
-  if (mapped.length !== 0 && mapped.length !== members.length) {
-    return new RmrError(
-      "mismatch",
-      `only ${idsOf(mapped)} has the device mapped; unmap it, then map it again`,
-    )
-  }
-  const row = mapped.length === 0 ? "new" : "known"
+  const isKnown = members.some(({ parameters }) => parameters.lifecycle === "mapped")
+  const row = isKnown ? "known" : "new"
   return { row, parameters: members.reduce(combine, first.parameters) }
 }
 

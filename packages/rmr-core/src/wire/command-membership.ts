@@ -91,12 +91,21 @@ export interface PoolInfoBody {
   readonly storeUuid: Uuid
 }
 
+export interface GrowStoreBody {
+  readonly sizeBytes: number
+}
+
+export interface GrowStoreResult {
+  readonly sizeBytes: number
+}
+
 export interface MembershipCommandTypes {
   "join-pool": Shape<JoinPoolBody, PoolMetadata | undefined, ReportResult, PoolMetadata | undefined>
   "rejoin-pool": Shape<RejoinPoolBody, PoolMetadata, ReportResult, undefined>
   "enable-pool": Shape<EnablePoolBody, undefined, ReportResult, undefined>
   "leave-pool": Shape<LeavePoolBody, undefined, Nothing, undefined>
   "pool-info": Shape<PoolInfoBody, undefined, Nothing, undefined>
+  "grow-store": Shape<GrowStoreBody, undefined, GrowStoreResult, undefined>
 }
 
 const REPORT_RESULT = struct<ReportResult>("report result", 60, [
@@ -268,6 +277,29 @@ export const POOL_INFO: CommandSpec<MembershipCommandTypes["pool-info"]> = {
     if (isJoining !== (operation === "add")) return new Refused("contradiction", "body.mode")
     return isDirty && mode !== "create" ? new Refused("contradiction", "body.isDirty") : undefined
   },
+}
+
+export const GROW_STORE: CommandSpec<MembershipCommandTypes["grow-store"]> = {
+  name: "GROW_STORE",
+  code: 13,
+  type: TYPE_CMD,
+  from: "client",
+  names: "epoch",
+  lane: "control",
+  does: `
+    Makes room in a member's store for a volume of at least this size, before a view says that the
+    volume has it. What is new there reads zero, durably, when it is answered; a store that has the
+    room already changes nothing. One that cannot have it refuses "no-space", and then no view
+    grows the volume.`,
+  rules: ["G1", "G2"],
+  body: struct<GrowStoreBody>("GROW_STORE body", 8, [
+    ["sizeBytes", 0, VOLUME_BYTES, "of the volume that is to have room"],
+  ]),
+  payload: NO_PAYLOAD,
+  result: struct<GrowStoreResult>("GROW_STORE result", 8, [
+    ["sizeBytes", 0, VOLUME_BYTES, "the largest volume that the store has room for now"],
+  ]),
+  resultPayload: NO_PAYLOAD,
 }
 
 function refuseJoin(

@@ -30,6 +30,7 @@ import {
 } from "./command-map.js"
 import {
   ENABLE_POOL,
+  GROW_STORE,
   JOIN_POOL,
   LEAVE_POOL,
   type MembershipCommandTypes,
@@ -72,6 +73,7 @@ export const COMMANDS: { readonly [K in CommandKind]: CommandSpec<CommandTypes[K
   "enable-pool": ENABLE_POOL,
   "leave-pool": LEAVE_POOL,
   "pool-info": POOL_INFO,
+  "grow-store": GROW_STORE,
   "map-ready": MAP_READY,
   "map-send": MAP_SEND,
   "send-map-buf": SEND_MAP_BUF,

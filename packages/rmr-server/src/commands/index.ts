@@ -1,7 +1,7 @@
 /** Every command that a storage node carries out, by its kind. */
 import type { CommandKind } from "@rmr/core"
 import type { Handler } from "./answer.js"
-import { enablePool, joinPool, leavePool } from "./joining.js"
+import { enablePool, growStore, joinPool, leavePool } from "./joining.js"
 import { mapClear, readMapBuf, user } from "./maps.js"
 import { hold, open, query } from "./opening.js"
 import {
@@ -34,6 +34,7 @@ export const HANDLERS: { readonly [K in CommandKind]?: Handler<K> } = {
   "join-pool": joinPool,
   "enable-pool": enablePool,
   "leave-pool": leavePool,
+  "grow-store": growStore,
   "rejoin-pool": rejoinPool,
   "map-ready": mapReady,
   "map-send": mapSend,

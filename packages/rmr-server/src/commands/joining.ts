@@ -1,10 +1,10 @@
 /** JOIN_POOL, ENABLE_POOL and LEAVE_POOL: how a member takes part in a pool (rules W5, V5, G1). */
 import type { CommandOf, MemberState, PoolMetadata, StoreIdentity } from "@rmr/core"
-import { compareViews, RmrError } from "@rmr/core"
+import { compareViews, RmrError, VOLUME_BLOCK_BYTES } from "@rmr/core"
 import { slotOfMember } from "../pool/member.js"
 import { newVolume } from "../pool/open-member.js"
 import type { ServerPool } from "../pool/server-pool.js"
-import { type Handler, requireHolder, requireVolume } from "./answer.js"
+import { type Handler, requireHolder, requireSound, requireVolume } from "./answer.js"
 
 export const joinPool: Handler<"join-pool"> = (pool, command) =>
   pool.serially(async () => {
@@ -57,6 +57,20 @@ export const leavePool: Handler<"leave-pool"> = (pool, command, caller) =>
     pool.admission.isOpen = false
     pool.heardMs = undefined
     return NOTHING
+  })
+
+/** G1: room comes before a view that needs it. Of an empty store nobody is the holder yet (G3). */
+export const growStore: Handler<"grow-store"> = (pool, command, caller) =>
+  pool.serially(async () => {
+    if (pool.record !== undefined) requireHolder(pool, command, caller)
+    requireSound(pool)
+    const { store } = pool.member
+    const { sizeBytes } = command.body
+    if (sizeBytes === 0 || sizeBytes % VOLUME_BLOCK_BYTES !== 0) {
+      throw new RmrError("invalid-argument", `no volume has ${sizeBytes} bytes`)
+    }
+    if (sizeBytes > store.sizeBytes) await store.grow(sizeBytes)
+    return { result: { sizeBytes: store.sizeBytes }, payload: undefined }
   })
 
 const NOTHING = { result: {}, payload: undefined }

@@ -20,7 +20,7 @@ import {
   RmrError,
 } from "@rmr/core"
 import { slotOfMember } from "../pool/member.js"
-import { type MemberVolume, markOwn } from "../pool/member-volume.js"
+import { type MemberVolume, markOwn, resizeVolume } from "../pool/member-volume.js"
 import type { ServerPool } from "../pool/server-pool.js"
 import { absentSlot } from "../rejoin/map-receiver.js"
 import { type Answer, type Handler, refusal, requireHolder, requireVolume } from "./answer.js"
@@ -46,6 +46,7 @@ export const rejoinPool: Handler<"rejoin-pool"> = (pool, command, caller) =>
       pool.takeUp()
     }
     await pool.drain("rejoin")
+    await makeRoom(pool, command.payload)
     await learn(pool, command.payload, entry)
     admission.isDraining = false
     admission.isOpen = true
@@ -95,24 +96,28 @@ function requireItsRecord({ member, name }: ServerPool, record: PoolMetadata): M
   if (decideReturner(theirs, ours).decide !== "same-lineage") {
     throw new RmrError("split-brain", `this member is of history ${state.lineage}, not ${lineage}`)
   }
-  requireSameVolume(member.volume, member.store.sizeBytes, record)
+  if (record.chunkSizeBytes !== identity.chunkSizeBytes) {
+    throw new RmrError("mismatch", `the volume has chunks of ${identity.chunkSizeBytes} bytes here`)
+  }
   return entry
 }
 
-function requireSameVolume(
-  volume: MemberVolume | undefined,
-  sizeBytes: number,
-  record: PoolMetadata,
-): void {
-  const { mappedSizeBytes, chunkSizeBytes } = record
-  if (mappedSizeBytes > sizeBytes) {
-    const words = `the store has room for ${sizeBytes} bytes, the volume has ${mappedSizeBytes}`
-    throw new RmrError("too-small", `${words}: enlarge it, or give the member another store`)
+/**
+ * G2: the volume has grown meanwhile. A store that has no room for that stays out, and says so. A
+ * growth that only this member has heard of never came into force, and is taken back.
+ */
+async function makeRoom({ member }: ServerPool, { mappedSizeBytes }: PoolMetadata): Promise<void> {
+  const { store, volume } = member
+  if (mappedSizeBytes > store.sizeBytes) {
+    try {
+      await store.grow(mappedSizeBytes)
+    } catch (thrown) {
+      const { detail } = RmrError.from(thrown)
+      const words = `the volume has grown to ${mappedSizeBytes} bytes, and ${detail}`
+      throw new RmrError("too-small", words, { cause: thrown })
+    }
   }
-  const geometry = volume?.geometry
-  if (geometry?.mappedSizeBytes !== mappedSizeBytes || geometry.chunkSizeBytes !== chunkSizeBytes) {
-    throw new RmrError("mismatch", "the volume has another size or other chunks here")
-  }
+  if (volume !== undefined) resizeVolume(volume, mappedSizeBytes)
 }
 
 export const mapReady: Handler<"map-ready"> = (pool, command, caller) =>

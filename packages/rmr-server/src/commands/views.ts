@@ -1,7 +1,8 @@
 /** MAP_ADD: the carrier of a view change, and of marks without one (rules V1, V2, V4, W3, W6). */
 import type { CommandOf, PoolMetadata } from "@rmr/core"
 import { assert, judgeProposal, RANK_REAL, RmrError, TAKEN_BACK_MAX } from "@rmr/core"
-import { slotOfMember } from "../pool/member.js"
+import { type Member, slotOfMember } from "../pool/member.js"
+import { resizeVolume } from "../pool/member-volume.js"
 import type { ServerPool } from "../pool/server-pool.js"
 import { stepToView, type ViewStep } from "../pool/view-step.js"
 import { type Answer, type Caller, type Handler, refusal, requireVolume } from "./answer.js"
@@ -68,6 +69,10 @@ async function changeView(
   data.entries.endAll(0)
   // I4: who becomes normal has on stable storage what it says it has.
   if (isJoining) await member.jobs.flush()
+  if (record.mappedSizeBytes > volume.geometry.mappedSizeBytes) {
+    resizeVolume(volume, record.mappedSizeBytes)
+    await member.saveMaps()
+  }
   const step = stepToView(member, volume, record, data.table)
   if (isJoining) volume.lastIo.clear()
   try {
@@ -123,9 +128,20 @@ function requireThisPool(pool: ServerPool, record: PoolMetadata): void {
   }
   const isSamePool =
     record.poolUuid === member.identity.poolUuid &&
-    record.chunkSizeBytes === member.identity.chunkSizeBytes &&
-    record.mappedSizeBytes === member.volume?.geometry.mappedSizeBytes
-  if (!isSamePool) throw new RmrError("mismatch", "the record is of another pool or size")
+    record.chunkSizeBytes === member.identity.chunkSizeBytes
+  if (!isSamePool) throw new RmrError("mismatch", "the record is of another pool")
+  requireSize(member, record)
+}
+
+/** G1: a volume grows into room that the store has, and never shrinks. */
+function requireSize({ volume, store }: Member, { mappedSizeBytes }: PoolMetadata): void {
+  const sizeBytes = volume?.geometry.mappedSizeBytes ?? 0
+  if (mappedSizeBytes < sizeBytes) {
+    throw new RmrError("mismatch", `the volume has ${sizeBytes} bytes here, not ${mappedSizeBytes}`)
+  }
+  if (mappedSizeBytes <= store.sizeBytes) return
+  const has = `the store has room for ${store.sizeBytes} bytes`
+  throw new RmrError("too-small", `${has}, the volume needs ${mappedSizeBytes}`)
 }
 
 function answerOf(

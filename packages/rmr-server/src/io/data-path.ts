@@ -90,8 +90,11 @@ export class DataPath {
     })
     this.mutations = new Mutations(this.core, this.waits, deliver, options.onCopyCleared)
     this.reads = new Reads(this.core, this.waits, deliver)
+    const { geometry } = volume
     this.bounds = {
-      mappedSizeBytes: volume.geometry.mappedSizeBytes,
+      get mappedSizeBytes() {
+        return geometry.mappedSizeBytes
+      },
       chunkSizeBytes: volume.geometry.chunkSizeBytes,
       queueDepth: volume.lastIo.queueDepth,
       blockBytes: volume.geometry.blockBytes,

@@ -32,6 +32,13 @@ export interface MemberVolume {
   readonly hot: HotExtents
 }
 
+/** G1: the volume has this size now; what is new in it reads zero, and is clean. */
+export function resizeVolume({ geometry, maps }: MemberVolume, mappedSizeBytes: number): void {
+  if (geometry.mappedSizeBytes === mappedSizeBytes) return
+  geometry.resizeTo(mappedSizeBytes)
+  maps.resizeTo(geometry.chunkCount)
+}
+
 /** R3: what an unclean open makes of the chunks of one extent; nothing where it was clean. */
 export function suspectExtent(
   volume: MemberVolume,

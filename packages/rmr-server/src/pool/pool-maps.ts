@@ -208,6 +208,22 @@ export class PoolMaps {
     this.changedHeads.add(this.ownSlot)
   }
 
+  /**
+   * The volume has so many chunks now. New ones are clean (G1); where a map says "dirty elsewhere",
+   * cells have to say so of each new page, before a record tells of them.
+   */
+  resizeTo(chunkCount: number): void {
+    for (const [slot, map] of this.maps.entries()) {
+      if (map === undefined || map.chunkCount === chunkCount) continue
+      const before = map.pageCount
+      if (map.chunkCount > chunkCount) this.maps[slot] = map.cutTo(chunkCount)
+      else map.extendTo(chunkCount)
+      if (this.saved[slot]?.elsewhere === 0 || map.pageCount < before) continue
+      for (let page = before - 1; page < map.pageCount; page++) map.noteChanged(page)
+      this.events.onChanged()
+    }
+  }
+
   /** Something has changed that no save is about yet. */
   get hasChanges(): boolean {
     if (this.changedHeads.size > 0 || this.leftBehind.length > 0) return true

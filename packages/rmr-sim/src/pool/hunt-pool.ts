@@ -32,6 +32,8 @@ export class HuntPool {
   private doomed = 0
   private quietCount = 0
   private readonly random: SeededRandom
+  /** Slots whose disk was lost and is not replaced yet. */
+  private readonly replaced = new Set<number>()
   private readonly starting = new Map<number, Promise<void>>()
   private readonly sayBroken: (what: string) => void
 
@@ -154,6 +156,59 @@ export class HuntPool {
     }
   }
 
+  /** An admin makes the volume larger; where a member cannot be asked it stays as it is. */
+  grow(random: SeededRandom): void {
+    const { client } = this
+    if (client === undefined) return
+    const { chunkSizeBytes } = this.sim
+    const more = 4096 * random.between(1, (4 * chunkSizeBytes) / 4096)
+    const sizeBytes = Math.min(client.sim.pool.record.mappedSizeBytes + more, this.sim.roomBytes)
+    client.sim.pool.grow(sizeBytes).catch(() => undefined)
+  }
+
+  /**
+   * The disk of a member is another one now, and empty. Not where it may have the last copy of
+   * something, nor before the others know that they are without it: that would be a loss.
+   */
+  async loseDisk(slot: number): Promise<void> {
+    const { client } = this
+    const node = this.sim.nodes[slot]
+    if (client === undefined || node === undefined || this.bad.length > 0) return
+    const others = this.sim.nodes.filter((_, nth) => nth !== slot)
+    const isEverywhere = (): boolean =>
+      others.every(({ pool, dirtyChunks }, nth) => {
+        const isNormal = (this.normal & (1 << (nth < slot ? nth : nth + 1))) !== 0
+        return isNormal && pool !== undefined && dirtyChunks === 0
+      })
+    if (!isEverywhere() || !node.host.isAlive || this.starting.has(slot)) return
+    this.endNode(slot, "process")
+    for (let attempt = 0; attempt < 60 && (this.normal & (1 << slot)) !== 0; attempt++) {
+      await this.pause(100)
+    }
+    const isOut = this.client === client && (this.normal & (1 << slot)) === 0
+    if (isOut && isEverywhere() && !node.host.isAlive) {
+      node.replaceDisk()
+      this.oracle.losePower(1 << slot, this.normal)
+      this.replaced.add(slot)
+      this.sim.world.log.write("info", "hunt.disk-lost", { slot })
+    }
+    this.startNode(slot)
+  }
+
+  /** An admin puts the new disks in place of those that were lost, as far as that goes now. */
+  async replaceDisks(): Promise<void> {
+    for (const slot of this.replaced) {
+      const id = this.sim.nodes[slot]?.memberId
+      const pool = this.client?.sim.pool
+      if (id === undefined || pool === undefined || pool.ended !== undefined) continue
+      const error = await pool.replaceStore(id).then(
+        () => undefined,
+        (thrown: unknown) => RmrError.from(thrown),
+      )
+      if (error === undefined || error.code === "exists") this.replaced.delete(slot)
+    }
+  }
+
   killClient(): void {
     const { client } = this
     if (client === undefined) return
@@ -194,8 +249,10 @@ export class HuntPool {
   /** F5: without a takeover a pool whose client lives is refused, and its client goes on. */
   async intrude(): Promise<void> {
     const before = this.client
+    const endOf = (): string | undefined => before?.sim.pool.ended?.code
+    const endBefore = endOf()
     const error = await this.tryOpen(false)
-    if (error?.code === "held" && before?.sim.pool.ended?.code === "fenced") {
+    if (error?.code === "held" && endBefore === undefined && endOf() === "fenced") {
       this.onBroken("F2: an opening that was refused has fenced the client that has the pool")
     }
   }

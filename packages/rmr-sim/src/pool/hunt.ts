@@ -16,7 +16,7 @@
 import { type MemberSet, type RmrError, VOLUME_BLOCK_BYTES } from "@rmr/core"
 import type { SeededRandom, World } from "@rmr/testkit"
 import { nodeWorld } from "@rmr/testkit/node"
-import { FAULTS } from "./hunt-faults.js"
+import { ADMIN_WORK, FAULTS } from "./hunt-faults.js"
 import { limit, OVER } from "./hunt-load.js"
 import { HuntPool } from "./hunt-pool.js"
 import { SimPool } from "./sim-pool.js"
@@ -95,6 +95,7 @@ async function tell(
   await pool.create()
   pool.load.start(random.between(2, 8), random.pick([20, 100]))
   const names = only ?? Object.keys(FAULTS)
+  const admin = random.fork("admin")
   const roundCount = rounds ?? random.between(1, 3)
   for (let round = 0; round < roundCount; round++) {
     const count = random.between(1, 4)
@@ -104,6 +105,7 @@ async function tell(
       faults.push(`${Math.round(pool.sim.world.nowMs)} ${name}`)
       pool.sim.world.log.write("info", "hunt.fault", { name })
       await FAULTS[name]?.(pool, random)
+      if (only === undefined && admin.chance(0.15)) await administer(pool, admin, faults)
     }
     await pool.pause(random.between(0, 6000))
     faults.push(`${Math.round(pool.sim.world.nowMs)} calm`)
@@ -114,6 +116,12 @@ async function tell(
   }
   await pool.load.stop()
   return undefined
+}
+
+async function administer(pool: HuntPool, random: SeededRandom, faults: string[]): Promise<void> {
+  const name = random.pick(Object.keys(ADMIN_WORK))
+  faults.push(`${Math.round(pool.sim.world.nowMs)} ${name}`)
+  await ADMIN_WORK[name]?.(pool, random)
 }
 
 /** A client has the pool and everything succeeds, or there is a good reason to open it anew. */
@@ -201,6 +209,7 @@ async function requireAllNormal(pool: HuntPool): Promise<void> {
   const clock = limit(pool.sim, CALM_MS)
   const all = (1 << pool.sim.nodes.length) - 1
   while (pool.normal !== all) {
+    await pool.replaceDisks()
     const outcome = await Promise.race([pool.pause(100), clock.over])
     if (outcome === OVER) {
       const { returning = [], trouble } = pool.client?.sim.pool ?? {}
@@ -249,12 +258,13 @@ function dirtyOf(pool: HuntPool, normal: MemberSet): string {
 
 async function requireEqual(pool: HuntPool, normal: MemberSet): Promise<void> {
   const { nodes, chunkSizeBytes } = pool.sim
+  const sizeBytes = pool.client?.sim.pool.record.mappedSizeBytes
   let first: Uint8Array | undefined
   for (const [slot, node] of nodes.entries()) {
     if ((normal & (1 << slot)) === 0) continue
     const content = await node.content((offset) => pool.mayFail(offset, VOLUME_BLOCK_BYTES))
     first ??= content
-    for (let at = 0; at < content.length; at++) {
+    for (let at = 0; at < (sizeBytes ?? content.length); at++) {
       if (content[at] === first[at]) continue
       const chunk = Math.floor(at / chunkSizeBytes)
       if (pool.mayFail(chunk * chunkSizeBytes, chunkSizeBytes)) continue

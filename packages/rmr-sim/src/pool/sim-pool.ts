@@ -58,6 +58,8 @@ const QUEUE_DEPTH = 16
 const EXTENT_BYTES = 256 * 1024
 const ARENA_BYTES = 16 * 1024 * 1024
 const SILENCE_MS = 2000
+/** A store can grow to so many times its size. */
+const ROOM_TO_GROW = 4
 /** Short ones, so that a story is over soon; virtual time costs little, but not nothing. */
 const TIMES: Partial<PoolTimes> = { ioDeadlineMs: 3000, blinkMs: 500, noLegMs: 5000, flushMs: 1000 }
 
@@ -175,6 +177,7 @@ export class SimNode {
       name,
       random: world.random.fork(name),
       sizeBytes,
+      mediumBytes: sizeBytes * ROOM_TO_GROW,
       extentBytes,
       hotExtentsMax: this.sim.hotExtentsMax,
       ioBytesMax: 128 * 1024,
@@ -223,6 +226,11 @@ export class SimPool {
       ...(options.links === undefined ? {} : { links: options.links }),
     })
     this.nodes = Array.from({ length: options.nodes }, (_, nth) => new SimNode(this, nth + 1))
+  }
+
+  /** The largest volume that every store can have. */
+  get roomBytes(): number {
+    return this.sizeBytes * ROOM_TO_GROW
   }
 
   get members(): readonly KnownMember[] {
