@@ -16,7 +16,7 @@
 #include "crc32c.h"
 
 /* NATIVE_VERSION in src/native-addon.ts. */
-#define RMR_NATIVE_VERSION 6
+#define RMR_NATIVE_VERSION 7
 
 void rmr_throw_last(napi_env env, const char *call) {
   bool is_pending = false;

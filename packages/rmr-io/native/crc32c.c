@@ -75,11 +75,15 @@ uint32_t rmr_crc32c_by_table(const uint8_t *bytes, size_t count) {
 
 #if HAS_INSTRUCTION
 
-/* Lanes of two lengths: long ones for payloads, short ones for what is left and for a few KiB. */
+/* Lanes of three lengths: for payloads, for a block of 4 KiB but for 16 bytes, and for the rest. */
 #define LONG_LANE 2048
+#define BLOCK_LANE 1360
 #define SHORT_LANE 256
+/* What a processor fetches at a time. */
+#define LINE 64
 
 static uint32_t over_long_lane[4][256];
+static uint32_t over_block_lane[4][256];
 static uint32_t over_short_lane[4][256];
 
 WITH_INSTRUCTION static inline uint32_t step64(uint32_t sum, uint64_t word) {
@@ -118,12 +122,17 @@ static inline uint32_t carry(uint32_t tables[4][256], uint32_t sum) {
          tables[3][sum >> 24];
 }
 
-/* Three lanes that lie one behind the other. */
+/* Three lanes that lie one behind the other, and what is wanted next so far ahead; 0 is nothing. */
 WITH_INSTRUCTION static inline uint32_t three_lanes(uint32_t sum, const uint8_t *bytes, size_t lane,
-                                                    uint32_t tables[4][256]) {
+                                                    uint32_t tables[4][256], size_t ahead) {
   uint32_t second = 0;
   uint32_t third = 0;
   for (size_t at = 0; at < lane; at += 8) {
+    if (ahead > 0 && at % LINE == 0) {
+      __builtin_prefetch(bytes + ahead + at);
+      __builtin_prefetch(bytes + ahead + lane + at);
+      __builtin_prefetch(bytes + ahead + 2 * lane + at);
+    }
     sum = step64(sum, load64(bytes + at));
     second = step64(second, load64(bytes + lane + at));
     third = step64(third, load64(bytes + 2 * lane + at));
@@ -131,17 +140,31 @@ WITH_INSTRUCTION static inline uint32_t three_lanes(uint32_t sum, const uint8_t 
   return carry(tables, carry(tables, sum) ^ second) ^ third;
 }
 
-WITH_INSTRUCTION static uint32_t by_instruction(const uint8_t *bytes, size_t count) {
-  uint32_t sum = ~0u;
-  for (; count >= 3 * LONG_LANE; count -= 3 * LONG_LANE, bytes += 3 * LONG_LANE) {
-    sum = three_lanes(sum, bytes, LONG_LANE, over_long_lane);
-  }
+/* What is left of bytes whose first part gave this register. */
+WITH_INSTRUCTION static inline uint32_t rest(uint32_t sum, const uint8_t *bytes, size_t count) {
   for (; count >= 3 * SHORT_LANE; count -= 3 * SHORT_LANE, bytes += 3 * SHORT_LANE) {
-    sum = three_lanes(sum, bytes, SHORT_LANE, over_short_lane);
+    sum = three_lanes(sum, bytes, SHORT_LANE, over_short_lane, 0);
   }
   for (; count >= 8; count -= 8, bytes += 8) sum = step64(sum, load64(bytes));
   for (; count > 0; count--, bytes++) sum = step8(sum, *bytes);
   return ~sum;
+}
+
+WITH_INSTRUCTION static uint32_t by_instruction(const uint8_t *bytes, size_t count) {
+  uint32_t sum = ~0u;
+  for (; count >= 3 * LONG_LANE; count -= 3 * LONG_LANE, bytes += 3 * LONG_LANE) {
+    sum = three_lanes(sum, bytes, LONG_LANE, over_long_lane, 0);
+  }
+  return rest(sum, bytes, count);
+}
+
+/* Of a block that was fetched before; another one that begins so far ahead is fetched meanwhile. */
+WITH_INSTRUCTION static uint32_t of_block(const uint8_t *bytes, size_t count, size_t ahead) {
+  uint32_t sum = ~0u;
+  for (; count >= 3 * BLOCK_LANE; count -= 3 * BLOCK_LANE, bytes += 3 * BLOCK_LANE) {
+    sum = three_lanes(sum, bytes, BLOCK_LANE, over_block_lane, ahead);
+  }
+  return rest(sum, bytes, count);
 }
 
 static int processor_has_it(void) {
@@ -160,6 +183,7 @@ static void prepare(void) {
   has_instruction = processor_has_it();
   if (has_instruction) {
     make_lane_tables(over_long_lane, LONG_LANE);
+    make_lane_tables(over_block_lane, BLOCK_LANE);
     make_lane_tables(over_short_lane, SHORT_LANE);
   }
 #endif
@@ -180,4 +204,16 @@ uint32_t rmr_crc32c(const uint8_t *bytes, size_t count) {
   if (has_instruction) return by_instruction(bytes, count);
 #endif
   return rmr_crc32c_by_table(bytes, count);
+}
+
+void rmr_crc32c_blocks(const uint8_t *bytes, size_t block, size_t count, uint32_t *sums) {
+#if HAS_INSTRUCTION
+  if (has_instruction) {
+    for (; count > 0; count--, bytes += block, sums++) {
+      *sums = of_block(bytes, block, count > 1 ? block : 0);
+    }
+    return;
+  }
+#endif
+  for (; count > 0; count--, bytes += block, sums++) *sums = rmr_crc32c_by_table(bytes, block);
 }

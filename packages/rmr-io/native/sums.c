@@ -53,22 +53,93 @@ static napi_value empty_slot(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+/* The memory that the job names, with so many bytes from its place on; or a pending exception. */
+static const struct rmr_slot *slot_of_job(napi_env env, const struct rmr_instance *instance,
+                                          double bytes) {
+  const struct rmr_job *job = instance->job;
+  if (!(job->slot >= 0 && job->slot < RMR_SLOT_COUNT)) {
+    napi_throw_range_error(env, NULL, "no such slot");
+    return NULL;
+  }
+  const struct rmr_slot *slot = &instance->slots[(size_t)job->slot];
+  if (slot->bytes == NULL || !is_part(job->at, job->bytes, slot->size) ||
+      !is_part(job->at, bytes, slot->size)) {
+    napi_throw_range_error(env, NULL, "bytes outside of the memory of their slot");
+    return NULL;
+  }
+  return slot;
+}
+
 /* sumOfSlot(): the job says of what, and takes the sum. */
 static napi_value sum_of_slot(napi_env env, napi_callback_info info) {
   (void)info;
   struct rmr_instance *instance = rmr_instance_of(env);
   if (instance == NULL) return NULL;
   struct rmr_job *job = instance->job;
-  if (!(job->slot >= 0 && job->slot < RMR_SLOT_COUNT)) {
-    napi_throw_range_error(env, NULL, "no such slot");
-    return NULL;
-  }
-  const struct rmr_slot *slot = &instance->slots[(size_t)job->slot];
-  if (slot->bytes == NULL || !is_part(job->at, job->bytes, slot->size)) {
-    napi_throw_range_error(env, NULL, "bytes outside of the memory of their slot");
-    return NULL;
-  }
+  const struct rmr_slot *slot = slot_of_job(env, instance, job->bytes);
+  if (slot == NULL) return NULL;
   job->sum = rmr_crc32c(slot->bytes + (size_t)job->at, (size_t)job->bytes);
+  return NULL;
+}
+
+/* Where the sums of blocks go: `count` words from `from` on. NULL with a pending exception. */
+static uint32_t *words_of(napi_env env, napi_value words, uint32_t from, uint32_t count) {
+  napi_typedarray_type type;
+  size_t length;
+  void *data;
+  RMR_CHECK(env, napi_get_typedarray_info(env, words, &type, &length, &data, NULL, NULL));
+  if (type != napi_int32_array || (uint64_t)from + count > length) {
+    napi_throw_range_error(env, NULL, "sums outside of their words");
+    return NULL;
+  }
+  return (uint32_t *)data + from;
+}
+
+/*
+ * sumBlocksOfSlot(words, from, count): the job says where the first block is and how long each of
+ * them is.
+ */
+static napi_value sum_blocks_of_slot(napi_env env, napi_callback_info info) {
+  size_t args_count = 3;
+  napi_value args[3];
+  uint32_t from;
+  uint32_t count;
+  RMR_CHECK(env, napi_get_cb_info(env, info, &args_count, args, NULL, NULL));
+  RMR_CHECK(env, napi_get_value_uint32(env, args[1], &from));
+  RMR_CHECK(env, napi_get_value_uint32(env, args[2], &count));
+  uint32_t *words = words_of(env, args[0], from, count);
+  struct rmr_instance *instance = rmr_instance_of(env);
+  if (words == NULL || instance == NULL) return NULL;
+  const struct rmr_job *job = instance->job;
+  const struct rmr_slot *slot = slot_of_job(env, instance, job->bytes * count);
+  if (slot == NULL) return NULL;
+  rmr_crc32c_blocks(slot->bytes + (size_t)job->at, (size_t)job->bytes, count, words);
+  return NULL;
+}
+
+/* sumBlocksOfView(view, at, bytes, words, from, count) */
+static napi_value sum_blocks_of_view(napi_env env, napi_callback_info info) {
+  size_t args_count = 6;
+  napi_value args[6];
+  void *bytes;
+  size_t size;
+  double at;
+  double length;
+  uint32_t from;
+  uint32_t count;
+  RMR_CHECK(env, napi_get_cb_info(env, info, &args_count, args, NULL, NULL));
+  RMR_CHECK(env, napi_get_dataview_info(env, args[0], &size, &bytes, NULL, NULL));
+  RMR_CHECK(env, napi_get_value_double(env, args[1], &at));
+  RMR_CHECK(env, napi_get_value_double(env, args[2], &length));
+  RMR_CHECK(env, napi_get_value_uint32(env, args[4], &from));
+  RMR_CHECK(env, napi_get_value_uint32(env, args[5], &count));
+  uint32_t *words = words_of(env, args[3], from, count);
+  if (words == NULL) return NULL;
+  if (!is_part(at, length, size) || !is_part(at, length * count, size)) {
+    napi_throw_range_error(env, NULL, "bytes outside of their view");
+    return NULL;
+  }
+  rmr_crc32c_blocks((const uint8_t *)bytes + (size_t)at, (size_t)length, count, words);
   return NULL;
 }
 
@@ -128,5 +199,7 @@ int rmr_export_sums(napi_env env, napi_value exports) {
          rmr_export(env, exports, "emptySlot", empty_slot) &&
          rmr_export(env, exports, "sumOfSlot", sum_of_slot) &&
          rmr_export(env, exports, "sumOfView", sum_of_view) &&
+         rmr_export(env, exports, "sumBlocksOfSlot", sum_blocks_of_slot) &&
+         rmr_export(env, exports, "sumBlocksOfView", sum_blocks_of_view) &&
          rmr_export(env, exports, "sumOfViewByTable", sum_of_view_by_table);
 }

@@ -3,7 +3,7 @@
  * `realEnv` and `pageArenas`; transports stand on the socket engine.
  */
 export { ARENA_BYTES_MAX, pageArenas } from "./arenas.js"
-export { fastChecksum } from "./fast-checksum.js"
+export { fastBlockChecksums, fastChecksum } from "./fast-checksum.js"
 export * from "./files/index.js"
 export { fastSocketEngine, plainSocketEngine } from "./frame-engine.js"
 export * from "./frame-shape.js"

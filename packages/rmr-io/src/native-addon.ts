@@ -13,7 +13,7 @@ import { existsSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 
 /** RMR_NATIVE_VERSION in native/addon.c. */
-const NATIVE_VERSION = 6
+const NATIVE_VERSION = 7
 
 /** What sums.c, files.c, sockets.c and linger.c of native/ export; of one thread. */
 export interface NativeAddon {
@@ -29,6 +29,19 @@ export interface NativeAddon {
   /** Of what `job` says, into `job`. */
   sumOfSlot(): void
   sumOfView(view: DataView, at: number, bytes: number): number
+  /**
+   * A sum into each of `count` words from `from` on: of blocks that lie one behind the other. `job`
+   * says where the first of them is, and how long each.
+   */
+  sumBlocksOfSlot(words: Int32Array, from: number, count: number): void
+  sumBlocksOfView(
+    view: DataView,
+    at: number,
+    bytes: number,
+    words: Int32Array,
+    from: number,
+    count: number,
+  ): void
   sumOfViewByTable(view: DataView, at: number, bytes: number): number
   /** `words` has HOLE_STRIDE numbers per hole; `onEnded` finds an errno or 0 in each. */
   makeHoles(words: Float64Array, count: number, onEnded: () => void): void
