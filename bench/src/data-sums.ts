@@ -9,7 +9,14 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createStore, fileStore, storeBytes } from "@rmr/brmr-store"
 import { BLOCK_STRIDE, type BlockBatch, buddyMemory, type Memory, type Store } from "@rmr/core"
-import { createFile, fastChecksum, fileSource, pageArenas, realEnv } from "@rmr/io"
+import {
+  createFile,
+  fastBlockChecksums,
+  fastChecksum,
+  fileSource,
+  pageArenas,
+  realEnv,
+} from "@rmr/io"
 import { type Bench, times } from "./bench.js"
 
 const KIB = 1024
@@ -56,7 +63,8 @@ class Loaded {
     await createStore({ env: ENV, memory, source, isKnownZero: true, ...shape })
     let loaded: Loaded | undefined
     const events = { onCompletions: (batch: BlockBatch) => loaded?.onBatch(batch) }
-    const stores = fileStore({ source, checksum: fastChecksum() })
+    const sums = { checksum: fastChecksum(), blockChecksums: fastBlockChecksums() }
+    const stores = fileStore({ source, ...sums })
     const store = await stores.open({ env: ENV, memory, events })
     loaded = new Loaded(store, memory, kind)
     await loaded.prepare()

@@ -9,10 +9,11 @@
  *
  * Nothing is allocated per operation once its slot has seen one as long.
  */
-import type { BlockFile, Checksum, Env, Lease, Memory } from "@rmr/core"
+import type { BlockChecksums, BlockFile, Env, Lease, Memory } from "@rmr/core"
 import { STATUS_OK, statusOf } from "@rmr/core"
 import { type DataSums, type ExtentSums, NOT_KNOWN } from "./data-sums.js"
 import { SUM_BLOCK_BYTES as BLOCK } from "./layout.js"
+import { type CheckedRange, SumCheck } from "./sum-check.js"
 
 const MEDIA_ERROR = statusOf("media-error")
 const NO_OPERATION = 0
@@ -23,26 +24,12 @@ const TRIES_MAX = 4
 /** Damaged blocks that were told of, so that each is told once. */
 const TOLD_MAX = 1024
 
-/** Bytes that were read: where they are, and where they are from. */
-export interface CheckedRange {
-  readonly view: DataView
-  readonly start: number
-  readonly offset: number
-  readonly bytes: number
-}
-
-/** Relative to what was read. */
-export interface Damage {
-  readonly at: number
-  readonly bytes: number
-}
-
 export interface CheckedIoParts {
   readonly env: Env
   readonly memory: Memory
   readonly file: BlockFile
   readonly sums: DataSums
-  readonly checksum: Checksum
+  readonly blockChecksums: BlockChecksums
   /** Where the volume begins in the file. */
   readonly dataStart: number
   readonly slotCount: number
@@ -50,17 +37,10 @@ export interface CheckedIoParts {
   readonly finish: (slot: number, status: number, badAt: number, badBytes: number) => void
 }
 
-export interface SumCounts {
-  /** Blocks that were held against a sum; those of a read that is repeated count again. */
-  checkedBlocks: number
-  damagedBlocks: number
-}
-
 export class CheckedIo {
-  readonly counts: SumCounts = { checkedBlocks: 0, damagedBlocks: 0 }
+  readonly check: SumCheck
   private readonly parts: CheckedIoParts
   private readonly perExtent: number
-  private readonly zeroSum: number
   private readonly kinds: Uint8Array
   private readonly offsets: Float64Array
   private readonly lengths: Float64Array
@@ -78,10 +58,10 @@ export class CheckedIo {
   private readonly range: { -readonly [Key in keyof CheckedRange]: CheckedRange[Key] }
 
   constructor(parts: CheckedIoParts) {
-    const { slotCount, checksum } = parts
+    const { slotCount } = parts
     this.parts = parts
     this.perExtent = parts.sums.slots.count
-    this.zeroSum = sumOf(checksum, new DataView(new ArrayBuffer(BLOCK)), 0)
+    this.check = new SumCheck(parts.blockChecksums, this.perExtent)
     this.kinds = new Uint8Array(slotCount)
     this.offsets = new Float64Array(slotCount)
     this.lengths = new Float64Array(slotCount)
@@ -111,14 +91,14 @@ export class CheckedIo {
   }
 
   noteWrite(slot: number, offset: number, lease: Lease, at: number, bytes: number): void {
-    const { memory, checksum } = this.parts
+    const { memory } = this.parts
     const first = this.begin(slot, offset, bytes)
-    const words = this.words[slot]!
     const { view } = memory.arenaOf(lease)
     const start = memory.offsetOf(lease) + at - offset
-    const end = Math.floor((offset + bytes) / BLOCK)
-    for (let block = Math.ceil(offset / BLOCK); block < end; block++) {
-      words[block - first] = sumOf(checksum, view, start + block * BLOCK)
+    const from = Math.ceil(offset / BLOCK)
+    const count = Math.floor((offset + bytes) / BLOCK) - from
+    if (count > 0) {
+      this.check.sum(view, start + from * BLOCK, count, this.words[slot]!, from - first)
     }
     this.enter(slot)
   }
@@ -127,7 +107,7 @@ export class CheckedIo {
     const first = this.begin(slot, offset, bytes)
     const from = Math.ceil(offset / BLOCK) - first
     const end = Math.floor((offset + bytes) / BLOCK) - first
-    if (end > from) this.words[slot]!.fill(this.zeroSum, from, end)
+    if (end > from) this.words[slot]!.fill(this.check.zeroSum, from, end)
     this.enter(slot)
   }
 
@@ -144,44 +124,9 @@ export class CheckedIo {
     return false
   }
 
-  /**
-   * The first blocks of a range, of those in this extent, that do not match their sums. Where there
-   * are sums `before`, only blocks whose sum is still the same count.
-   */
-  firstDamage(range: CheckedRange, one: ExtentSums, before?: Int32Array): Damage | undefined {
-    const { view, start, offset, bytes } = range
-    const base = one.extent * this.perExtent
-    const first = Math.floor(offset / BLOCK)
-    const end = Math.min(Math.floor((offset + bytes) / BLOCK), base + this.perExtent)
-    let found = -1
-    let block = Math.max(Math.ceil(offset / BLOCK), base)
-    for (; block < end; block++) {
-      const sum = one.sums[block - base]!
-      const isKnown = before === undefined ? sum !== NOT_KNOWN : before[block - first] === sum
-      const isDamaged = isKnown && !this.matches(view, start + block * BLOCK - offset, sum)
-      if (isDamaged && found < 0) found = block
-      if (!isDamaged && found >= 0) break
-    }
-    return found < 0 ? undefined : { at: found * BLOCK - offset, bytes: (block - found) * BLOCK }
-  }
-
-  /** All blocks of a range, of those in this extent, whose sum is still the same and not theirs. */
-  damageOf(range: CheckedRange, one: ExtentSums, before: Int32Array): Damage[] {
-    const found: Damage[] = []
-    for (let from = 0; from < range.bytes; ) {
-      const { view, start, offset, bytes } = range
-      const rest = { view, start: start + from, offset: offset + from, bytes: bytes - from }
-      const damage = this.firstDamage(rest, one, before.subarray(from / BLOCK))
-      if (damage === undefined) break
-      found.push({ at: from + damage.at, bytes: damage.bytes })
-      from += damage.at + damage.bytes
-    }
-    return found
-  }
-
   /** Counts damage, and writes it down once. */
   noteDamage(offset: number, bytes: number): void {
-    this.counts.damagedBlocks += bytes / BLOCK
+    this.check.counts.damagedBlocks += bytes / BLOCK
     const first = offset / BLOCK
     let isNew = false
     for (let block = first; block < first + bytes / BLOCK; block++) {
@@ -288,9 +233,10 @@ export class CheckedIo {
     range.start = memory.offsetOf(lease) + this.ats[slot]!
     range.offset = this.offsets[slot]!
     range.bytes = this.lengths[slot]!
-    if (this.firstDamage(range, one) === undefined) return true
+    const { check } = this
+    if (check.firstDamage(range, one) === undefined) return true
     const isRepeated = this.tries[slot]! > 0
-    const damage = isRepeated ? this.firstDamage(range, one, this.words[slot]) : undefined
+    const damage = isRepeated ? check.firstDamage(range, one, this.words[slot]) : undefined
     if (damage !== undefined) {
       this.noteDamage(range.offset + damage.at, damage.bytes)
       this.finish(slot, MEDIA_ERROR, damage.at, damage.bytes)
@@ -322,12 +268,6 @@ export class CheckedIo {
     this.parts.finish(slot, status, badAt, badBytes)
   }
 
-  private matches(view: DataView, at: number, sum: number): boolean {
-    if (sum === NOT_KNOWN) return true
-    this.counts.checkedBlocks++
-    return sumOf(this.parts.checksum, view, at) === sum
-  }
-
   private firstExtent(slot: number): number {
     return Math.floor(this.offsets[slot]! / (this.perExtent * BLOCK))
   }
@@ -335,10 +275,4 @@ export class CheckedIo {
   private lastExtent(slot: number): number {
     return Math.floor((this.offsets[slot]! + this.lengths[slot]! - 1) / (this.perExtent * BLOCK))
   }
-}
-
-/** The checksum of a block, as a sum: never NOT_KNOWN. */
-function sumOf(checksum: Checksum, view: DataView, at: number): number {
-  const sum = checksum(view, at, BLOCK) | 0
-  return sum === NOT_KNOWN ? 1 : sum
 }

@@ -12,10 +12,10 @@
  */
 import type {
   BlockBatch,
+  BlockChecksums,
   BlockFile,
   CellKind,
   CellWrite,
-  Checksum,
   Lease,
   RestartClass,
   Store,
@@ -38,13 +38,14 @@ import {
   statusOf,
 } from "@rmr/core"
 import type { CellPlace } from "./cell-homes.js"
-import { CheckedIo, type SumCounts } from "./checked-io.js"
+import { CheckedIo } from "./checked-io.js"
 import { DataSlots, NEEDS_FLUSH } from "./data-slots.js"
 import type { DataSums } from "./data-sums.js"
 import type { FlushLine } from "./flush-line.js"
 import { META_TOKENS } from "./meta-io.js"
 import type { Metadata } from "./metadata.js"
 import { type CheckedPart, RangeCheck } from "./range-check.js"
+import type { SumCounts } from "./sum-check.js"
 import { SUMS_IN_FLIGHT } from "./sums-slots.js"
 
 const CLOSED = statusOf("closed")
@@ -89,7 +90,12 @@ export class FileStore implements Store {
   private isInBatch = false
   private idle: (() => void) | undefined
 
-  constructor(opening: StoreOpen, file: BlockFile, metadata: Metadata, checksum: Checksum) {
+  constructor(
+    opening: StoreOpen,
+    file: BlockFile,
+    metadata: Metadata,
+    blockChecksums: BlockChecksums,
+  ) {
     const { superblock, sums } = metadata
     this.opening = opening
     this.file = file
@@ -116,7 +122,7 @@ export class FileStore implements Store {
     // Completions of data and metadata that wait for the end of the turn: each has its own room.
     this.done = { count: 0, words: new Int32Array(64 * BLOCK_STRIDE) }
     if (sums !== undefined) {
-      const checked = this.checkedIo(sums, checksum)
+      const checked = this.checkedIo(sums, blockChecksums)
       const { dataStart } = this
       const { io } = metadata
       this.checked = checked
@@ -156,7 +162,7 @@ export class FileStore implements Store {
 
   /** How many blocks were held against their sums since it was opened, and how many differed. */
   get sumCounts(): Readonly<SumCounts> {
-    return this.checked?.counts ?? NO_SUM_COUNTS
+    return this.checked?.check.counts ?? NO_SUM_COUNTS
   }
 
   /**
@@ -329,7 +335,7 @@ export class FileStore implements Store {
     this.complete(slots.give(slot), isLost ? IO_ERROR : status, 0, 0)
   }
 
-  private checkedIo(sums: DataSums, checksum: Checksum): CheckedIo {
+  private checkedIo(sums: DataSums, blockChecksums: BlockChecksums): CheckedIo {
     const { file, dataStart } = this
     const { env, memory } = this.opening
     const finish = (slot: number, status: number, badAt: number, badBytes: number): void => {
@@ -338,7 +344,16 @@ export class FileStore implements Store {
       if (!this.isInBatch) this.deliver()
     }
     const slotCount = this.inFlightMax
-    return new CheckedIo({ env, memory, file, sums, checksum, dataStart, slotCount, finish })
+    return new CheckedIo({
+      env,
+      memory,
+      file,
+      sums,
+      blockChecksums,
+      dataStart,
+      slotCount,
+      finish,
+    })
   }
 
   private admit(token: number, offset: number, bytes: number): boolean {

@@ -3,6 +3,7 @@
  */
 import type {
   BlockBatch,
+  BlockChecksums,
   BlockFile,
   BlockFileSource,
   Checksum,
@@ -11,7 +12,14 @@ import type {
   StoreOpen,
   StoreSource,
 } from "@rmr/core"
-import { crc32c, RESTART_CLASSES, RmrError, restartClassOf, STATUS_OK } from "@rmr/core"
+import {
+  blockChecksumsBy,
+  crc32c,
+  RESTART_CLASSES,
+  RmrError,
+  restartClassOf,
+  STATUS_OK,
+} from "@rmr/core"
 import { Checkpoint } from "./checkpoint.js"
 import { FileStore } from "./file-store.js"
 import { MetaIo } from "./meta-io.js"
@@ -27,8 +35,10 @@ export interface FileStoreOptions {
   readonly source: BlockFileSource
   /** For messages; default the file's. */
   readonly name?: string
-  /** For sums of data and for metadata that is read; default is that of core, in JavaScript. */
+  /** For metadata that is read; default is that of core, in JavaScript. */
   readonly checksum?: Checksum
+  /** For sums of data; default is `checksum`, block by block. */
+  readonly blockChecksums?: BlockChecksums
 }
 
 /**
@@ -37,13 +47,15 @@ export interface FileStoreOptions {
  */
 export function fileStore(options: FileStoreOptions): StoreSource {
   const { source, name = source.name, checksum = crc32c } = options
-  return { name, open: (opening) => openStore(name, source, checksum, opening) }
+  const { blockChecksums = blockChecksumsBy(checksum) } = options
+  const sums = { checksum, blockChecksums }
+  return { name, open: (opening) => openStore(name, source, sums, opening) }
 }
 
 async function openStore(
   name: string,
   source: BlockFileSource,
-  checksum: Checksum,
+  { checksum, blockChecksums }: Required<Pick<FileStoreOptions, "checksum" | "blockChecksums">>,
   opening: StoreOpen,
 ): Promise<Store> {
   const io = new MetaIo(opening.memory, checksum)
@@ -58,7 +70,7 @@ async function openStore(
     file = await source.open({ env, memory, events: { onCompletions } })
     io.attach(file)
     const metadata = await readMetadata(name, source, opening, io, file)
-    const store = new FileStore(opening, file, metadata, checksum)
+    const store = new FileStore(opening, file, metadata, blockChecksums)
     opened.store = store
     return store
   } catch (thrown) {

@@ -4,10 +4,11 @@
  */
 import type { BlockFile, Lease, Memory } from "@rmr/core"
 import { NO_LEASE, RmrError, STATUS_OK, statusOf } from "@rmr/core"
-import type { CheckedIo, Damage } from "./checked-io.js"
+import type { CheckedIo } from "./checked-io.js"
 import { type DataSums, type ExtentSums, NOT_KNOWN } from "./data-sums.js"
 import { SUM_BLOCK_BYTES as BLOCK } from "./layout.js"
 import type { MetaIo } from "./meta-io.js"
+import type { Damage } from "./sum-check.js"
 
 const MEDIA_ERROR = statusOf("media-error")
 const TRIES_MAX = 4
@@ -87,7 +88,7 @@ export class RangeCheck {
     if (status !== STATUS_OK) throw RmrError.ofStatus(status, "the store cannot be read")
     const { view } = memory.arenaOf(lease)
     const range = { view, start: memory.offsetOf(lease), offset, bytes }
-    return checked.damageOf(range, await sums.load(extent), before)
+    return checked.check.damageOf(range, await sums.load(extent), before)
   }
 }
 

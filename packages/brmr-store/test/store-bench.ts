@@ -1,6 +1,7 @@
 /** Bench: one simulated disk with a store, and one life of a process after another on it. */
 import type { Store } from "@rmr/core"
 import { buddyMemory, leaseBytes, STATUS_OK } from "@rmr/core"
+import { fastBlockChecksums } from "@rmr/io"
 import {
   type PowerFate,
   type SimDisk,
@@ -10,7 +11,13 @@ import {
   type World,
 } from "@rmr/testkit"
 import { nodeWorld } from "@rmr/testkit/node"
-import { createStore, fileStore, type StoreShape, storeBytes } from "../src/index.js"
+import {
+  createStore,
+  type FileStoreOptions,
+  fileStore,
+  type StoreShape,
+  storeBytes,
+} from "../src/index.js"
 import { placeInCopy, SUPERBLOCK_PLACES } from "../src/layout.js"
 import { superblockFor } from "../src/store-shape.js"
 import { SUPERBLOCK_BYTES } from "../src/superblock.js"
@@ -36,6 +43,8 @@ export class Bench {
   private readonly ends = new Map<number, (status: number) => void>()
   private token = 0
   readonly shape: StoreShape
+  /** Natively with every other seed, where that was built. */
+  private readonly sums: Pick<FileStoreOptions, "blockChecksums">
 
   constructor(
     seed: number,
@@ -46,6 +55,7 @@ export class Bench {
     blocks: Pick<SimDiskOptions, "blockBytes" | "atomicBytes"> = {},
   ) {
     this.shape = shape
+    this.sums = seed % 2 === 0 ? {} : { blockChecksums: fastBlockChecksums() }
     this.world = nodeWorld({ seed })
     const sizeBytes = image?.sizeBytes ?? storeBytes(shape)
     const sizeBytesMax = sizeBytes + EXTRA
@@ -90,7 +100,8 @@ export class Bench {
       },
     }
     const { env } = this.world
-    return fileStore({ source: this.disk.source() }).open({ env, memory: this.memory, events })
+    const source = fileStore({ source: this.disk.source(), ...this.sums })
+    return source.open({ env, memory: this.memory, events })
   }
 
   start(submit: (store: Store, token: number) => void): Promise<number> {

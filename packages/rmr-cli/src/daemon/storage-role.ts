@@ -11,7 +11,7 @@ import {
   type PoolMetadata,
   RmrError,
 } from "@rmr/core"
-import { fastChecksum, fileSource, pageArenas } from "@rmr/io"
+import { fastBlockChecksums, fastChecksum, fileSource, pageArenas } from "@rmr/io"
 import { deviceHandler, type ServerPool, StorageNode } from "@rmr/server"
 import { tcp } from "@rmr/transport-tcp"
 import type { StorageConfig, StoragePoolConfig } from "../config/config.js"
@@ -162,14 +162,15 @@ export class StorageRole {
   }
 
   private async addPool(config: StoragePoolConfig): Promise<void> {
-    const source = fileSource(config.store, { direct: config.direct })
+    const file = fileSource(config.store, { direct: config.direct })
+    const sums = { checksum: fastChecksum(), blockChecksums: fastBlockChecksums() }
     await this.makeStore(config)
     const pool = await this.node.addPool({
       poolName: config.name,
       memberId: config.member,
       chunkSizeBytes: config.chunk,
       queueDepth: config.queue_depth,
-      source: fileStore({ source, checksum: fastChecksum() }),
+      source: fileStore({ source: file, ...sums }),
       userHandler: deviceHandler,
     })
     this.served.push({ config, pool })

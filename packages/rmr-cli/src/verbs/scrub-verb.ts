@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs"
 import { fileStore, type Scrub, type ScrubProgress, scrubStore } from "@rmr/brmr-store"
 import { buddyMemory, RmrError } from "@rmr/core"
-import { fastChecksum, fileSource, pageArenas, realEnv } from "@rmr/io"
+import { fastBlockChecksums, fastChecksum, fileSource, pageArenas, realEnv } from "@rmr/io"
 import type { Command } from "commander"
 import { parseSize, sizeText } from "../config/sizes.js"
 import { JSON_OPTION, print, type Shown } from "./print.js"
@@ -29,7 +29,8 @@ async function scrub(path: string, options: ScrubOptions): Promise<void> {
   const bytesPerSecond = options.rate === undefined ? undefined : parseSize(options.rate)
   const env = realEnv()
   const memory = buddyMemory({ arenas: pageArenas([4 * 1024 * 1024]), leaseCountMax: 64 })
-  const source = fileStore({ source: fileSource(path), checksum: fastChecksum() })
+  const sums = { checksum: fastChecksum(), blockChecksums: fastBlockChecksums() }
+  const source = fileStore({ source: fileSource(path), ...sums })
   const events = { onCompletions: (): void => undefined }
   const store = await source.open({ env, memory, events })
   try {
