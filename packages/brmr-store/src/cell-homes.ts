@@ -79,10 +79,22 @@ export class CellHomes {
 
   /** Ascending. */
   indexes(kind: CellKind): number[] {
+    if (kind === "map-page") return this.pageIndexes()
     const indexes: number[] = []
-    const count = kind === "map-page" ? MEMBERS_MAX * this.places.mapPagesMax : MEMBERS_MAX
-    if (kind === "map-page" && this.directory.isEmpty) return indexes
-    for (let index = 0; index < count; index++) if (this.has(kind, index)) indexes.push(index)
+    for (let index = 0; index < MEMBERS_MAX; index++) {
+      if (this.has(kind, index)) indexes.push(index)
+    }
+    return indexes
+  }
+
+  private pageIndexes(): number[] {
+    const indexes: number[] = []
+    const { directory } = this
+    const { mapPagesMax } = this.places
+    if (directory.isEmpty) return indexes
+    for (let index = 0; index < MEMBERS_MAX * mapPagesMax; index++) {
+      if (directory.has(pagePosition(index, mapPagesMax))) indexes.push(index)
+    }
     return indexes
   }
 
@@ -94,8 +106,9 @@ export class CellHomes {
   /** Fails with `corrupt` where the bytes are not what was written. */
   async read(kind: CellKind, index: number): Promise<Uint8Array | undefined> {
     if (!this.has(kind, index)) return undefined
-    const body = await this.reader.body(kind, index)
-    if (body !== undefined) return body
+    const ahead = kind === "map-page" ? this.reader.pageAhead(index) : undefined
+    const { state, body } = ahead ?? (await this.reader.find(kind, index))
+    if (state === "held" && body !== undefined) return body
     throw new RmrError("corrupt", `cell ${kind} ${index} is damaged at its place`)
   }
 

@@ -30,10 +30,10 @@ export class CellTable {
     this.of(cell.kind).set(cell.index, cell)
   }
 
-  async read(kind: CellKind, index: number): Promise<Uint8Array | "damaged" | undefined> {
+  read(kind: CellKind, index: number): Promise<Uint8Array | "damaged" | undefined> {
     const cell = this.of(kind).get(index)
     if (cell === undefined) return this.homes.read(kind, index)
-    return cell.body instanceof Uint8Array ? cell.body.slice() : cell.body
+    return Promise.resolve(cell.body instanceof Uint8Array ? cell.body.slice() : cell.body)
   }
 
   /** Ascending. */

@@ -235,7 +235,8 @@ export class FileStore implements Store {
   async readCell(kind: CellKind, index: number): Promise<Uint8Array | undefined> {
     assertCellIndex(kind, index, this.geometry)
     if (this.isClosing !== undefined) throw new RmrError("closed", "the store was closed")
-    return this.metadata.readCell(kind, index)
+    // Awaited here: a promise that is handed on costs three turns of the queue instead of one.
+    return await this.metadata.readCell(kind, index)
   }
 
   cellIndexes(kind: CellKind): readonly number[] {

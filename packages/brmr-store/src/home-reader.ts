@@ -21,11 +21,15 @@ import { PageDirectory } from "./page-directory.js"
 import {
   DIRECTORY_KIND,
   decodeSlotHead,
+  isBodyAt,
+  SLOT_BODY_BYTES,
   SLOT_BYTES,
+  SLOT_HEAD_BYTES,
   type SlotHead,
   type SlotState,
   slotBody,
   slotBytesOf,
+  slotHeadAt,
 } from "./slot.js"
 import type { Superblock } from "./superblock.js"
 
@@ -50,11 +54,20 @@ export interface FoundCell {
 
 /** Pages of one member that are read together, while nothing is written. */
 const WINDOW_SLOTS = 16
+const MAP_PAGE = CELL_KINDS.indexOf("map-page")
 
-interface Window {
-  /** A position of a page, or a place in the file. */
+interface Ahead {
+  /** A place in the file. */
   readonly from: number
   readonly bytes: Uint8Array
+}
+
+/** Pages that lie one behind the other. */
+interface Window {
+  /** The position of the first one. */
+  readonly from: number
+  /** Each is given away once: whoever has it may write to it. */
+  readonly slots: (FoundSlot | undefined)[]
 }
 
 export class HomeReader {
@@ -64,7 +77,7 @@ export class HomeReader {
   private readonly windows = new Map<number, Window>()
   private writes = 0
   /** Both copies of the small cells, from the start of each on. */
-  private ahead: readonly Window[] = []
+  private ahead: readonly Ahead[] = []
 
   constructor(lane: MetaLane, places: Superblock) {
     this.lane = lane
@@ -81,7 +94,7 @@ export class HomeReader {
   /** Reads the first blocks of all small cells at once. */
   async readAhead(): Promise<void> {
     const { cellsStart } = this.places
-    const ahead: Window[] = []
+    const ahead: Ahead[] = []
     for (const copy of [0, 1]) {
       const from = cellsStart + copy * CELLS_COPY_BYTES
       ahead.push({ from, bytes: await this.readOrDamage(from, SMALL_CELLS_BYTES) })
@@ -89,10 +102,9 @@ export class HomeReader {
     this.ahead = ahead
   }
 
-  /** The body of a cell that is there; undefined where it is damaged. */
-  async body(kind: CellKind, index: number): Promise<Uint8Array | undefined> {
-    const found = kind === "map-page" ? await this.page(index) : await this.doubled(kind, index)
-    return found.state === "held" ? found.body : undefined
+  /** What is at the places of a cell. */
+  find(kind: CellKind, index: number): Promise<FoundSlot | FoundCell> {
+    return kind === "map-page" ? this.page(index) : this.doubled(kind, index)
   }
 
   /** A cell that lies twice. */
@@ -107,11 +119,67 @@ export class HomeReader {
 
   /** A map page, with its neighbours read ahead. */
   async page(index: number): Promise<FoundSlot> {
-    const { pagesStart, mapPagesMax, uuid } = this.places
-    const position = pagePosition(index, mapPagesMax)
-    const at = pagesStart + position * SLOT_BYTES
-    const bytes = await this.pageBytes(index % MEMBERS_MAX, position)
-    return this.slotIn(bytes, at, uuid, CELL_KINDS.indexOf("map-page"), index)
+    const known = this.pageAhead(index)
+    if (known !== undefined) return known
+    const { pagesStart, mapPagesMax } = this.places
+    const slot = index % MEMBERS_MAX
+    const from = pagePosition(index, mapPagesMax)
+    const end = Math.min(from + WINDOW_SLOTS, (slot + 1) * mapPagesMax)
+    const { writes } = this
+    const slots: (FoundSlot | undefined)[] = await this.lane.lookOrFill(
+      pagesStart + from * SLOT_BYTES,
+      (end - from) * SLOT_BYTES,
+      SLOT_BYTES,
+      UNREADABLE,
+      (view, at) => this.pagesIn(view, at, from, end),
+    )
+    const first = slots[0]!
+    slots[0] = undefined
+    if (writes === this.writes) this.windows.set(slot, { from, slots })
+    return first
+  }
+
+  /** A map page that was read with one before it. */
+  pageAhead(index: number): FoundSlot | undefined {
+    const window = this.windows.get(index % MEMBERS_MAX)
+    if (window === undefined) return undefined
+    const nth = pagePosition(index, this.places.mapPagesMax) - window.from
+    const slot = window.slots[nth]
+    if (slot !== undefined) window.slots[nth] = undefined
+    return slot
+  }
+
+  /**
+   * The pages at these positions, which begin there. Memory for all of their bodies is had at once:
+   * to have it costs more than to fill it.
+   */
+  private pagesIn(view: DataView, at: number, from: number, end: number): FoundSlot[] {
+    const { uuid, mapPagesMax, pagesStart } = this.places
+    const { checksum } = this.lane
+    const bytes = new Uint8Array(view.buffer, view.byteOffset + at, (end - from) * SLOT_BYTES)
+    const heads: (SlotHead | "blank" | "damaged")[] = []
+    let room = 0
+    for (let position = from; position < end; position++) {
+      const slotAt = at + (position - from) * SLOT_BYTES
+      const head = slotHeadAt(view, slotAt, uuid, MAP_PAGE, pageIndex(position, mapPagesMax))
+      heads.push(head)
+      if (typeof head === "object") room += Math.min(head.bodyBytes, SLOT_BODY_BYTES)
+    }
+    const bodies = new Uint8Array(room)
+    let taken = 0
+    return heads.map((head, nth) => {
+      const place = pagesStart + (from + nth) * SLOT_BYTES
+      if (typeof head === "string") return { at: place, state: head, sequence: -1, body: undefined }
+      const { state, sequence, bodyBytes } = head
+      if (!isBodyAt(view, at + nth * SLOT_BYTES, SLOT_BYTES, head, checksum)) {
+        return { at: place, state: "damaged", sequence, body: undefined }
+      }
+      const bodyAt = nth * SLOT_BYTES + SLOT_HEAD_BYTES
+      const body = bodies.subarray(taken, taken + bodyBytes)
+      body.set(bytes.subarray(bodyAt, bodyAt + bodyBytes))
+      taken += bodyBytes
+      return { at: place, state, sequence, body }
+    })
   }
 
   /** The directory of pages; what it cannot say is looked at, page by page. */
@@ -148,22 +216,6 @@ export class HomeReader {
       directory.set(position, state === "held" || state === "damaged")
     }
     directory.changed.add(block)
-  }
-
-  private async pageBytes(slot: number, position: number): Promise<Uint8Array> {
-    const known = this.windows.get(slot)
-    const nth = known === undefined ? -1 : position - known.from
-    if (known !== undefined && nth >= 0 && (nth + 1) * SLOT_BYTES <= known.bytes.length) {
-      return known.bytes.subarray(nth * SLOT_BYTES, (nth + 1) * SLOT_BYTES)
-    }
-    const { pagesStart, mapPagesMax } = this.places
-    const end = Math.min(position + WINDOW_SLOTS, (slot + 1) * mapPagesMax)
-    const length = (end - position) * SLOT_BYTES
-    const at = pagesStart + position * SLOT_BYTES
-    const { writes } = this
-    const bytes = await this.readOrDamage(at, length)
-    if (writes === this.writes) this.windows.set(slot, { from: position, bytes })
-    return bytes.subarray(0, SLOT_BYTES)
   }
 
   private async slot(at: number, room: number, kind: number, index: number): Promise<FoundSlot> {

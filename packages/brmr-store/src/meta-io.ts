@@ -22,6 +22,7 @@ import { FlushLine, type OnFlushed } from "./flush-line.js"
 export const META_TOKENS: number = 1 << 24
 const FLUSH_TOKEN: number = META_TOKENS
 const IO_ERROR = statusOf("io-error")
+const MEDIA_ERROR = statusOf("media-error")
 const TOKEN_LAST = 0x7fff_fffe
 const BUFFER_BYTES = 64 * 1024
 
@@ -189,6 +190,44 @@ export class MetaLane {
     } catch (thrown) {
       if (RmrError.from(thrown).code !== "media-error") throw thrown
     }
+    return this.readBySteps(offset, length, stepBytes, filler)
+  }
+
+  /**
+   * The same without a copy of it, for whole blocks that the buffer has room for: `use` looks at
+   * them where they were read to, and they are there for as long as it takes.
+   */
+  async lookOrFill<T>(
+    offset: number,
+    length: number,
+    stepBytes: number,
+    filler: number,
+    use: (view: DataView, at: number) => T,
+  ): Promise<T> {
+    const file = this.io.open
+    const isOnePart = length <= this.partBytes
+    assert(offset % file.blockBytes === 0 && length % file.blockBytes === 0, "whole blocks")
+    const looked = await this.inOrder(async () => {
+      if (!isOnePart) return undefined
+      const status = await this.io.run((token) => file.read(token, offset, this.lease, 0, length))
+      if (status === MEDIA_ERROR) return undefined
+      if (status !== STATUS_OK) throw RmrError.ofStatus(status, "metadata cannot be read")
+      const { view } = this.memory.arenaOf(this.lease)
+      return { result: use(view, this.memory.offsetOf(this.lease)) }
+    })
+    if (looked !== undefined) return looked.result
+    const bytes = isOnePart
+      ? await this.readBySteps(offset, length, stepBytes, filler)
+      : await this.readOrFill(offset, length, stepBytes, filler)
+    return use(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0)
+  }
+
+  private async readBySteps(
+    offset: number,
+    length: number,
+    stepBytes: number,
+    filler: number,
+  ): Promise<Uint8Array> {
     const bytes = new Uint8Array(length).fill(filler)
     for (let at = 0; at < length; at += stepBytes) {
       try {

@@ -10,7 +10,7 @@
  * damaged place. The uuid is the store's: what an earlier store left there, or a write that went
  * astray, is not taken for this store's. All zero is a slot that was never written.
  */
-import { assert, type Checksum, crc32c, readUuid, writeUuid } from "@rmr/core"
+import { assert, type Checksum, crc32c, isUuid, writeUuid } from "@rmr/core"
 
 export const SLOT_BYTES = 4096
 export const SLOT_HEAD_BYTES = 64
@@ -73,20 +73,28 @@ export function decodeSlotHead(
   kind: number,
   index: number,
 ): SlotHead | "blank" | "damaged" {
-  const head = bytes.subarray(0, SLOT_HEAD_BYTES)
-  if (head.length < SLOT_HEAD_BYTES) return "damaged"
-  if (head.every((byte) => byte === 0)) return "blank"
-  const view = new DataView(head.buffer, head.byteOffset, head.byteLength)
-  const isWhole = crc32c(view, 4, SLOT_HEAD_BYTES - 4) === view.getUint32(0, true)
-  if (!isWhole || view.getUint32(4, true) !== MAGIC) return "damaged"
-  const isOurs = view.getUint16(8, true) === VERSION && readUuid(view, 32) === uuid
-  const state = SLOT_STATES[view.getUint8(11)]
-  const found = Number(view.getBigUint64(16, true))
+  return slotHeadAt(viewOf(bytes), 0, uuid, kind, index)
+}
+
+/** The same of a slot among others: many are read at once when a store is opened. */
+export function slotHeadAt(
+  view: DataView,
+  at: number,
+  uuid: string,
+  kind: number,
+  index: number,
+): SlotHead | "blank" | "damaged" {
+  if (view.byteLength - at < SLOT_HEAD_BYTES) return "damaged"
+  if (isZero(view, at)) return "blank"
+  const isWhole = crc32c(view, at + 4, SLOT_HEAD_BYTES - 4) === view.getUint32(at, true)
+  if (!isWhole || view.getUint32(at + 4, true) !== MAGIC) return "damaged"
+  const isOurs = view.getUint16(at + 8, true) === VERSION && isUuid(view, at + 32, uuid)
+  const state = SLOT_STATES[view.getUint8(at + 11)]
   if (!isOurs || state === undefined || state === "blank") return "damaged"
-  if (view.getUint8(10) !== kind || found !== index) return "damaged"
-  const sequence = Number(view.getBigUint64(24, true))
-  const bodyBytes = view.getUint32(12, true)
-  return { kind, index, state, sequence, bodyBytes, bodyCrc: view.getUint32(48, true) }
+  if (view.getUint8(at + 10) !== kind || u64(view, at + 16) !== index) return "damaged"
+  const sequence = u64(view, at + 24)
+  const bodyBytes = view.getUint32(at + 12, true)
+  return { kind, index, state, sequence, bodyBytes, bodyCrc: view.getUint32(at + 48, true) }
 }
 
 /** The body in a whole slot's bytes; undefined where it is not what was written. */
@@ -95,9 +103,33 @@ export function slotBody(
   head: SlotHead,
   checksum: Checksum = crc32c,
 ): Uint8Array | undefined {
-  const end = SLOT_HEAD_BYTES + head.bodyBytes
-  if (end > bytes.length) return undefined
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  if (checksum(view, SLOT_HEAD_BYTES, head.bodyBytes) !== head.bodyCrc) return undefined
-  return bytes.slice(SLOT_HEAD_BYTES, end)
+  if (!isBodyAt(viewOf(bytes), 0, bytes.length, head, checksum)) return undefined
+  return bytes.slice(SLOT_HEAD_BYTES, SLOT_HEAD_BYTES + head.bodyBytes)
+}
+
+/** Whether the body of a slot of so many bytes is what was written. */
+export function isBodyAt(
+  view: DataView,
+  at: number,
+  room: number,
+  { bodyBytes, bodyCrc }: SlotHead,
+  checksum: Checksum,
+): boolean {
+  if (SLOT_HEAD_BYTES + bodyBytes > room) return false
+  return checksum(view, at + SLOT_HEAD_BYTES, bodyBytes) === bodyCrc
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+function isZero(view: DataView, at: number): boolean {
+  for (let from = 0; from < SLOT_HEAD_BYTES; from += 4) {
+    if (view.getInt32(at + from, true) !== 0) return false
+  }
+  return true
+}
+
+function u64(view: DataView, at: number): number {
+  return view.getUint32(at + 4, true) * 2 ** 32 + view.getUint32(at, true)
 }

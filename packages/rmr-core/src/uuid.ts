@@ -26,6 +26,24 @@ export function readUuid(view: DataView, at: number): Uuid {
   return digits
 }
 
+/** Whether it lies there, without a string for it. */
+export function isUuid(view: DataView, at: number, uuid: Uuid): boolean {
+  for (let nth = 0; nth < UUID_BYTES; nth++) {
+    const byte = view.getUint8(at + nth)
+    if (uuid.charCodeAt(2 * nth) !== digitCode(byte >> 4)) return false
+    if (uuid.charCodeAt(2 * nth + 1) !== digitCode(byte & 15)) return false
+  }
+  return uuid.length === 2 * UUID_BYTES
+}
+
+/** Of a hex digit, as a character. */
+function digitCode(digit: number): number {
+  return digit < 10 ? CODE_OF_0 + digit : CODE_OF_A + digit - 10
+}
+
+const CODE_OF_0 = 0x30
+const CODE_OF_A = 0x61
+
 const DIGITS: readonly string[] = Array.from({ length: 256 }, (_, byte) =>
   byte.toString(16).padStart(2, "0"),
 )
