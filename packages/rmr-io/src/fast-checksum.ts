@@ -19,7 +19,6 @@ import { type NativeAddon, nativeAddon } from "./native-addon.js"
 
 const ARENA_BYTES_MIN = 128
 const VIEW_BYTES_MIN = 256
-const BLOCKS_MIN = 2
 
 let native: Checksum | undefined
 let nativeBlocks: BlockChecksums | undefined
@@ -63,11 +62,16 @@ export function nativeChecksum(addon: NativeAddon): Checksum {
 /** One call out of JavaScript for all blocks; a single one has an easier way. */
 export function nativeBlockChecksums(addon: NativeAddon): BlockChecksums {
   const job = new Float64Array(addon.job, 0, 3)
-  const oneByOne = blockChecksumsBy(nativeChecksum(addon))
+  const one = nativeChecksum(addon)
+  const oneByOne = blockChecksumsBy(one)
   return (view, at, blockBytes, count, sums, from) => {
     assertSumsFit(sums, from, count)
+    if (count === 1) {
+      sums[from] = one(view, at, blockBytes)
+      return
+    }
     const isInside = at >= 0 && blockBytes >= 0 && at + count * blockBytes <= view.byteLength
-    if (count < BLOCKS_MIN || !isInside) {
+    if (count === 0 || !isInside) {
       oneByOne(view, at, blockBytes, count, sums, from)
       return
     }
