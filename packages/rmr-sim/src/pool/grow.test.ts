@@ -166,7 +166,7 @@ describe("a volume that grows", () => {
   })
 })
 
-/** A client opens two of three, has a larger volume proposed to the first, and is never heard again. */
+/** A client opens two of three, proposes a larger volume to the first, and is never heard again. */
 async function growAlone(sim: SimPool, record: PoolMetadata): Promise<void> {
   const { registry, host } = sim.newClient()
   const epoch = record.mapVersion.epoch + 1

@@ -201,7 +201,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   failCommit,
 }
 
-/** What an admin does meanwhile; drawn apart from faults, so that these stay those of their seed. */
+/** What an admin does meanwhile; drawn apart, so that faults stay those of their seed. */
 export const ADMIN_WORK: Readonly<Record<string, Fault>> = {
   grow: (hunt, random) => hunt.grow(random),
   replaceDisk: (hunt, random) => hunt.loseDisk(random.below(hunt.sim.nodes.length)),
