@@ -138,7 +138,7 @@ describe("a volume that grows", () => {
     })
   })
 
-  it("G1: one that only one member has heard of never came into force, and is taken back", async () => {
+  it("G1: one that never came into force is taken back by who has heard of it", async () => {
     await tell(405, { sizeBytes: SMALL }, async (sim) => {
       await sim.startAll()
       const client = await sim.create()
