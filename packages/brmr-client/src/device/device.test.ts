@@ -125,7 +125,7 @@ describe("mapDevice", () => {
     expect(joined.size).toBe(0)
   })
 
-  it("G1: a pool that has grown shows its size to whoever opens the device from then on", async () => {
+  it("G1: a pool that has grown shows its size to volumes that are opened later", async () => {
     const legs = [new Leg(1), new Leg(2)]
     const device = await mapDevice({ pool: poolOf(legs) })
     for (const leg of legs) leg.parameters = { ...leg.parameters, sizeBytes: 2 ** 31 }

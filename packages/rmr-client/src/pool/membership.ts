@@ -105,8 +105,8 @@ export async function grownVolume(
 ): Promise<RecordEdit> {
   const isSize = Number.isSafeInteger(sizeBytes) && sizeBytes % VOLUME_BLOCK_BYTES === 0
   if (!isSize || sizeBytes > VOLUME_BYTES_MAX) {
-    const words = `a volume has a multiple of ${VOLUME_BLOCK_BYTES} bytes, up to ${VOLUME_BYTES_MAX}`
-    throw new RmrError("invalid-argument", words)
+    const words = `a volume has a multiple of ${VOLUME_BLOCK_BYTES} bytes`
+    throw new RmrError("invalid-argument", `${words}, up to ${VOLUME_BYTES_MAX}`)
   }
   if (sizeBytes < record.mappedSizeBytes) {
     const words = `the volume has ${record.mappedSizeBytes} bytes already; it never shrinks`
