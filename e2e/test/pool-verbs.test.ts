@@ -151,6 +151,9 @@ describe("an admin", () => {
       expect(twice.words).toMatch(/^rmr: exists: the store of vault is served already/)
       const other = await endOf("store", "add", "other", ...control)
       expect(other.words).toMatch(/^rmr: not-found: no pool other in the configuration.*vault/)
+      await until("member 3 is back", pool.client, ({ client }) => {
+        return client?.pools[0]?.legs[2]?.state === "normal"
+      })
       await nbdsh(folder, pool.uri, 'assert h.pread(4096, 0) == b"w" * 4096')
     },
   )
@@ -161,9 +164,12 @@ describe("a storage node", () => {
     "shows what an absent member lacks, and what was written last",
     missing("nbdsh"),
     async () => {
-      // Member 3 was away, and is not in the view since.
-      await nbdsh(folder, pool.uri, 'h.pwrite(b"x" * 4096, 5 * 131072)')
-      const [node = pool.client] = pool.storage
+      const [node = pool.client, , away = pool.client] = pool.storage
+      await said(away, "store", "remove", "vault")
+      await until("member 3 is out of the view", pool.client, ({ client }) => {
+        return client?.pools[0]?.legs[2]?.state !== "normal"
+      })
+      await nbdsh(folder, pool.uri, 'h.pwrite(b"x" * 4096, 5 * 131072)\nh.flush()')
       const lines = (await said(node, "map", "show", "vault")).trim().split("\n")
       // It knows of itself, and of those that are absent.
       expect(lines[0]).toBe("member 1: clean")

@@ -230,7 +230,9 @@ export class Metadata {
       return
     }
     const { lastSequence } = this.log
-    await this.blocks.write({ isClean: true, lastSequence, areSumsSaved })
+    const isSaid = await this.blocks.write({ isClean: true, lastSequence, areSumsSaved })
+    // Its flush may have failed for more than these few bytes, and nobody can tell (S17).
+    if (!isSaid) await this.noteCacheLost()
   }
 
   private startSoon(): void {

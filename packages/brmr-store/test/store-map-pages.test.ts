@@ -9,6 +9,8 @@ const PAGES = 40
 const WIDE = { ...SHAPE, sizeBytesMax: PAGES * 512 * 1024 * 1024 }
 const MEMBERS = [0, 3, 7]
 
+jest.setTimeout(60_000)
+
 describe(`map pages at their places (seed ${SEED})`, () => {
   it("are the caller's own, in whatever order they are read, and as often", async () => {
     const random = seededRandom(SEED)

@@ -17,10 +17,15 @@ const QUIET_MS = 1000
 /** For each step of the freeze; in good times all of them together take a few milliseconds. */
 const FREEZE_MS = 1000
 
-/** Fails where the member is not in the view that is in force afterwards. */
-export async function letJoin(parts: ViewParts, joiner: Joiner): Promise<void> {
-  const { engine, keeper, changer, enter } = parts
+/**
+ * Fails where the member is not in the view that is in force afterwards. Returns for how long new
+ * mutations had to wait.
+ */
+export async function letJoin(parts: ViewParts, joiner: Joiner): Promise<number> {
+  const { context, engine, keeper, changer, enter } = parts
   const { leg, record } = joiner
+  const { clock } = context.env
+  const sinceMs = clock.nowMs()
   if (!(await engine.freezeWhenQuiet(QUIET_MS))) {
     throw new RmrError("busy", "what was in flight did not end in time; it is tried again")
   }
@@ -43,6 +48,7 @@ export async function letJoin(parts: ViewParts, joiner: Joiner): Promise<void> {
     engine.thaw()
   }
   if (!hasJoined) throw new RmrError("link-lost", "it failed while the view was about to grow")
+  return clock.nowMs() - sinceMs
 }
 
 async function grow(

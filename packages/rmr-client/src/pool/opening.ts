@@ -37,6 +37,7 @@ import {
   slotsOf,
   suspectedBy,
 } from "@rmr/core"
+import { joined, NO_MUTATION } from "./joined-ranges.js"
 import type { Leg } from "./leg.js"
 import { joinLeg, NO_MAP_VERSION, type PoolContext, RECORD_ROOM } from "./pool-context.js"
 import { membersOf, withReport } from "./view-record.js"
@@ -146,8 +147,8 @@ function pause({ env }: PoolContext, ms: number): Promise<void> {
   })
 }
 
-function epochOf({ leg, record }: Present): number {
-  return Math.max(record.mapVersion.epoch, leg.report?.seen.epoch ?? 0)
+function epochOf({ leg, record, openEpoch }: Present): number {
+  return Math.max(record.mapVersion.epoch, leg.report?.seen.epoch ?? 0, openEpoch)
 }
 
 async function queryAll(
@@ -167,16 +168,26 @@ async function queryAll(
         const { payload: record, openEpoch } = reply
         if (record !== undefined) present.push({ leg, record, heldBy, openEpoch })
       } catch (thrown) {
+        // Of a leg that works the data path says what becomes of it.
+        if (leg.state.state === "normal") return
         leg.move("failed", "refused", RmrError.from(thrown).message)
       }
     }),
   )
-  return present.filter(isItsStore).sort((a, b) => a.leg.slot - b.leg.slot)
+  const [first] = present
+  if (first === undefined) return present
+  const newest = present.map(({ record }) => record).reduce(newer, first.record)
+  return present
+    .filter((one) => isStoreOf(one.record, one) && isStoreOf(newest, one))
+    .sort((a, b) => a.leg.slot - b.leg.slot)
 }
 
-/** V5, G3: only the store that the record names speaks for a member. */
-function isItsStore({ leg, record }: Present): boolean {
-  const entry = record.members[leg.slot]
+/**
+ * V5, G3: only the store that the record names speaks for a member; not the one that was replaced,
+ * which has a record of its own.
+ */
+function isStoreOf({ members }: PoolMetadata, { leg }: Present): boolean {
+  const entry = members[leg.slot]
   return entry?.memberId === leg.memberId && entry.storeUuid === leg.report?.storeUuid
 }
 
@@ -320,7 +331,7 @@ async function conclude(
   const listed = reconcileLastIo(tables, normal, absent)
   await suspectAll(context, opened, listed, normal, epoch)
   const members = base.members.map((entry, slot) =>
-    openingEntry(entry, slot, star, limit, answers, legs[slot]),
+    openingEntry(entry, slot, { star, limit, epoch }, answers, legs[slot]),
   )
   const { lineage } = base.mapVersion
   const record: PoolMetadata = {
@@ -349,14 +360,14 @@ function recordOfStar(opened: readonly Opened[], star: View): PoolMetadata {
 function openingEntry(
   entry: MemberEntry | undefined,
   slot: number,
-  star: View,
-  limit: number,
+  { star, limit, epoch }: { readonly star: View; readonly limit: number; readonly epoch: number },
   answers: readonly OpenAnswer[],
   leg: Leg | undefined,
 ): MemberEntry | undefined {
   if (entry === undefined) return undefined
   const through = openingNormalThrough(slot, star, limit, answers)
-  return withReport({ ...entry, normalThrough: numberOf(through) }, leg)
+  const version = star.version + 1
+  return withReport({ ...entry, normalThrough: numberOf(through) }, leg, { epoch, version })
 }
 
 /** R4: who recorded what others did not suspects it, durably. */
@@ -404,39 +415,4 @@ function openingRanges(
   const room = base.queueDepth + RECOVERY_RANGES_MAX - all.length
   if (room > 0) return [...all, ...joined(hot, room)]
   return [...carried, ...joined([...ofUnits, ...ofStar, ...hot], RECOVERY_RANGES_MAX)]
-}
-
-const NO_MUTATION = { unit: 0, epoch: 0, sequence: 0 }
-
-/** The same bytes and more in at most so many ranges: the smallest gaps are closed first. */
-export function joined(ranges: readonly MutationRange[], countMax: number): MutationRange[] {
-  const sorted = [...ranges].sort((a, b) => a.offset - b.offset)
-  const merged: { offset: number; length: number }[] = []
-  for (const { offset, length } of sorted) {
-    const before = merged.at(-1)
-    if (before !== undefined && offset <= before.offset + before.length) {
-      before.length = Math.max(before.length, offset + length - before.offset)
-    } else {
-      merged.push({ offset, length })
-    }
-  }
-  while (merged.length > countMax) closeSmallestGap(merged)
-  return merged.map((range) => ({ kind: "unresolved", ...range, ...NO_MUTATION }))
-}
-
-function closeSmallestGap(merged: { offset: number; length: number }[]): void {
-  let best = 1
-  let bestGap = Number.POSITIVE_INFINITY
-  for (let nth = 1; nth < merged.length; nth++) {
-    const before = merged[nth - 1]!
-    const gap = merged[nth]!.offset - before.offset - before.length
-    if (gap < bestGap) {
-      best = nth
-      bestGap = gap
-    }
-  }
-  const before = merged[best - 1]!
-  const after = merged[best]!
-  before.length = after.offset + after.length - before.offset
-  merged.splice(best, 1)
 }

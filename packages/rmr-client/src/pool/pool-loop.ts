@@ -269,15 +269,26 @@ export class PoolLoop {
 
   private async join(joiner: Joiner): Promise<void> {
     try {
-      await letJoin(this.parts, joiner)
+      const heldMs = await letJoin(this.parts, joiner)
       this.rejoining.noteJoined(joiner, undefined)
       this.options.onJoined(joiner.leg.memberId)
+      this.logJoined(joiner, heldMs)
     } catch (thrown) {
       const error = RmrError.from(thrown)
       this.rejoining.noteJoined(joiner, error)
       if (error.code === "fenced" || this.changer.isPending) throw error
     }
     if (this.recordNow !== joiner.record) await this.followView(joiner.record.normal)
+  }
+
+  private logJoined({ leg }: Joiner, heldMs: number): void {
+    const { env, poolName } = this.options.context
+    env.log.write("info", "pool.member-joined", {
+      pool: poolName,
+      member: leg.memberId,
+      heldMs: Math.round(heldMs * 1000) / 1000,
+      dirtyChunks: leg.io.dirtyHint,
+    })
   }
 
   private get hasUncertain(): boolean {

@@ -6,8 +6,9 @@ import type {
   MemberSet,
   MutationRange,
   PoolMetadata,
+  ViewNumber,
 } from "@rmr/core"
-import { has, maxView } from "@rmr/core"
+import { compareViews, has, maxView } from "@rmr/core"
 import type { Leg } from "./leg.js"
 
 /** Members of the table, as a set of slots. */
@@ -40,18 +41,24 @@ export function nextRecord(
     const wasNormal = has(base.normal, slot)
     const through = wasNormal ? base.mapVersion : entry.normalThrough
     const normalThrough = { epoch: through.epoch, version: through.version }
-    return withReport({ ...entry, normalThrough }, legs[slot])
+    return withReport({ ...entry, normalThrough }, legs[slot], mapVersion)
   })
   return { ...base, members, normal, mapVersion, ranges }
 }
 
 /**
  * What its store has said of itself, at most, as far as this client heard it. What it says now may
- * be less, and then it was set back (V4b): what was known before is not forgotten for that.
+ * be less, and then it was set back (V4b): what was known before is not forgotten for that. Of a
+ * view after this one it knows from another client, which has the pool now.
  */
-export function withReport(entry: MemberEntry, leg: Leg | undefined): MemberEntry {
+export function withReport(
+  entry: MemberEntry,
+  leg: Leg | undefined,
+  view: ViewNumber,
+): MemberEntry {
   const report = leg?.report
   if (report === undefined || report.storeUuid !== entry.storeUuid) return entry
+  if (compareViews(report.normalThrough, view) > 0) return entry
   const { epoch, version } = maxView(report.normalThrough, entry.reported)
   const incarnation = Math.max(report.incarnation, entry.incarnation)
   return { ...entry, reported: { epoch, version }, incarnation }

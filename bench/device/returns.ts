@@ -1,0 +1,188 @@
+/**
+ * `pnpm bench:returns`: for how long IO stands still when a member returns (promise P9).
+ *
+ *   pnpm bench:returns                     volumes of 1 GiB, 1 TiB and 64 TiB, three rounds each
+ *   pnpm bench:returns --gib 1,1024 --rounds 1 --folder /dev/shm
+ *
+ * A pool of two storage nodes and a client, daemons as users run them, over loopback. fio writes
+ * 4 KiB at random over the whole volume; one node is killed, the other goes on for a few seconds
+ * and marks what is missed, and the node comes back. The client says in its log for how long new
+ * mutations were held. The stores are sparse; a file system that takes files of the size is needed.
+ * Exit code 1: the median of a size is 20 ms or more, or something failed.
+ */
+import { type ChildProcess, spawn } from "node:child_process"
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { parseArgs } from "node:util"
+import { freePorts, until } from "./target.js"
+
+const GIB = 2 ** 30
+const MUST_MS = 20
+const SECONDS = 14
+const BEFORE_MS = 3000
+const AWAY_MS = 4000
+const BACK_MS = 60_000
+
+const { values: options } = parseArgs({
+  options: {
+    gib: { type: "string", default: "1,1024,65536" },
+    rounds: { type: "string", default: "3" },
+    folder: { type: "string", default: "/dev/shm" },
+  },
+})
+
+interface Joined {
+  readonly heldMs: number
+  readonly dirtyChunks: number
+}
+
+interface Round extends Joined {
+  readonly slowestMs: number
+}
+
+const PROGRAM = fileURLToPath(new URL("../../packages/rmr-cli/dist/main.js", import.meta.url))
+
+/** Daemons of one round, ended by pid whatever happens. */
+class Daemons {
+  private readonly folder: string
+  private readonly children = new Map<string, ChildProcess>()
+  readonly joined: Joined[] = []
+
+  constructor(folder: string) {
+    this.folder = folder
+  }
+
+  start(name: string, text: string): void {
+    const config = join(this.folder, `${name}.toml`)
+    writeFileSync(config, `name = "${name}"\ncontrol = "${this.folder}/${name}.control"\n${text}`)
+    this.startAgain(name)
+  }
+
+  startAgain(name: string): void {
+    const config = join(this.folder, `${name}.toml`)
+    const child = spawn(process.execPath, [PROGRAM, "daemon", "--config", config], {
+      stdio: ["ignore", "ignore", "pipe"],
+    })
+    child.stderr?.on("data", (text: Buffer) => this.read(text.toString()))
+    this.children.set(name, child)
+  }
+
+  async end(name: string, signal: NodeJS.Signals): Promise<void> {
+    const child = this.children.get(name)
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const gone = new Promise((resolve) => child.once("exit", resolve))
+    child.kill(signal)
+    await gone
+  }
+
+  async endAll(): Promise<void> {
+    for (const name of this.children.keys()) await this.end(name, "SIGKILL")
+  }
+
+  private read(text: string): void {
+    for (const line of text.split("\n")) {
+      if (line.includes("pool.member-joined")) this.joined.push(JSON.parse(line) as Joined)
+    }
+  }
+}
+
+function storage(folder: string, id: number, port: number, sizeBytes: number): string {
+  const shape = `store = "${folder}/${id}.store"\nsize = ${sizeBytes}\ndirect = "off"`
+  const pool = `[[storage.pool]]\nname = "vault"\nmember = ${id}\n${shape}`
+  return `[storage]\nlisten = ["tcp://127.0.0.1:${port}"]\n${pool}\n`
+}
+
+function client(socket: string, ports: readonly number[], sizeBytes: number): string {
+  const members = ports.map((port, nth) => `"${nth + 1}@tcp://127.0.0.1:${port}"`).join(", ")
+  const pool = `[[client.pool]]\nname = "vault"\nmembers = [${members}]\ncreate = ${sizeBytes}`
+  return `[client]\nnbd = ["unix:${socket}"]\n${pool}\n`
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+/** Writes for a while; the slowest of them, in milliseconds. */
+function load(uri: string, sizeBytes: number): Promise<number> {
+  const shape = ["--rw=randwrite", "--bs=4k", "--iodepth=8", "--rate_iops=1500"]
+  const time = [`--size=${sizeBytes}`, `--runtime=${SECONDS}`, "--time_based=1"]
+  const rest = ["--randrepeat=0", "--norandommap=1", "--eta=never", "--output-format=json"]
+  const args = ["--name=returns", "--ioengine=nbd", `--uri=${uri}`, ...shape, ...time, ...rest]
+  const child = spawn("fio", args, { stdio: ["ignore", "pipe", "inherit"] })
+  let said = ""
+  child.stdout.on("data", (text: Buffer) => {
+    said += text.toString()
+  })
+  return new Promise((resolve, reject) => {
+    child.once("error", reject)
+    child.once("exit", (code) => {
+      if (code !== 0) {
+        reject(new Error(`fio ended with ${code}: ${said}`))
+        return
+      }
+      const report = JSON.parse(said.slice(said.indexOf("{"))) as FioReport
+      resolve((report.jobs[0]?.write.clat_ns.max ?? 0) / 1e6)
+    })
+  })
+}
+
+interface FioReport {
+  readonly jobs: readonly { readonly write: { readonly clat_ns: { readonly max: number } } }[]
+}
+
+async function measure(sizeBytes: number): Promise<Round> {
+  const folder = mkdtempSync(join(options.folder, "rmr-returns-"))
+  const daemons = new Daemons(folder)
+  try {
+    mkdirSync(folder, { recursive: true })
+    const ports = await freePorts(2)
+    const socket = join(folder, "pool.sock")
+    for (const [nth, port] of ports.entries()) {
+      daemons.start(`storage-${nth + 1}`, storage(folder, nth + 1, port, sizeBytes))
+    }
+    daemons.start("client", client(socket, ports, sizeBytes))
+    const uri = `nbd+unix:///vault?socket=${socket}`
+    await until("the pool", () => isExported(uri))
+    const loading = load(uri, sizeBytes)
+    await pause(BEFORE_MS)
+    await daemons.end("storage-2", "SIGKILL")
+    await pause(AWAY_MS)
+    daemons.startAgain("storage-2")
+    const slowestMs = await loading
+    for (let waited = 0; daemons.joined.length === 0; waited += 50) {
+      if (waited > BACK_MS) throw new Error("the member did not come back")
+      await pause(50)
+    }
+    return { ...daemons.joined[0]!, slowestMs }
+  } finally {
+    await daemons.endAll()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function isExported(uri: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const child = spawn("nbdinfo", ["--size", uri], { stdio: "ignore" })
+    child.once("error", () => resolve(false))
+    child.once("exit", (code) => resolve(code === 0))
+  })
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+}
+
+for (const gib of options.gib.split(",").map(Number)) {
+  const rounds: Round[] = []
+  for (let nth = 0; nth < Number(options.rounds); nth++) rounds.push(await measure(gib * GIB))
+  const held = rounds.map(({ heldMs }) => heldMs)
+  const heldMs = median(held)
+  const spread = `${Math.min(...held)} … ${Math.max(...held)}`
+  const chunks = median(rounds.map(({ dirtyChunks }) => dirtyChunks))
+  const slowest = median(rounds.map(({ slowestMs }) => slowestMs)).toFixed(0)
+  const verdict = heldMs < MUST_MS ? "ok" : "short"
+  const words = `held for ${heldMs} ms (${spread}), ${chunks} chunks dirty`
+  console.log(`${gib} GiB: ${words}, slowest write ${slowest} ms: ${verdict}`)
+  if (heldMs >= MUST_MS) process.exitCode = 1
+}
