@@ -12,7 +12,7 @@ import {
   ZERO_UUID,
 } from "@rmr/core"
 import { Leg } from "./leg.js"
-import { joinLeg, type KnownMember, type PoolContext } from "./pool-context.js"
+import { joinBody, joinLeg, type KnownMember, type PoolContext } from "./pool-context.js"
 
 export interface CreateOptions {
   readonly members: readonly KnownMember[]
@@ -42,19 +42,10 @@ export async function createMembers(context: PoolContext, options: CreateOptions
   await Promise.all(
     legs.map(async (leg, nth) => {
       if (records[nth] !== undefined) return
-      const body = {
-        mode: "create" as const,
-        startsDirty: false,
-        memberId: leg.memberId,
-        minNormal: record.minNormal,
-        chunkSizeBytes: record.chunkSizeBytes,
-        queueDepth: record.queueDepth,
-        mappedSizeBytes: record.mappedSizeBytes,
-        poolUuid: record.poolUuid,
-        storeUuid: leg.report?.storeUuid ?? ZERO_UUID,
-        nonce: context.nonce,
-        poolName: context.poolName,
-      }
+      const storeUuid = leg.report?.storeUuid ?? ZERO_UUID
+      const { poolUuid } = record
+      const words = { mode: "create" as const, says: record, poolUuid, storeUuid }
+      const body = joinBody(context, leg.memberId, words)
       const { commandMs } = context.times
       await leg.ask("join-pool", record.mapVersion, body, record, commandMs)
     }),

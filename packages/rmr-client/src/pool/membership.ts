@@ -15,7 +15,7 @@ import {
   ZERO_UUID,
 } from "@rmr/core"
 import type { Leg } from "./leg.js"
-import { NO_MAP_VERSION, type PoolContext, RECORD_ROOM } from "./pool-context.js"
+import { joinBody, NO_MAP_VERSION, type PoolContext, RECORD_ROOM } from "./pool-context.js"
 
 /** What a view that is proposed says differently. */
 export type RecordEdit = (record: PoolMetadata) => PoolMetadata
@@ -137,60 +137,40 @@ async function makeRoom(
 
 /** Joins it anew with all parameters, so that the member compares them with those of its store. */
 async function requireEmpty(
-  { poolName, nonce, times }: PoolContext,
+  context: PoolContext,
   leg: Leg,
   record: PoolMetadata,
 ): Promise<{ readonly storeUuid: string; readonly incarnation: number }> {
-  const body = {
-    mode: "assemble" as const,
-    startsDirty: false,
-    memberId: leg.memberId,
-    minNormal: record.minNormal,
-    chunkSizeBytes: record.chunkSizeBytes,
-    queueDepth: record.queueDepth,
-    mappedSizeBytes: record.mappedSizeBytes,
-    poolUuid: ZERO_UUID,
-    storeUuid: ZERO_UUID,
-    nonce,
-    poolName,
-  }
+  const { poolName, times } = context
+  const body = joinBody(context, leg.memberId, { mode: "assemble", says: record })
   const { commandMs } = times
   const reply = await leg.ask("join-pool", NO_MAP_VERSION, body, undefined, commandMs, RECORD_ROOM)
   const { report } = reply.result
-  const has = `member ${leg.memberId} has store ${report.storeUuid}`
+  const words = `member ${leg.memberId} has store ${report.storeUuid}`
   if (record.members[leg.slot]?.storeUuid === report.storeUuid) {
-    throw new RmrError("exists", `${has}, which is its own; it comes back by itself`)
+    throw new RmrError("exists", `${words}, which is its own; it comes back by itself`)
   }
   if (reply.payload !== undefined) {
-    const words = `${has}, which holds a member of ${poolName}; give it an empty one`
-    throw new RmrError("exists", words)
+    throw new RmrError(
+      "exists",
+      `${words}, which has a record of ${poolName}; give it an empty one`,
+    )
   }
-  if (report.sizeBytes < record.mappedSizeBytes) {
-    await makeRoom(leg, record, times.noLegMs)
-  }
+  if (report.sizeBytes < record.mappedSizeBytes) await makeRoom(leg, record, times.noLegMs)
   leg.report = report
   return { storeUuid: report.storeUuid, incarnation: report.incarnation }
 }
 
 /** G3: an empty store that the record names begins as one that lacks everything. */
 export async function beginEmpty(
-  { poolName, nonce, times }: PoolContext,
+  context: PoolContext,
   leg: Leg,
   record: PoolMetadata,
 ): Promise<void> {
-  const body = {
-    mode: "create" as const,
-    startsDirty: true,
-    memberId: leg.memberId,
-    minNormal: record.minNormal,
-    chunkSizeBytes: record.chunkSizeBytes,
-    queueDepth: record.queueDepth,
-    mappedSizeBytes: record.mappedSizeBytes,
-    poolUuid: record.poolUuid,
-    storeUuid: record.members[leg.slot]?.storeUuid ?? ZERO_UUID,
-    nonce,
-    poolName,
-  }
-  await leg.ask("join-pool", record.mapVersion, body, record, times.commandMs)
+  const { mapVersion, poolUuid, members } = record
+  const storeUuid = members[leg.slot]?.storeUuid ?? ZERO_UUID
+  const words = { mode: "create" as const, says: record, poolUuid, storeUuid, startsDirty: true }
+  const body = joinBody(context, leg.memberId, words)
+  await leg.ask("join-pool", mapVersion, body, record, context.times.commandMs)
   leg.hasRecord = true
 }

@@ -3,6 +3,7 @@ import type {
   Checksum,
   Env,
   GroupId,
+  JoinPoolBody,
   LogFields,
   MapVersion,
   MemberId,
@@ -59,22 +60,40 @@ export interface PoolContext {
 
 export const NO_MAP_VERSION: MapVersion = { lineage: ZERO_UUID, epoch: 0, version: 0 }
 
-/** JOIN_POOL with assemble: ties the session to the pool. Returns the member's record, if any. */
-export async function joinLeg(context: PoolContext, leg: Leg): Promise<PoolMetadata | undefined> {
-  const { poolName, nonce, times } = context
-  const body = {
-    mode: "assemble" as const,
-    startsDirty: false,
-    memberId: leg.memberId,
-    minNormal: 0,
-    chunkSizeBytes: 0,
-    queueDepth: 0,
-    mappedSizeBytes: 0,
-    poolUuid: ZERO_UUID,
-    storeUuid: ZERO_UUID,
+/** How a member is joined, beside what every JOIN_POOL says. */
+export interface JoinWords {
+  readonly mode: JoinPoolBody["mode"]
+  /** The parameters of the pool, for the member to compare; without them it takes its own. */
+  readonly says?: PoolMetadata
+  readonly poolUuid?: Uuid
+  readonly storeUuid?: Uuid
+  readonly startsDirty?: boolean
+}
+
+export function joinBody(
+  { poolName, nonce }: PoolContext,
+  memberId: MemberId,
+  { mode, says, poolUuid = ZERO_UUID, storeUuid = ZERO_UUID, startsDirty = false }: JoinWords,
+): JoinPoolBody {
+  return {
+    mode,
+    startsDirty,
+    memberId,
+    minNormal: says?.minNormal ?? 0,
+    chunkSizeBytes: says?.chunkSizeBytes ?? 0,
+    queueDepth: says?.queueDepth ?? 0,
+    mappedSizeBytes: says?.mappedSizeBytes ?? 0,
+    poolUuid,
+    storeUuid,
     nonce,
     poolName,
   }
+}
+
+/** JOIN_POOL with assemble: ties the session to the pool. Returns the member's record, if any. */
+export async function joinLeg(context: PoolContext, leg: Leg): Promise<PoolMetadata | undefined> {
+  const { times } = context
+  const body = joinBody(context, leg.memberId, { mode: "assemble" })
   await leg.link.connect(times.commandMs)
   const { session } = leg.link
   const reply = await leg.ask(

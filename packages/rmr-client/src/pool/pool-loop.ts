@@ -33,6 +33,7 @@ export interface PoolLoopOptions {
   readonly isEnded: () => boolean
   /** A member has refused what was asked in the newest epoch of this client (F4). */
   readonly onFenced: () => void
+  /** A member is back in the view. */
   readonly onJoined: (memberId: number) => void
   /** Bytes that were acknowledged and not flushed may be gone (RT-54). */
   readonly onBytesLost: () => void
@@ -43,6 +44,9 @@ export class PoolLoop {
   readonly edits: RecordEdits = new RecordEdits()
   readonly settling: Settling
   private readonly options: PoolLoopOptions
+  private readonly context: PoolContext
+  private readonly keeper: LegKeeper
+  private readonly engine: IoEngine
   private readonly rejoining: Rejoining
   private readonly reopening: Reopening
   private changer: ViewChanger
@@ -60,6 +64,9 @@ export class PoolLoop {
   constructor(options: PoolLoopOptions, opening: Opening) {
     const { context, keeper, engine } = options
     this.options = options
+    this.context = context
+    this.keeper = keeper
+    this.engine = engine
     this.recordNow = opening.record
     this.changer = viewChangerOf(context, opening)
     this.settling = new Settling({ context, keeper, engine })
@@ -71,7 +78,7 @@ export class PoolLoop {
       record,
       isFlushable: () => engine.core.isFlushable,
       mayBegin: () => this.mayGrow,
-      onFenced: () => options.onFenced(),
+      onFenced: (epoch) => this.onFenced(epoch),
       want: () => this.want(),
     })
     const onFenced = (epoch: number): void => this.onFenced(epoch)
@@ -99,7 +106,7 @@ export class PoolLoop {
   /** The pool's own flushes go through a handle of their own. */
   flushThrough(host: VolumeHost): void {
     const events = { onCompletions: (): void => this.side.onFlushed() }
-    this.side.volume = new PoolVolume(this.options.context.poolName, host, {
+    this.side.volume = new PoolVolume(this.context.poolName, host, {
       events,
       inFlightMax: 1,
     })
@@ -118,15 +125,15 @@ export class PoolLoop {
 
   /** The opening view is proposed, settled and made known to the data path. */
   async start(opening: Opening): Promise<void> {
-    const { engine } = this.options
+    const { engine } = this
     const { record, decision, restarts } = opening
     const { lineage } = record.mapVersion
     this.epoch = opening.epoch
     this.editNow = undefined
-    this.changer = viewChangerOf(this.options.context, opening)
+    this.changer = viewChangerOf(this.context, opening)
     engine.core.wire.setLineage(lineage)
     engine.core.minNormal = record.minNormal
-    const effective = await this.changer.change(this.options.keeper.legs, this.epoch, lineage, {
+    const effective = await this.changer.change(this.keeper.legs, this.epoch, lineage, {
       purpose: "open",
       wanted: decision.normal,
       recordOf: (mapVersion, normal) => ({ ...record, mapVersion, normal }),
@@ -147,12 +154,12 @@ export class PoolLoop {
     this.recordNow = record
     const { epoch, version } = record.mapVersion
     const view = { epoch, version, normal: record.normal }
-    this.options.engine.core.isFlushable = false
+    this.engine.core.isFlushable = false
     this.settling.enter(before, record)
-    this.options.engine.core.growTo(record.mappedSizeBytes)
-    this.options.engine.enterView(view, absentIdsOf(record), record.ranges, takenBack)
-    this.options.engine.forgetUncertain(record.ranges)
-    for (const leg of this.options.keeper.legs) {
+    this.engine.core.growTo(record.mappedSizeBytes)
+    this.engine.enterView(view, absentIdsOf(record), record.ranges, takenBack)
+    this.engine.forgetUncertain(record.ranges)
+    for (const leg of this.keeper.legs) {
       if (leg === undefined || (record.normal & leg.bit) !== 0) continue
       leg.io.session = undefined
     }
@@ -162,18 +169,18 @@ export class PoolLoop {
   schedule(): void {
     if (this.options.isEnded()) return
     this.timer?.cancel()
-    this.timer = this.options.context.env.clock.schedule(TICK_MS, () => {
+    this.timer = this.context.env.clock.schedule(TICK_MS, () => {
       this.tick()
       this.schedule()
     })
   }
 
   private tick(): void {
-    const { times, env } = this.options.context
+    const { times, env } = this.context
     const nowMs = env.clock.nowMs()
-    const toEnd = this.options.engine.expire(nowMs - times.noLegMs, this.hasLegs(nowMs))
-    for (const slot of slotsOf(toEnd)) void this.options.keeper.legs[slot]?.link.dropSession()
-    this.options.keeper.dialMissing()
+    const toEnd = this.engine.expire(nowMs - times.noLegMs, this.hasLegs(nowMs))
+    for (const slot of slotsOf(toEnd)) void this.keeper.legs[slot]?.link.dropSession()
+    this.keeper.dialMissing()
     this.side.tick(nowMs)
     this.rejoining.tick(nowMs)
     if (this.isWanted || this.needsTending(nowMs)) void this.tend()
@@ -181,20 +188,18 @@ export class PoolLoop {
 
   /** W6: enough members carry out what they are asked; or a view change is just on its way. */
   private hasLegs(nowMs: number): boolean {
-    const { recordNow, heldMs } = this
-    const { keeper, engine } = this.options
-    const { regroupMs } = this.options.context.times
+    const { keeper, engine, recordNow, heldMs } = this
+    const { regroupMs } = this.context.times
     if (heldMs !== undefined && nowMs - heldMs >= regroupMs) return false
     const serving = keeper.serving(recordNow, engine.core.wire, nowMs)
     return sizeOf(serving & this.changer.allowed) >= Math.max(1, recordNow.minNormal)
   }
 
   private needsTending(nowMs: number): boolean {
-    if (this.settling.isDue(nowMs) || this.changer.isPending || this.options.keeper.hasTrouble)
-      return true
+    if (this.settling.isDue(nowMs) || this.changer.isPending || this.keeper.hasTrouble) return true
     if (this.rejoining.ready !== undefined || this.edits.isWanted) return true
     if (this.mustReopen(nowMs)) return true
-    return this.options.keeper.isAnyLate(this.recordNow, this.options.engine.core.wire, nowMs)
+    return this.keeper.isAnyLate(this.recordNow, this.engine.core.wire, nowMs)
   }
 
   /** Something happened that a step may mend. */
@@ -217,7 +222,7 @@ export class PoolLoop {
       if (error.code === "fenced") this.options.onFenced()
       if (error.message === before?.message) return
       const event = "pool.step-failed"
-      const { context } = this.options
+      const { context } = this
       context.env.log.write("warn", event, { pool: context.poolName, ...failureFields(error) })
     } finally {
       this.isTending = false
@@ -225,7 +230,7 @@ export class PoolLoop {
   }
 
   private async step(): Promise<void> {
-    const nowMs = this.options.context.env.clock.nowMs()
+    const nowMs = this.context.env.clock.nowMs()
     if (this.mustReopen(nowMs)) {
       await this.start(await this.reopening.open())
       return
@@ -235,21 +240,17 @@ export class PoolLoop {
       return
     }
     const { normal } = this.recordNow
-    if (await this.options.keeper.resumeBlinked(this.recordNow)) {
-      this.options.engine.legUp()
+    if (await this.keeper.resumeBlinked(this.recordNow)) {
+      this.engine.legUp()
       // What it drained may have left chunks in doubt (W5, R6).
       this.settling.want()
     }
-    const expelled = this.options.keeper.whomToExpel(
-      this.recordNow,
-      this.options.engine.core.wire,
-      nowMs,
-    )
+    const expelled = this.keeper.whomToExpel(this.recordNow, this.engine.core.wire, nowMs)
     if (expelled !== 0) {
       await this.change("shrink", without(normal, expelled))
       return
     }
-    if (this.options.keeper.usable !== normal) return
+    if (this.keeper.usable !== normal) return
     if (this.edits.isWanted) await this.edits.run((edit) => this.edit(edit))
     else if (this.hasUncertain) await this.change("change", normal)
     else if (this.settling.isDue(nowMs)) await this.settling.run(this.recordNow)
@@ -263,7 +264,7 @@ export class PoolLoop {
 
   /** V3, R6: the view in force is settled, and all of it works. */
   private get mayGrow(): boolean {
-    const isWhole = this.options.keeper.usable === this.recordNow.normal && !this.hasUncertain
+    const isWhole = this.keeper.usable === this.recordNow.normal && !this.hasUncertain
     return isWhole && !this.changer.isPending && this.settling.isDecided && !this.options.isEnded()
   }
 
@@ -282,7 +283,7 @@ export class PoolLoop {
   }
 
   private logJoined({ leg }: Joiner, heldMs: number): void {
-    const { env, poolName } = this.options.context
+    const { env, poolName } = this.context
     env.log.write("info", "pool.member-joined", {
       pool: poolName,
       member: leg.memberId,
@@ -292,7 +293,7 @@ export class PoolLoop {
   }
 
   private get hasUncertain(): boolean {
-    return this.options.engine.unresolvedRanges().some(({ kind }) => kind === "uncertain")
+    return this.engine.unresolvedRanges().some(({ kind }) => kind === "uncertain")
   }
 
   /**
@@ -301,9 +302,9 @@ export class PoolLoop {
    */
   private async goOnChanging(nowMs: number): Promise<void> {
     const { allowed } = this.changer
-    const here = allowed & this.options.keeper.up
+    const here = allowed & this.keeper.up
     this.heldMs ??= nowMs
-    if (here !== allowed && nowMs - this.heldMs < this.options.context.times.regroupMs) return
+    if (here !== allowed && nowMs - this.heldMs < this.context.times.regroupMs) return
     await this.change("shrink", here)
   }
 
@@ -327,13 +328,12 @@ export class PoolLoop {
   private async followView(before: MemberSet): Promise<void> {
     const left = without(before, this.recordNow.normal)
     this.rejoining.noteExpelled(left)
-    await leaveLegs(this.options.keeper, left)
+    await leaveLegs(this.keeper, left)
     await this.settling.run(this.recordNow)
   }
 
   private get parts(): ViewParts {
-    const { changer, epoch, recordNow: base } = this
-    const { context, engine, keeper } = this.options
+    const { context, engine, keeper, changer, epoch, recordNow: base } = this
     const enter = (effective: EffectiveView, before: MemberSet): void => {
       this.heldMs = undefined
       this.editNow = undefined

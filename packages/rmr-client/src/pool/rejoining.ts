@@ -10,8 +10,8 @@
  *
  * What takes long happens beside the pool's own steps, so that a leg that fails meanwhile is put
  * out as ever; it belongs to one view, and is over with it. Only the end, the last delta and the
- * growing view, is a step of the pool, with IO standing still (grow.ts). Who fails to return waits
- * longer each time; who was put out soon after it had returned, too.
+ * growing view, is a step of the pool, with IO standing still (joining.ts). Who fails to return
+ * waits longer each time; who was put out soon after it had returned, too.
  */
 import type { MemberSet, PoolMetadata, ReplyOf } from "@rmr/core"
 import { compareViews, has, RmrError, slotsOf, ZERO_UUID } from "@rmr/core"
@@ -59,8 +59,8 @@ export interface RejoiningOptions {
   readonly isFlushable: () => boolean
   /** Nobody of N is still to be elected, and no view change is under way. */
   readonly mayBegin: () => boolean
-  /** F4: whoever it was that a member told so. */
-  readonly onFenced: () => void
+  /** F4: a member has refused what was asked in this epoch. */
+  readonly onFenced: (epoch: number) => void
   /** There is a joiner: a step of the pool lets it in. */
   readonly want: () => void
 }
@@ -121,7 +121,10 @@ export class Rejoining {
     void this.prepare(leg, record, running).catch((thrown: unknown) => {
       this.running = undefined
       // Another view: it begins anew, and the member is not to blame.
-      if (this.isCurrent(record) && !this.isClosed) this.noteFailed(leg.slot, RmrError.from(thrown))
+      if (!this.isCurrent(record) || this.isClosed) return
+      const error = RmrError.from(thrown)
+      if (error.code === "fenced") this.options.onFenced(record.mapVersion.epoch)
+      this.noteFailed(leg.slot, error)
     })
   }
 
@@ -171,7 +174,6 @@ export class Rejoining {
   }
 
   private noteFailed(slot: number, error: RmrError): void {
-    if (error.code === "fenced") this.options.onFenced()
     const standing = this.standingOf(slot)
     const { context, keeper } = this.options
     if (standing.detail !== error.message) {

@@ -25,21 +25,18 @@ export const HANG_MS = 40_000
 export interface HuntClient {
   readonly sim: SimClient
   readonly user: VolumeUser
-  /** Which life of each node's process this client opened. */
-  readonly lives: readonly number[]
   /** Fulfilled when its process dies. */
   readonly death: Promise<undefined>
   readonly die: () => void
 }
 
-export function huntClient(sim: SimPool, client: SimClient): HuntClient {
+export function huntClient(client: SimClient): HuntClient {
   let die = (): void => undefined
   const death = new Promise<undefined>((resolve) => {
     die = () => resolve(undefined)
   })
   const user = new VolumeUser(client.pool, client.memory)
-  const lives = sim.nodes.map(({ host }) => host.life)
-  return { sim: client, user, lives, death, die }
+  return { sim: client, user, death, die }
 }
 
 export interface HuntLoadOptions {

@@ -83,7 +83,7 @@ export class HuntPool {
 
   async create(): Promise<void> {
     await this.sim.startAll()
-    this.client = huntClient(this.sim, await this.sim.create())
+    this.client = huntClient(await this.sim.create())
   }
 
   /** A process is stopped for a while. Nobody asks anything of it then, nor just around it. */
@@ -231,7 +231,7 @@ export class HuntPool {
         return new RmrError("deadline", "an opening has no end")
       }
       // Whoever had the pool before has it no more, whatever it believes.
-      this.client = huntClient(this.sim, opened)
+      this.client = huntClient(opened)
       if (before !== undefined) this.leaveBehind(before)
       this.oracle.narrow(this.normal)
       return undefined
@@ -294,15 +294,5 @@ export class HuntPool {
       await this.starting.get(slot)
     }
     this.doomed = 0
-  }
-
-  /** Slots whose process is the one that the client opened, and whose store is sound. */
-  unchangedSlots({ lives }: HuntClient): number {
-    let slots = 0
-    for (const [slot, node] of this.sim.nodes.entries()) {
-      const isSound = node.pool !== undefined && node.pool.lastFailure === undefined
-      if (isSound && node.host.life === lives[slot]) slots |= 1 << slot
-    }
-    return slots
   }
 }
