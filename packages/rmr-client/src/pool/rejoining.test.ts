@@ -52,13 +52,13 @@ function poolWith(answer: (kind: string) => RmrError) {
 }
 
 describe("Rejoining", () => {
-  it("F4, R8: says in which epoch it was fenced, since a later one may be this client's own", async () => {
+  it("F4, R8: says in which epoch it was fenced: a later one may be its own", async () => {
     const { fenced, tickFor } = poolWith(() => new RmrError("fenced", "epoch 7 was opened"))
     await tickFor(100)
     expect(fenced).toEqual([6])
   })
 
-  it("P10: tries again and again, later each time, and says what is in its way", async () => {
+  it("P10: tries again and again, later each time, and says why", async () => {
     const { rejoining, asked, tickFor } = poolWith(
       () => new RmrError("too-small", "it has no room"),
     )
