@@ -48,7 +48,7 @@ export async function createStore(options: CreateStoreOptions): Promise<void> {
     // S2: bytes that were never written read zero.
     if (!isKnownZero) await zeroRange(file, io, SUPERBLOCK_BYTES, needs)
     await beginLog(source.name, io, block)
-    assertWritten(source.name, await writeSuperblock(io, block))
+    assertWritten(source.name, await writeSuperblock(io, { block, goodAt: block.secondAt }))
   })
 }
 
@@ -89,7 +89,7 @@ export async function eraseStore(options: {
 /** Undefined where it is of an earlier format or damaged: then only superblocks are wiped. */
 async function blockToErase(name: string, io: MetaIo): Promise<Superblock | undefined> {
   try {
-    return await readSuperblock(name, io)
+    return (await readSuperblock(name, io)).block
   } catch (thrown) {
     const isOld = (await readOldSuperblock(io)) !== undefined
     if (!isOld && RmrError.from(thrown).code !== "corrupt") throw thrown

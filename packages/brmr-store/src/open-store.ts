@@ -27,7 +27,7 @@ import { Metadata } from "./metadata.js"
 import { openSums, sumsWhileOpen } from "./open-sums.js"
 import { readContent } from "./store-content.js"
 import type { Superblock } from "./superblock.js"
-import { SuperblockFile, writeSuperblock } from "./superblock-file.js"
+import { type GoodSuperblock, SuperblockFile, writeSuperblock } from "./superblock-file.js"
 import { readSuperblock } from "./superblock-reader.js"
 import { noteOldCacheLost, readOldSuperblock, upgrade } from "./upgrade.js"
 
@@ -92,10 +92,11 @@ async function readMetadata(
   io: MetaIo,
   file: BlockFile,
 ): Promise<Metadata> {
-  const block = await readNow(name, opening, io, file)
+  const good = await readNow(name, opening, io, file)
+  const { block } = good
   const content = await readContent(io, block)
   const bootId = await source.bootId()
-  const blocks = new SuperblockFile(io, block)
+  const blocks = new SuperblockFile(io, good)
   const isWritten = await blocks.write({
     isClean: false,
     pending: classOf(block, bootId),
@@ -119,22 +120,22 @@ async function readNow(
   { env }: StoreOpen,
   io: MetaIo,
   file: BlockFile,
-): Promise<Superblock> {
+): Promise<GoodSuperblock> {
   const old = await readOldSuperblock(io)
-  const block = old === undefined ? await readSuperblock(name, io) : undefined
-  requireRoom(name, file, old ?? block!)
+  const good = old === undefined ? await readSuperblock(name, io) : undefined
+  requireRoom(name, file, old?.block ?? good!.block)
   const status = await io.flush()
   if (status !== STATUS_OK) {
-    if (old !== undefined) await noteOldCacheLost(io)
-    if (block !== undefined) await writeSuperblock(io, cacheLost(block))
+    if (old !== undefined) await noteOldCacheLost(io, old)
+    if (good !== undefined) await writeSuperblock(io, cacheLost(good))
     throw RmrError.ofStatus(status, `what ${name} holds cannot be flushed`)
   }
-  return old === undefined ? block! : upgrade(env, io, file, old)
+  return old === undefined ? good! : upgrade(env, io, file, old)
 }
 
 /** S17: nobody flushes what this flush should have, so it is said before anybody hears of it. */
-function cacheLost(block: Superblock): Superblock {
-  return { ...block, pending: "cache-lost", sequence: block.sequence + 1 }
+function cacheLost({ block, goodAt }: GoodSuperblock): GoodSuperblock {
+  return { block: { ...block, pending: "cache-lost", sequence: block.sequence + 1 }, goodAt }
 }
 
 /** A file that was cut off, or another one in its place, is not taken into use. */

@@ -6,9 +6,9 @@ import {
   decodeSuperblock,
   newestSuperblock,
   SUPERBLOCK_BYTES,
-  type Superblock,
   type SuperblockCopy,
 } from "./superblock.js"
+import type { GoodSuperblock } from "./superblock-file.js"
 
 /** A store that was made under format 1 has its second copy here. */
 export const FORMAT_1_SECOND_AT = 4096
@@ -19,7 +19,7 @@ export const SUPERBLOCKS_AT: readonly number[] = [
 ]
 
 /** The superblock that counts; fails with what is wrong with it. */
-export async function readSuperblock(name: string, io: MetaIo): Promise<Superblock> {
+export async function readSuperblock(name: string, io: MetaIo): Promise<GoodSuperblock> {
   const copies: SuperblockCopy[] = []
   let blankCount = 0
   for (const at of SUPERBLOCKS_AT) {
@@ -30,7 +30,7 @@ export async function readSuperblock(name: string, io: MetaIo): Promise<Superblo
   }
   const block = newestSuperblock(copies)
   if (block instanceof RmrError) throw block
-  if (typeof block === "object") return block
+  if (typeof block === "object") return { block, goodAt: SUPERBLOCKS_AT[copies.indexOf(block)]! }
   if (block === "none" || isCutOff(blankCount)) {
     throw new RmrError("not-found", `${name} holds no store; create one there`)
   }

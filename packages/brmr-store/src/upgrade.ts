@@ -3,7 +3,7 @@
  *
  * ```
  *   read its log ─► places in the area that is not in use, zeroed ─► cells at their places, first
- *     frame, all durable ─► superblock of today over the first copy, then over the second
+ *     frame, all durable ─► superblock of today over the older copy, then over the newer
  * ```
  *
  * Until the first superblock is there the store is one of format 1, and nothing that it needs was
@@ -24,35 +24,46 @@ import { ENTRY_SNAPSHOT, encodeFrame, hotEntry } from "./frame.js"
 import { isCell, isLaidOut, logBytesLeast, placesFrom } from "./layout.js"
 import type { MetaIo } from "./meta-io.js"
 import { decodeSuperblock, formatOf, isSuperblock, type Superblock } from "./superblock.js"
-import { writeSuperblock } from "./superblock-file.js"
+import {
+  type GoodSuperblock,
+  placesInOrder,
+  writeCopies,
+  writeSuperblock,
+} from "./superblock-file.js"
 import { FORMAT_1_SECOND_AT, SUPERBLOCKS_AT, superblockBytes } from "./superblock-reader.js"
 import { zeroRange } from "./zero-range.js"
 
+/** A superblock of format 1, and where its copy lies that is known to be good. */
+export interface GoodOldSuperblock {
+  readonly block: OldSuperblock
+  readonly goodAt: number
+  readonly bytes: Uint8Array
+}
+
 /** The newest superblock of format 1, where it is the one that counts. */
-export async function readOldSuperblock(io: MetaIo): Promise<OldSuperblock | undefined> {
-  let newest: OldSuperblock | undefined
+export async function readOldSuperblock(io: MetaIo): Promise<GoodOldSuperblock | undefined> {
+  let newest: GoodOldSuperblock | undefined
   let today = -1
   for (const at of SUPERBLOCKS_AT) {
     const bytes = await superblockBytes(io, at)
     if (typeof bytes === "string") continue
     if (formatOf(bytes) === 1) {
       const block = decodeOldSuperblock(bytes)
-      if (newest === undefined || block.sequence > newest.sequence) newest = block
+      if (newest === undefined || block.sequence > newest.block.sequence) {
+        newest = { block, goodAt: at, bytes }
+      }
     } else {
       const block = decodeSuperblock(bytes)
       if (isSuperblock(block)) today = Math.max(today, block.sequence)
     }
   }
-  return newest !== undefined && newest.sequence >= today ? newest : undefined
+  return newest !== undefined && newest.block.sequence >= today ? newest : undefined
 }
 
 /** S17, in the words of format 1: a flush failed before anything could be rewritten. */
-export async function noteOldCacheLost(io: MetaIo): Promise<void> {
-  for (const at of [0, FORMAT_1_SECOND_AT]) {
-    const bytes = await superblockBytes(io, at)
-    if (typeof bytes === "string" || formatOf(bytes) !== 1) continue
-    await io.log.writeDurably(at, withCacheLost(bytes))
-  }
+export async function noteOldCacheLost(io: MetaIo, good: GoodOldSuperblock): Promise<void> {
+  const places = placesInOrder(FORMAT_1_SECOND_AT, good.goodAt)
+  await writeCopies(io, places, withCacheLost(good.bytes))
 }
 
 /** The store is one of today's format afterwards. Fails with `unsupported` where it has no room. */
@@ -60,8 +71,8 @@ export async function upgrade(
   env: Env,
   io: MetaIo,
   file: BlockFile,
-  old: OldSuperblock,
-): Promise<Superblock> {
+  { block: old, goodAt }: GoodOldSuperblock,
+): Promise<GoodSuperblock> {
   const block = superblockFrom(old, randomUuid(env))
   if (!isLaidOut(block)) {
     throw new RmrError("corrupt", "the superblock of format 1 says what no program has written")
@@ -75,10 +86,10 @@ export async function upgrade(
   await zeroRange(file, io, block.logStart, end)
   await writeContent(io, block, content)
   const next = { ...block, isHotUnreadable: block.isHotUnreadable || content.isHotDamaged }
-  const status = await writeSuperblock(io, next)
+  const status = await writeSuperblock(io, { block: next, goodAt })
   if (status !== STATUS_OK) throw RmrError.ofStatus(status, "the superblock cannot be written")
   env.log.write("info", "store.upgraded", { from: 1, to: 2 })
-  return next
+  return { block: next, goodAt }
 }
 
 function superblockFrom(old: OldSuperblock, uuid: string): Superblock {

@@ -398,6 +398,7 @@ export class CrashBench {
   private tell(what: () => unknown): void {
     this.noteFaults()
     what()
+    this.ledger.somethingTold()
     this.toldCount++
   }
 

@@ -31,6 +31,8 @@ export class CrashLedger {
   data: DataLedger = new DataLedger()
   /** Operations of the disk have failed in this life: a store may say worse than it must. */
   isUnsure = false
+  /** A flush has lost data, and the process may not know it yet. */
+  private isLossUnsaid = false
   private bases: Cells[] = [new Map()]
   private commits: (readonly CellWrite[])[] = []
   /** What reads see: what was told. */
@@ -48,6 +50,7 @@ export class CrashLedger {
     copy.pending = this.pending
     copy.sizes = [...this.sizes]
     copy.isUnsure = this.isUnsure
+    copy.isLossUnsaid = this.isLossUnsaid
     copy.data = this.data.copy()
     copy.bases = [...this.bases]
     copy.commits = [...this.commits]
@@ -105,16 +108,24 @@ export class CrashLedger {
   diskFailed(isFlush: boolean): void {
     this.isUnsure = true
     const { data, pending } = this
-    const mustBeLost = isFlush && data.hasUnflushed
+    // What the first flush of a close has made durable, a later one that fails cannot lose.
+    const isCostly = isFlush && data.hasUnflushed && this.phase !== "closing"
     if (isFlush) data.flushed(data.coverage, false)
-    if (mustBeLost) this.pending = ["cache-lost"]
-    else this.pending = [...new Set<RestartClass>([...pending, "process", "cache-lost"])]
+    if (isCostly) this.isLossUnsaid = true
+    this.pending = [...new Set<RestartClass>([...pending, "process", "cache-lost"])]
+  }
+
+  /** Somebody was told something: a process that had died before that could say nothing of it. */
+  somethingTold(): void {
+    if (this.isLossUnsaid) this.pending = ["cache-lost"]
+    this.isLossUnsaid = false
   }
 
   /** The process is gone, and this is what the next one may be told. */
   died(end: LifeEnd): void {
     this.pending = this.classesAfter(end)
     this.phase = "closed"
+    if (end === "power") this.data.cacheLost()
   }
 
   classesAfter(end: LifeEnd): readonly RestartClass[] {
@@ -162,6 +173,7 @@ export class CrashLedger {
     }
     this.data.settle(found.tags, isDataDurable)
     this.isUnsure = false
+    this.isLossUnsaid = false
   }
 
   /** S9: whole, and in order. */

@@ -64,6 +64,11 @@ export class DataLedger {
     }
   }
 
+  /** A power cut: no later life has what was not durable by then. */
+  cacheLost(): void {
+    for (const write of this.writes) if (write.isDone && !write.isDurable) write.isOrphan = true
+  }
+
   /** Tags that the unit may have; 0 is what it was at first. */
   allowed(unit: number, end: LifeEnd): ReadonlySet<number> {
     const here = this.writes.filter(({ from, to }) => from <= unit && unit < to)

@@ -2,6 +2,8 @@
  * Crashes in the recovery from a crash: an image of some crash is opened, and every step of that is
  * a crash point again.
  */
+import { SUPERBLOCK_PLACES } from "../src/layout.js"
+import { DISK_KINDS } from "./crash-bench.js"
 import {
   COMMIT_STORIES,
   DATA_STORIES,
@@ -10,7 +12,7 @@ import {
   PLACE_STORIES,
   RENEWAL_STORY,
 } from "./crash-stories.js"
-import { isLong, onDisks, printTally, sweepRecoveries } from "./crash-sweep.js"
+import { freshBench, isLong, onDisks, printTally, sweep, sweepRecoveries } from "./crash-sweep.js"
 
 jest.setTimeout(300_000)
 
@@ -32,4 +34,19 @@ describe("a crash while a store is opened that had crashed", () => {
     printTally(title, tally)
     expect(tally.points).toBeGreaterThan(0)
   })
+})
+
+/** The copy that is good must not be the one that the next crash tears. */
+describe("S10: opening a store is cut off, and an earlier crash had torn", () => {
+  const places = SUPERBLOCK_PLACES.flatMap((at) => DISK_KINDS.map((kind) => ({ at, ...kind })))
+
+  it.each(places)(
+    "the superblock at $at; tears at $atomicBytes, forces units: $forcedUnitAccess",
+    async ({ at, ...kind }) => {
+      const bench = await freshBench(kind, at + 3)
+      bench.disk.poke(at, new Uint8Array(512).fill(7))
+      const tally = await sweep(bench, (one) => one.ends(one.startOpen()), 64)
+      expect(tally.points).toBeGreaterThan(1)
+    },
+  )
 })
