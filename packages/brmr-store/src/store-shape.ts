@@ -79,7 +79,11 @@ function requireShape(shape: {
   readonly hotExtentsMax: number
 }): void {
   const { sizeBytes, sizeBytesMax, extentBytes, hotExtentsSoft, hotExtentsMax } = shape
-  if (sizeBytes <= 0 || sizeBytes % VOLUME_BLOCK_BYTES !== 0 || sizeBytesMax < sizeBytes) {
+  if (sizeBytesMax < sizeBytes) {
+    const words = `a volume of ${sizeBytes} bytes cannot be held to ${sizeBytesMax} at most`
+    throw new RmrError("invalid-argument", words)
+  }
+  if (sizeBytes <= 0 || sizeBytes % VOLUME_BLOCK_BYTES !== 0) {
     const words = `a store has a size that is a multiple of ${VOLUME_BLOCK_BYTES}, not ${sizeBytes}`
     throw new RmrError("invalid-argument", words)
   }

@@ -73,6 +73,16 @@ describe("a configuration", () => {
       `${CLIENT}export = "a\\u0000b"\n`,
       "client.pool.0.export: a device has a name of 1 to 255",
     ],
+    [
+      "less room than size",
+      STORAGE.replace("size =", "max_size = 4096\nsize ="),
+      "pool.0.max_size: ",
+    ],
+    [
+      "room for no size",
+      STORAGE.replace("size =", "max_size ="),
+      "say size, and no less than that",
+    ],
     ["a chunk of three", STORAGE.replace("size =", "chunk = 3\nsize ="), "power of two"],
   ])("with %s is refused, and says where", (_what, text, words) => {
     const error = refusal(text)

@@ -161,11 +161,18 @@ const storagePool = table({
   member: id,
   store: z.string().min(1),
   size: volumeSize.optional(),
+  max_size: volumeSize.optional(),
   data_sums: z.boolean().default(false),
   chunk: chunkSize.default(CHUNK_BYTES_DEFAULT),
   queue_depth: queueDepth,
   direct: z.enum(["auto", "on", "off"]).default("auto"),
-})
+}).refine(
+  ({ size: bytes = 0, max_size: most = bytes }) => (bytes > 0 && most >= bytes) || most === bytes,
+  {
+    message: "it is how large a volume of this size may grow: say size, and no less than that",
+    path: ["max_size"],
+  },
+)
 
 /** A store holds one pool. */
 function refuseSharedStores(
@@ -231,6 +238,8 @@ export interface StoragePoolConfig {
   readonly store: string
   /** A store of this size is made where the file does not exist. */
   readonly size?: number | undefined
+  /** How large the volume of a store that is made may ever grow; default its size. */
+  readonly max_size?: number | undefined
   /** A store that is made keeps checksums of its data. */
   readonly data_sums: boolean
   readonly chunk: number

@@ -178,7 +178,7 @@ export class StorageRole {
 
   /** A store is made where the file does not exist and a size is said. */
   private async makeStore(config: StoragePoolConfig): Promise<void> {
-    const { store: path, size, chunk: chunkSizeBytes, data_sums: dataSums } = config
+    const { store: path, size } = config
     if (existsSync(path)) {
       if (statSync(path).isDirectory()) {
         throw new RmrError("invalid-argument", `${path} is a directory; name a file or a device`)
@@ -189,7 +189,8 @@ export class StorageRole {
       const words = `${path} does not exist; make it with "rmr store create", or say size = "…"`
       throw new RmrError("not-found", words)
     }
-    await makeStoreFile(this.env, path, { sizeBytes: size, chunkSizeBytes, dataSums })
+    const { max_size: sizeBytesMax = size, chunk: chunkSizeBytes, data_sums: dataSums } = config
+    await makeStoreFile(this.env, path, { sizeBytes: size, sizeBytesMax, chunkSizeBytes, dataSums })
   }
 
   private poolStatus(config: StoragePoolConfig, pool: ServerPool): StoragePoolStatus {
