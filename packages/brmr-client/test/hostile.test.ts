@@ -219,6 +219,16 @@ describe("an export that goes", () => {
     bystander = await RawClient.serving(world.at, "disk")
   })
 
+  it("G1: that grows has its new end for who comes then, and for nobody else", async () => {
+    await open()
+    world.volumes.resize(16 * MIB)
+    bystander = await RawClient.serving(world.at, "disk")
+    const end = { kind: nbd.CMD_READ, offset: 16 * MIB - 4096, bytes: 4096 }
+    expect(await bystander.ask(end)).toMatchObject({ errno: 0 })
+    expect(await client.ask(end)).toMatchObject({ errno: nbd.EINVAL })
+    expect(await client.ask({ ...end, offset: 0 })).toMatchObject({ errno: 0 })
+  })
+
   it("comes again with another size, for clients that come again", async () => {
     await open()
     world.volumes.resize(16 * MIB)

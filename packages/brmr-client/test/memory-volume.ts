@@ -74,7 +74,6 @@ export class MemoryVolumes implements VolumeSource {
 
 class MemoryVolume implements Volume {
   readonly name: string
-  readonly sizeBytes: number
   readonly blockBytes: number
   readonly atomicBytes = 512
   readonly ioBytesMax: number
@@ -95,12 +94,15 @@ class MemoryVolume implements Volume {
     this.of = of
     this.opened = opened
     this.name = of.name
-    this.sizeBytes = of.sizeBytes
     this.blockBytes = of.options.blockBytes ?? 4096
     this.ioBytesMax = of.options.ioBytesMax ?? 1024 * 1024
     this.canUnmap = of.options.canUnmap ?? true
     this.inFlightMax = opened.inFlightMax
     this.words = new Int32Array(opened.inFlightMax * BLOCK_STRIDE)
+  }
+
+  get sizeBytes(): number {
+    return this.of.sizeBytes
   }
 
   read(token: number, offset: number, lease: Lease, at: number, bytes: number): void {

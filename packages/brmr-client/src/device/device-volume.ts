@@ -8,7 +8,6 @@ import type { DeviceParameters, Lease, Volume, VolumeRange } from "@rmr/core"
 
 export class DeviceVolume implements Volume {
   readonly name: string
-  readonly sizeBytes: number
   readonly blockBytes: number
   readonly atomicBytes: number
   readonly ioBytesMax: number
@@ -16,12 +15,19 @@ export class DeviceVolume implements Volume {
   readonly optimalIoBytes: number
   readonly canUnmap: boolean
   private readonly volume: Volume
+  private readonly device: () => DeviceParameters
   private readonly onClosed: () => void
   private isClosed = false
 
-  constructor(name: string, device: DeviceParameters, volume: Volume, onClosed: () => void) {
+  constructor(
+    name: string,
+    deviceNow: () => DeviceParameters,
+    volume: Volume,
+    onClosed: () => void,
+  ) {
+    const device = deviceNow()
     this.name = name
-    this.sizeBytes = Math.min(device.sizeBytes, volume.sizeBytes)
+    this.device = deviceNow
     this.blockBytes = Math.max(device.blockBytes, volume.blockBytes)
     this.atomicBytes = volume.atomicBytes
     const ioBytesMax = Math.min(device.ioBytesMax, volume.ioBytesMax)
@@ -31,6 +37,11 @@ export class DeviceVolume implements Volume {
     this.canUnmap = device.canUnmap && volume.canUnmap
     this.volume = volume
     this.onClosed = onClosed
+  }
+
+  /** Larger once the device has grown; nothing else changes. */
+  get sizeBytes(): number {
+    return Math.min(this.device().sizeBytes, this.volume.sizeBytes)
   }
 
   read(token: number, offset: number, lease: Lease, at: number, bytes: number): void {

@@ -48,7 +48,7 @@ export interface Device extends VolumeSource {
   readonly row: "new" | "known"
   readonly parameters: DeviceParameters
   open(options: VolumeOpen): Volume
-  /** After the pool has grown: volumes that are opened from now on have its size. */
+  /** After the pool has grown: volumes have its size from now on, also those that are open. */
   refresh(): Promise<void>
   /** Gives the device up on all legs. Its volumes must be closed; fails with `busy` otherwise. */
   unmap(): Promise<void>
@@ -131,9 +131,14 @@ class MappedDevice implements Device {
     if (this.isUnmapped) throw new RmrError("closed", `device ${this.name} was unmapped`)
     const volume = this.pool.open(options)
     this.openCount++
-    return new DeviceVolume(this.name, this.parameters, volume, () => {
-      this.openCount--
-    })
+    return new DeviceVolume(
+      this.name,
+      () => this.parametersNow,
+      volume,
+      () => {
+        this.openCount--
+      },
+    )
   }
 
   async unmap(): Promise<void> {

@@ -47,13 +47,13 @@ export interface ExportParts {
 }
 
 export class NbdExport implements BlockEvents {
-  readonly facts: ExportFacts
   readonly source: VolumeSource
   readonly options: ExportOptions
   readonly volume: Volume
   isClosing = false
   /** Requests that were taken and are not over. */
   openCount = 0
+  private shown: ExportFacts
   private readonly parts: ExportParts
   private readonly unaligned: UnalignedWrites
   private readonly lease: Lease
@@ -83,8 +83,15 @@ export class NbdExport implements BlockEvents {
       memory.release(this.lease)
       throw thrown
     }
-    this.facts = factsOf(name, this.volume, options, memory)
+    this.shown = factsOf(name, this.volume, options, memory)
     this.unaligned = this.makeUnaligned()
+  }
+
+  /** What who comes now is told; a volume grows, and who is connected keeps the end it was told. */
+  get facts(): ExportFacts {
+    const sizeBytes = wholeBytesOf(this.volume)
+    if (sizeBytes > this.shown.sizeBytes) this.shown = { ...this.shown, sizeBytes }
+    return this.shown
   }
 
   /** Takes a request that was judged and has its lease. */
@@ -271,7 +278,7 @@ function factsOf(
   options: ExportOptions,
   memory: Memory,
 ): ExportFacts {
-  const { sizeBytes, blockBytes, canUnmap, optimalIoBytes } = volume
+  const { blockBytes, canUnmap, optimalIoBytes } = volume
   const largest = Math.min(IO_BYTES_MAX, memory.leaseBytesMax)
   const requestBytesMax = largest - (largest % blockBytes)
   let optimalBytes = Math.max(PREFERRED_BYTES_MIN, blockBytes)
@@ -279,11 +286,16 @@ function factsOf(
   return {
     name,
     description: options.description ?? "",
-    sizeBytes: sizeBytes - (sizeBytes % blockBytes),
+    sizeBytes: wholeBytesOf(volume),
     blockBytes,
     optimalBytes,
     requestBytesMax,
     canUnmap,
     isReadOnly: options.isReadOnly ?? false,
   }
+}
+
+/** In whole blocks. */
+function wholeBytesOf({ sizeBytes, blockBytes }: Volume): number {
+  return sizeBytes - (sizeBytes % blockBytes)
 }
