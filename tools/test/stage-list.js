@@ -24,5 +24,6 @@ export const STAGES = [
     title: "each package from its tarball: publint, attw, install, use, compile",
   },
   { name: "e2e", title: "jest: real processes, and the README as pasted" },
+  { name: "sim", title: "hunts for broken promises in simulated pools, some of them twice" },
   { name: "model", title: "explicit-state model of the view, start and fencing rules" },
 ]

@@ -21,6 +21,10 @@ export const STAGES_BY_NAME: Readonly<Record<string, Stage>> = {
   bench: commandStage(5 * MINUTE_MS, [source("bench/src/main.ts", "--smoke")]),
   packages: jestStage("packages", 15 * MINUTE_MS),
   e2e: jestStage("e2e", 20 * MINUTE_MS),
+  sim: countingStage(
+    15 * MINUTE_MS,
+    source("packages/rmr-sim/src/main.ts", "--seeds", "80", "--twice", "8"),
+  ),
   model: countingStage(
     20 * MINUTE_MS,
     source("packages/rmr-sim/src/main.ts", "model", "--bound", "test"),

@@ -8,21 +8,30 @@
 import type { Memory, StoreSource } from "@rmr/core"
 import { assert, leaseBytes, STATUS_OK } from "@rmr/core"
 import type { ServerPool } from "@rmr/server"
-import { filterStore, type MemoryStoreSource } from "@rmr/testkit"
+import { filterStore } from "@rmr/testkit"
+import type { SimStore } from "./sim-store.js"
 
 /** Chunks are not smaller, so that a step is in one chunk. */
 const CONTENT_STEP = 4096
 
 export class SimMember {
   readonly poolName: string
-  readonly store: MemoryStoreSource
+  readonly store: SimStore
   pool: ServerPool | undefined
   /** From now on, news of its store's operations come so much later. */
   lateMs = 0
+  private isFormatted = false
 
-  constructor(poolName: string, store: MemoryStoreSource) {
+  constructor(poolName: string, store: SimStore) {
     this.poolName = poolName
     this.store = store
+  }
+
+  /** Once in its life. */
+  async format(): Promise<void> {
+    if (this.isFormatted) return
+    this.isFormatted = true
+    await this.store.format()
   }
 
   /** The store as a pool opens it. */

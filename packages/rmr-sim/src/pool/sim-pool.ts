@@ -22,14 +22,13 @@ import { deviceHandler, type ServerPool, StorageNode } from "@rmr/server"
 import {
   type Host,
   type LinkOptions,
-  type MemoryStoreSource,
-  memoryStore,
   type SimNetwork,
   simNetwork,
   simTransport,
   type World,
 } from "@rmr/testkit"
 import { SimMember } from "./sim-member.js"
+import { type SimStore, type StoreKind, simStore } from "./sim-store.js"
 
 export interface SimPoolOptions {
   readonly world: World
@@ -47,6 +46,8 @@ export interface SimPoolOptions {
   readonly otherPools?: readonly string[]
   /** Hot extents that a store has room for; default a few more than must be to spare. */
   readonly hotExtentsMax?: number
+  /** Default `memory`. */
+  readonly storeKind?: StoreKind
   /** What is put around the store of a member in the pool of every story. */
   readonly wrapStore?: (store: StoreSource, slot: number) => StoreSource
 }
@@ -85,7 +86,7 @@ export class SimNode {
     ]
   }
 
-  get store(): MemoryStoreSource {
+  get store(): SimStore {
     return this.parts[0]!.store
   }
 
@@ -118,6 +119,7 @@ export class SimNode {
     this.node = node
     const { chunkSizeBytes, queueDepth } = this.sim
     for (const [nth, part] of this.parts.entries()) {
+      await part.format()
       part.pool = await node.addPool({
         poolName: part.poolName,
         memberId: this.memberId,
@@ -159,29 +161,35 @@ export class SimNode {
     this.parts[0] = new SimMember(POOL_NAME, this.makeStore(name))
   }
 
+  /** What was made to go wrong in its stores does not any more. */
+  calmStores(): void {
+    for (const { store } of this.parts) store.calm()
+  }
+
   async stop(): Promise<void> {
     await this.node?.close()
     this.end(() => undefined)
   }
 
-  private end(hurt: (store: MemoryStoreSource) => void): void {
+  private end(hurt: (store: SimStore) => void): void {
     for (const part of this.parts) {
       hurt(part.store)
       part.pool = undefined
     }
   }
 
-  private makeStore(name: string): MemoryStoreSource {
-    const { sizeBytes, extentBytes, world } = this.sim
-    return memoryStore({
+  private makeStore(name: string): SimStore {
+    const { world, sizeBytes, extentBytes, chunkSizeBytes, hotExtentsMax, storeKind } = this.sim
+    return simStore({
+      world,
+      host: this.host,
+      kind: storeKind,
       name,
-      random: world.random.fork(name),
       sizeBytes,
       mediumBytes: sizeBytes * ROOM_TO_GROW,
       extentBytes,
-      hotExtentsMax: this.sim.hotExtentsMax,
-      ioBytesMax: 128 * 1024,
-      latencyMs: [0, 1],
+      chunkSizeBytes,
+      hotExtentsMax,
     })
   }
 }
@@ -208,6 +216,7 @@ export class SimPool {
   readonly queueDepth: number
   readonly otherPools: readonly string[]
   readonly hotExtentsMax: number
+  readonly storeKind: StoreKind
   private readonly options: SimPoolOptions
   private clientCount = 0
 
@@ -221,6 +230,7 @@ export class SimPool {
     this.otherPools = options.otherPools ?? []
     const perIo = Math.ceil((128 * 1024) / this.extentBytes + 1)
     this.hotExtentsMax = options.hotExtentsMax ?? 16 + this.queueDepth * perIo + 16
+    this.storeKind = options.storeKind ?? "memory"
     this.network = simNetwork({
       world: options.world,
       ...(options.links === undefined ? {} : { links: options.links }),
@@ -287,9 +297,13 @@ export class SimPool {
     return { ...client, pool }
   }
 
-  async open(isTakeover = false, client: SimProcess = this.newClient()): Promise<SimClient> {
+  async open(
+    isTakeover = false,
+    client: SimProcess = this.newClient(),
+    poolName: string = POOL_NAME,
+  ): Promise<SimClient> {
     const { members } = this
-    const options = { ...this.poolOptions(client.registry, POOL_NAME), members, isTakeover }
+    const options = { ...this.poolOptions(client.registry, poolName), members, isTakeover }
     return { ...client, pool: await openPool(options) }
   }
 

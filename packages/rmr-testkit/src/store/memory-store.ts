@@ -53,6 +53,8 @@ export interface MemoryStoreOptions {
 export interface MemoryStoreSource extends StoreSource {
   /** What the data occupies. */
   readonly allocatedBytes: number
+  /** Data as a read would see it, without delay or fault. */
+  peek(offset: number, bytes: number): Uint8Array
   /** The process that has it open dies. What it had written stays in the cache. */
   kill(): void
   /** The machine loses power: the process dies, and each unflushed unit is old or new. */
@@ -119,6 +121,12 @@ class MemorySource implements MemoryStoreSource {
 
   get allocatedBytes(): number {
     return this.medium.data.allocatedBytes
+  }
+
+  peek(offset: number, bytes: number): Uint8Array {
+    const found = new Uint8Array(bytes)
+    this.medium.data.read(offset, found)
+    return found
   }
 
   async open(options: StoreOpen): Promise<Store> {

@@ -26,7 +26,6 @@ export const POWER_FATES = ["lost", "kept", "torn", "reordered", "scrambled"] as
  */
 export type PowerFate = (typeof POWER_FATES)[number]
 
-const JUNK_BYTE = 0x5a
 const JUNK_BYTES = 16_384
 
 export interface MediumOptions {
@@ -155,7 +154,8 @@ export class DiskMedium {
     if (sizeBytes <= this.sizeBytes) return true
     if (sizeBytes > this.sizeBytesMax) return false
     // Nobody promises what new bytes hold: the first and the last of them are rubbish here.
-    const junk = new Uint8Array(Math.min(sizeBytes - this.sizeBytes, JUNK_BYTES)).fill(JUNK_BYTE)
+    const junkByte = 1 + this.random.fork(`junk-${sizeBytes}`).below(255)
+    const junk = new Uint8Array(Math.min(sizeBytes - this.sizeBytes, JUNK_BYTES)).fill(junkByte)
     this.bytes.write(this.sizeBytes, junk)
     this.bytes.write(sizeBytes - junk.length, junk)
     this.sizeBytes = sizeBytes

@@ -1,71 +1,59 @@
 /**
- * HuntPool: the pool of a hunt, and what the hunt does to it.
+ * HuntPool: the pool that the faults of a hunt aim at, and what the hunt does to it.
  *
- * It keeps the oracle told of what a fault may legally cost: whose unflushed bytes are gone, which
- * bytes sit on a bad medium. It ends only what it can begin again.
+ * It keeps the oracles told of what a fault may legally cost: whose unflushed bytes are gone, which
+ * bytes sit on a bad medium. It ends only what it can begin again. Beside it there may be another
+ * pool on the same nodes, which the same client process has open over the same sessions.
  */
-import { RmrError } from "@rmr/core"
+import { type Claim, isRolledBack, RmrError } from "@rmr/core"
 import type { Host, SeededRandom } from "@rmr/testkit"
-import { BlockOracle } from "./block-oracle.js"
-import { type HuntClient, HuntLoad, huntClient, limit, OVER, pause } from "./hunt-load.js"
-import type { SimPool } from "./sim-pool.js"
+import { POOL_NAME, type SimClient, type SimNode, type SimPool } from "../pool/sim-pool.js"
+import { type HuntClient, limit, OVER } from "./hunt-load.js"
+import { HuntVolume } from "./hunt-volume.js"
 
 const OPEN_MS = 30_000
 const QUIET_MS = 5
 
-interface BadRange {
+interface Backup {
   readonly slot: number
-  readonly offset: number
-  readonly length: number
+  readonly restore: () => void
+  readonly storeUuid: string
+  /** What its member said of itself then. */
+  readonly claim: Claim
 }
 
-export class HuntPool {
-  readonly sim: SimPool
-  readonly oracle: BlockOracle
-  readonly load: HuntLoad
-  client: HuntClient | undefined
+export class HuntPool extends HuntVolume {
   /** The first promise that was broken. */
   broken: string | undefined
-  readonly bad: BadRange[] = []
-  /** The last view that is known to have been in force. */
-  private normalNow = 0
-  private doomed = 0
-  private quietCount = 0
-  private readonly random: SeededRandom
+  readonly second: HuntVolume | undefined
+  private backup: Backup | undefined
   /** Slots whose disk was lost and is not replaced yet. */
   private readonly replaced = new Set<number>()
   private readonly starting = new Map<number, Promise<void>>()
-  private readonly sayBroken: (what: string) => void
 
-  constructor(sim: SimPool, random: SeededRandom, onBroken: (what: string) => void) {
-    this.sim = sim
-    this.random = random
-    this.oracle = new BlockOracle(sim.sizeBytes)
-    this.sayBroken = onBroken
-    this.load = new HuntLoad({
-      sim,
-      oracle: this.oracle,
-      random: random.fork("load"),
-      client: () => (this.quietCount > 0 ? undefined : this.client),
-      onBroken: (what) => this.onBroken(what),
-      doomed: () => this.doomed,
-      mayFail: (offset, length) => this.mayFail(offset, length),
-    })
+  constructor(sim: SimPool, random: SeededRandom) {
+    const onBroken = (what: string): void => {
+      this.broken ??= what
+    }
+    super({ sim, poolName: POOL_NAME, random, onBroken })
+    const [poolName] = sim.otherPools
+    if (poolName === undefined) return
+    const isQuiet = (): boolean => this.isQuiet
+    this.second = new (class extends HuntVolume {
+      override get isQuiet(): boolean {
+        return isQuiet()
+      }
+    })({ sim, poolName, random: random.fork(poolName), onBroken })
   }
 
-  onBroken(what: string): void {
-    if (this.broken !== undefined) return
-    this.broken = what
-    this.sayBroken(what)
+  startLoad(workerCount: number, pauseMs: number): void {
+    this.load.start(workerCount, pauseMs)
+    this.second?.load.start(2, pauseMs)
   }
 
-  get normal(): number {
-    if (this.client !== undefined) this.normalNow = this.client.sim.pool.record.normal
-    return this.normalNow
-  }
-
-  pause(ms: number): Promise<void> {
-    return pause(this.sim, ms)
+  async stopLoad(): Promise<void> {
+    await this.load.stop()
+    await this.second?.load.stop()
   }
 
   later(ms: number, run: () => void): void {
@@ -76,14 +64,12 @@ export class HuntPool {
     this.later(ms, () => this.sim.network.heal(a, b))
   }
 
-  /** Whether the bytes are in a chunk that a bad medium may have cost its last copy. */
-  mayFail(offset: number, length: number): boolean {
-    return this.bad.some((bad) => bad.offset < offset + length && offset < bad.offset + bad.length)
-  }
-
   async create(): Promise<void> {
     await this.sim.startAll()
-    this.client = huntClient(await this.sim.create())
+    const client = await this.sim.create()
+    this.use(client)
+    const { second } = this
+    if (second !== undefined) second.use(await this.sim.create(client, second.poolName))
   }
 
   /** A process is stopped for a while. Nobody asks anything of it then, nor just around it. */
@@ -108,7 +94,7 @@ export class HuntPool {
   /** A store fails a flush, and with it loses what it had not flushed (I5). */
   failFlush(slot: number): void {
     this.doomed |= 1 << slot
-    this.oracle.losePower(1 << slot, this.normal)
+    this.losePower(slot)
     this.sim.nodes[slot]?.store.failNextFlush()
   }
 
@@ -128,9 +114,9 @@ export class HuntPool {
       node.kill()
       return
     }
-    const { normal } = this
     node.cutPower()
-    this.oracle.losePower(1 << slot, normal)
+    this.losePower(slot)
+    this.second?.losePower(slot)
   }
 
   startNode(slot: number): void {
@@ -150,7 +136,7 @@ export class HuntPool {
         await node.start()
         return
       } catch (thrown) {
-        if (attempt === 3) this.onBroken(`member ${slot} does not start: ${String(thrown)}`)
+        if (attempt === 3) this.onBroken(`P6: member ${slot} does not start: ${String(thrown)}`)
         node.kill()
       }
     }
@@ -171,32 +157,74 @@ export class HuntPool {
    * something, nor before the others know that they are without it: that would be a loss.
    */
   async loseDisk(slot: number): Promise<void> {
-    const { client } = this
-    const node = this.sim.nodes[slot]
-    if (client === undefined || node === undefined || this.bad.length > 0) return
-    const others = this.sim.nodes.filter((_, nth) => nth !== slot)
-    const isEverywhere = (): boolean =>
-      others.every(({ pool, dirtyChunks }, nth) => {
-        const isNormal = (this.normal & (1 << (nth < slot ? nth : nth + 1))) !== 0
-        return isNormal && pool !== undefined && dirtyChunks === 0
-      })
-    if (!isEverywhere() || !node.host.isAlive || this.starting.has(slot)) return
-    this.endNode(slot, "process")
-    for (let attempt = 0; attempt < 60 && (this.normal & (1 << slot)) !== 0; attempt++) {
-      await this.pause(100)
-    }
-    const isOut = this.client === client && (this.normal & (1 << slot)) === 0
-    if (isOut && isEverywhere() && !node.host.isAlive) {
+    await this.whileOut(slot, (node) => {
       node.replaceDisk()
-      this.oracle.losePower(1 << slot, this.normal)
       this.replaced.add(slot)
       this.sim.world.log.write("info", "hunt.disk-lost", { slot })
+    })
+  }
+
+  /** Somebody copies the store of one node, to have it later. */
+  takeBackup(slot: number): void {
+    const node = this.sim.nodes[slot]
+    const member = node?.pool?.member
+    if (node === undefined || member === undefined) return
+    const { state, identity } = member
+    const restore = node.store.snapshot()
+    this.backup = { slot, restore, claim: state, storeUuid: identity.storeUuid }
+  }
+
+  /**
+   * V4b: a store is what it was some time ago, and its member believes what it finds there. Of the
+   * view and the life that it is still in, nothing could tell that, so those are left alone.
+   */
+  async restoreBackup(): Promise<void> {
+    const { backup, client } = this
+    if (backup === undefined || this.replaced.has(backup.slot)) return
+    const entry = client?.sim.pool.record.members[backup.slot]
+    if (entry === undefined || entry.storeUuid !== backup.storeUuid) return
+    // Its next opening adds one to the life that it remembers.
+    const { normalThrough, incarnation } = backup.claim
+    if (!isRolledBack({ normalThrough, incarnation: incarnation + 1 }, entry)) return
+    this.backup = undefined
+    await this.whileOut(backup.slot, () => {
+      backup.restore()
+      this.sim.world.log.write("info", "hunt.set-back", { slot: backup.slot })
+    })
+  }
+
+  /** Its node down, and all others with everything and with the knowledge that it is out. */
+  private async whileOut(slot: number, run: (node: SimNode) => void): Promise<void> {
+    const { client } = this
+    const node = this.sim.nodes[slot]
+    if (client === undefined || node === undefined || this.sim.nodes.length === 1) return
+    if (!this.isWithoutNeed(slot) || !node.host.isAlive || this.starting.has(slot)) return
+    this.endNode(slot, "process")
+    for (let attempt = 0; attempt < 60 && this.isIn(slot); attempt++) await this.pause(100)
+    const isOut = this.client === client && !this.isIn(slot)
+    if (isOut && this.isWithoutNeed(slot) && !node.host.isAlive) {
+      run(node)
+      this.losePower(slot)
     }
     this.startNode(slot)
   }
 
+  private isIn(slot: number): boolean {
+    return (this.normal & (1 << slot)) !== 0
+  }
+
+  /** All others are normal, up, and lack nothing. */
+  private isWithoutNeed(slot: number): boolean {
+    const { normal, parts, bad } = this
+    const isGood = parts.every(({ pool, dirtyChunks }, other) => {
+      const isNormal = (normal & (1 << other)) !== 0
+      return other === slot || (isNormal && pool !== undefined && dirtyChunks === 0)
+    })
+    return isGood && bad.length === 0
+  }
+
   /** An admin puts the new disks in place of those that were lost, as far as that goes now. */
-  async replaceDisks(): Promise<void> {
+  override async mend(): Promise<void> {
     for (const slot of this.replaced) {
       const id = this.sim.nodes[slot]?.memberId
       const pool = this.client?.sim.pool
@@ -210,12 +238,12 @@ export class HuntPool {
   }
 
   killClient(): void {
-    const { client } = this
+    const client = this.forget()
+    const other = this.second?.forget()
     if (client === undefined) return
-    this.normalNow = client.sim.pool.record.normal
-    this.client = undefined
     this.sim.killClient(client.sim)
     client.die()
+    other?.die()
   }
 
   /** Another client opens; false where it may not, or cannot. */
@@ -231,15 +259,44 @@ export class HuntPool {
         return new RmrError("deadline", "an opening has no end")
       }
       // Whoever had the pool before has it no more, whatever it believes.
-      this.client = huntClient(opened)
-      if (before !== undefined) this.leaveBehind(before)
-      this.oracle.narrow(this.normal)
+      this.use(opened)
+      const beside = this.second?.forget()
+      if (before !== undefined) this.leaveBehind(before, beside)
+      await this.openSecond(opened)
       return undefined
     } catch (thrown) {
       return RmrError.from(thrown)
     } finally {
       clock.cancel()
     }
+  }
+
+  /** The process that has the pool opens the other one beside it; an error says why it cannot. */
+  private async openSecond(process: SimClient): Promise<RmrError | undefined> {
+    const { second, sim } = this
+    if (second === undefined) return undefined
+    try {
+      const opened = await sim.open(true, process, second.poolName)
+      if (this.client?.sim === process) second.use(opened)
+      return undefined
+    } catch (thrown) {
+      return RmrError.from(thrown)
+    }
+  }
+
+  /** With nothing wrong any more, the other pool is open too, or can be opened. */
+  async bringSecondBack(): Promise<RmrError | undefined> {
+    let error: RmrError | undefined
+    for (let attempt = 0; attempt < 40; attempt++) {
+      const { client, second } = this
+      if (client === undefined || second === undefined) return error
+      if (second.client !== undefined && second.client.sim.pool.ended === undefined)
+        return undefined
+      second.forget()
+      error = await this.openSecond(client.sim)
+      if (error !== undefined) await this.pause(500)
+    }
+    return error
   }
 
   async takeOver(): Promise<void> {
@@ -258,7 +315,7 @@ export class HuntPool {
   }
 
   /** P5, F4: who was taken over acknowledges and reads nothing that is asked from then on. */
-  private leaveBehind(old: HuntClient): void {
+  private leaveBehind(old: HuntClient, beside: HuntClient | undefined): void {
     const { random } = this
     for (let nth = 0; nth < 6; nth++) {
       this.later(random.between(0, 3000), () => void this.askOld(old, nth % 2 === 0))
@@ -266,6 +323,7 @@ export class HuntPool {
     this.later(10_000, () => {
       this.sim.killClient(old.sim)
       old.die()
+      beside?.die()
     })
   }
 
@@ -287,7 +345,7 @@ export class HuntPool {
     network.heal()
     network.tune({ sessionLossChance: 0, corruptChance: 0, slowChance: 0.01, slowMsMax: 20 })
     for (const [slot, node] of nodes.entries()) {
-      node.store.failNothingMore()
+      node.calmStores()
       await this.starting.get(slot)
       if (node.pool?.lastFailure !== undefined) this.endNode(slot, "process")
       this.startNode(slot)

@@ -4,10 +4,10 @@
  * before it looks whether all is well.
  */
 import { type LinkOptions, type SeededRandom, severSession } from "@rmr/testkit"
+import type { SimNode } from "../pool/sim-pool.js"
 import type { HuntPool } from "./hunt-pool.js"
-import type { SimNode } from "./sim-pool.js"
 
-type Fault = (hunt: HuntPool, random: SeededRandom) => void | Promise<void>
+export type Fault = (hunt: HuntPool, random: SeededRandom) => void | Promise<void>
 
 /** A cut that nobody notices, one that loses the session, and one beyond every deadline. */
 function aWhile(random: SeededRandom): number {
@@ -94,10 +94,12 @@ const loseSessions: Fault = (hunt, random) => {
   hunt.later(random.between(100, 2000), () => hunt.sim.network.tune({ sessionLossChance: 0 }))
 }
 
+const CALM: Partial<LinkOptions> = { slowChance: 0.01, slowMsMax: 20 }
+
 const slowLinks: Fault = (hunt, random) => {
   hunt.sim.network.tune({ slowChance: 0.2, slowMsMax: 400, overtakeChance: 0.9 })
   hunt.later(random.between(500, 3000), () =>
-    hunt.sim.network.tune({ slowChance: 0.01, slowMsMax: 20, overtakeChance: 0.5 }),
+    hunt.sim.network.tune({ ...CALM, overtakeChance: 0.5 }),
   )
 }
 
@@ -201,8 +203,85 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   failCommit,
 }
 
+/** A disk that answers nothing for a while, and then everything. */
+const stickDisk: Fault = (hunt, random) => {
+  const { disk } = anyNode(hunt, random).store
+  if (disk === undefined) return
+  disk.stick()
+  hunt.later(aWhile(random), () => disk.release())
+}
+
+const slowDisk: Fault = (hunt, random) => {
+  const node = anyNode(hunt, random)
+  const ms = random.pick([20, 100, 400])
+  node.store.disk?.setTiming({ read: [1, ms], write: [1, ms], flush: [ms, 4 * ms] })
+  hunt.later(random.between(500, 6000), () => node.calmStores())
+}
+
+/** The client and some of the nodes do not reach the others, nor they them. */
+const partition: Fault = (hunt, random) => {
+  const name = hunt.client?.sim.host.name
+  const here = name === undefined ? [] : [name]
+  const there: string[] = []
+  for (const { host } of hunt.sim.nodes) (random.chance(0.5) ? here : there).push(host.name)
+  hunt.sim.network.partition(here, there)
+  const ms = aWhile(random)
+  for (const one of here) for (const other of there) hunt.healLater(one, other, ms)
+}
+
+/** Every message to one node and from it is late; it answers all the same. */
+const slowLeg: Fault = (hunt, random) => {
+  const name = hunt.client?.sim.host.name
+  if (name === undefined) return
+  const node = anyNode(hunt, random).host.name
+  const slow = { slowChance: 1, slowMsMax: random.pick([30, 300, 2000]) }
+  const { network } = hunt.sim
+  network.tuneLink(name, node, slow)
+  network.tuneLink(node, name, slow)
+  hunt.later(random.between(1000, 8000), () => {
+    network.tuneLink(name, node, CALM)
+    network.tuneLink(node, name, CALM)
+  })
+}
+
+/** A clock that gains or loses, and a calendar that is wrong. */
+const skewClock: Fault = (hunt, random) => {
+  const { host } = anyNode(hunt, random)
+  if (!host.isAlive) return
+  host.setClockRate(random.pick([0.95, 0.999, 1.001, 1.05]))
+  host.skewWall(random.pick([-1, 1]) * random.between(1000, 86_400_000))
+}
+
+/** V5: who was put out first comes back first, and alone: it knows the least. */
+const returnOfTheStale: Fault = async (hunt, random) => {
+  const slot = random.below(hunt.sim.nodes.length)
+  const others = [...hunt.sim.nodes.keys()].filter((other) => other !== slot)
+  hunt.endNode(slot, random.chance(0.5) ? "machine" : "process")
+  await hunt.pause(random.between(1000, 6000))
+  const kind = random.chance(0.3) ? "machine" : "process"
+  for (const other of others) hunt.endNode(other, kind)
+  hunt.killClient()
+  hunt.startNode(slot)
+  await hunt.pause(random.between(100, 1000))
+  await hunt.tryOpen(true)
+  for (const other of others) if (random.chance(0.7)) hunt.startNode(other)
+  await hunt.pause(random.between(100, 1000))
+  if (hunt.client === undefined) await hunt.tryOpen(true)
+}
+
+/** Drawn by swarms alone: the seeds of before there were any know nothing of these. */
+export const LATER_FAULTS: Readonly<Record<string, Fault>> = {
+  stickDisk,
+  slowDisk,
+  partition,
+  slowLeg,
+  skewClock,
+  returnOfTheStale,
+}
+
 /** What an admin does meanwhile; drawn apart, so that faults stay those of their seed. */
 export const ADMIN_WORK: Readonly<Record<string, Fault>> = {
   grow: (hunt, random) => hunt.grow(random),
   replaceDisk: (hunt, random) => hunt.loseDisk(random.below(hunt.sim.nodes.length)),
+  restoreBackup: (hunt) => hunt.restoreBackup(),
 }

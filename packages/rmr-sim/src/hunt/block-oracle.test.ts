@@ -1,27 +1,6 @@
-/** A few hunts, and that a hunt notices what it is for. `sim pool` runs as many as one likes. */
+/** What the oracle of hunts lets a block hold, and what not. */
 import { VOLUME_BLOCK_BYTES } from "@rmr/core"
 import { BlockOracle, fillBlocks } from "./block-oracle.js"
-import { hunt } from "./hunt.js"
-
-jest.setTimeout(60_000)
-
-describe("a hunt", () => {
-  // Each of these broke a promise once.
-  it.each([2, 9, 41, 49, 84, 88, 91, 208, 1121])(
-    "P1 to P7: finds nothing broken (seed %i)",
-    async (seed) => {
-      const { broken, operationCount, faults } = await hunt(seed, { rounds: 1 })
-      expect({ broken, faults }).toEqual({ broken: undefined, faults })
-      expect(operationCount).toBeGreaterThan(20)
-    },
-  )
-
-  it("P1 to P7: is the same for the same seed", async () => {
-    const first = await hunt(5, { rounds: 1 })
-    const second = await hunt(5, { rounds: 1 })
-    expect(second.pool.sim.world.digest()).toBe(first.pool.sim.world.digest())
-  })
-})
 
 function blocksOf(oracle: BlockOracle, id: number, firstBlock = 0): Uint8Array {
   const bytes = new Uint8Array(VOLUME_BLOCK_BYTES)

@@ -14,9 +14,9 @@ import {
   VOLUME_BLOCK_BYTES,
 } from "@rmr/core"
 import type { SeededRandom } from "@rmr/testkit"
+import type { SimClient, SimPool } from "../pool/sim-pool.js"
+import { VolumeUser } from "../pool/volume-user.js"
 import { type BlockOracle, fillBlocks, type Mutation } from "./block-oracle.js"
-import type { SimClient, SimPool } from "./sim-pool.js"
-import { VolumeUser } from "./volume-user.js"
 
 /** Longer than every deadline of a client one after the other. */
 export const HANG_MS = 40_000
@@ -40,6 +40,7 @@ export function huntClient(client: SimClient): HuntClient {
 }
 
 export interface HuntLoadOptions {
+  readonly poolName: string
   readonly sim: SimPool
   readonly oracle: BlockOracle
   readonly random: SeededRandom
@@ -191,7 +192,7 @@ export class HuntLoad {
     }
     oracle.narrow(client.sim.pool.record.normal)
     const wrong = oracle.judge(mark, firstBlock, read)
-    if (wrong !== undefined) onBroken(`${what} by ${client.sim.host.name}: ${wrong}`)
+    if (wrong !== undefined) onBroken(`P2: ${what} by ${client.sim.host.name}: ${wrong}`)
     return read
   }
 
@@ -223,15 +224,15 @@ export class HuntLoad {
     const offset = firstBlock * VOLUME_BLOCK_BYTES
     if (this.options.mayFail(offset, blockCount * VOLUME_BLOCK_BYTES)) return
     const code = typeof status === "string" ? status : RmrError.ofStatus(status, "").code
-    this.options.onBroken(`${what} fails, with nothing wrong any more: ${code}`)
+    this.options.onBroken(`P6: ${what} fails, with nothing wrong any more: ${code}`)
   }
 
   /** Members that answered a mutation without having all of it. */
   private lackers(firstBlock: number, blockCount: number): number {
-    const { sim } = this.options
+    const { sim, poolName } = this.options
     let lackers = 0
     for (const [slot, node] of sim.nodes.entries()) {
-      const volume = node.pool?.member.volume
+      const volume = node.part(poolName).pool?.member.volume
       if (volume === undefined) continue
       const { geometry, maps } = volume
       const offset = firstBlock * VOLUME_BLOCK_BYTES

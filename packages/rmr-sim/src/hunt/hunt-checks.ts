@@ -1,0 +1,153 @@
+/**
+ * What is asked of a pool when nothing is wrong any more (P2, P3, P4, P6): within a while all
+ * succeeds, everybody is normal and lacks nothing, and all members hold the same bytes.
+ */
+import { type MemberSet, VOLUME_BLOCK_BYTES } from "@rmr/core"
+import type { SeededRandom } from "@rmr/testkit"
+import { limit, OVER } from "./hunt-load.js"
+import type { HuntVolume } from "./hunt-volume.js"
+
+const CALM_MS = 40_000
+
+/** Within a while, writes, reads and flushes succeed. */
+export async function works(pool: HuntVolume, random: SeededRandom): Promise<boolean> {
+  const clock = limit(pool.sim, CALM_MS)
+  let isOver = false
+  void clock.over.then(() => {
+    isOver = true
+  })
+  while (!isOver) {
+    const { client } = pool
+    if (client === undefined || client.sim.pool.ended !== undefined) break
+    const block = soundBlock(pool, random)
+    const isGood =
+      block === undefined ||
+      ((await pool.load.write(client, block, 1, false)) &&
+        (await pool.load.read(client, block, 1)) !== undefined &&
+        (pool.bad.length > 0 || (await pool.load.flush(client))))
+    if (isGood) {
+      clock.cancel()
+      return true
+    }
+    await pool.pause(200)
+  }
+  clock.cancel()
+  return false
+}
+
+function soundBlock(pool: HuntVolume, random: SeededRandom): number | undefined {
+  for (let attempt = 0; attempt < 50; attempt++) {
+    const block = random.below(pool.oracle.blockCount)
+    if (!pool.mayFail(block * VOLUME_BLOCK_BYTES, VOLUME_BLOCK_BYTES)) return block
+  }
+  return undefined
+}
+
+/** P2, P3, P4: with nothing wrong any more, all succeeds and all members become equal. */
+export async function requireWhole(pool: HuntVolume, random: SeededRandom): Promise<void> {
+  pool.load.isCalm = true
+  for (let nth = 0; nth < 20; nth++) {
+    const { client } = pool
+    if (client === undefined || client.sim.pool.ended !== undefined) return
+    await pool.load.once(client, random)
+  }
+  await requireAllNormal(pool)
+  await requireClean(pool)
+  pool.load.isResting = true
+  await pool.load.rest()
+  const { client } = pool
+  if (client === undefined) return
+  if (pool.bad.length === 0) await pool.load.flush(client)
+  await requireEqual(pool, client.sim.pool.record.normal)
+  await readAll(pool)
+  pool.load.isResting = false
+  pool.load.isCalm = false
+}
+
+/** Everybody who was put out is back. */
+async function requireAllNormal(pool: HuntVolume): Promise<void> {
+  const clock = limit(pool.sim, CALM_MS)
+  const all = (1 << pool.sim.nodes.length) - 1
+  while (pool.normal !== all) {
+    await pool.mend()
+    const outcome = await Promise.race([pool.pause(100), clock.over])
+    if (outcome === OVER) {
+      const { returning = [], trouble } = pool.client?.sim.pool ?? {}
+      const why = returning.map(({ memberId, phase, detail }) => `${memberId} ${phase}: ${detail}`)
+      const words = [...why, trouble?.message ?? ""].join("; ")
+      pool.onBroken(`P3: members ${pool.normal} are normal, not ${all}: ${words}`)
+      return
+    }
+  }
+  clock.cancel()
+}
+
+/** Members of the view lack nothing, except on a bad medium. */
+async function requireClean(pool: HuntVolume): Promise<void> {
+  const clock = limit(pool.sim, CALM_MS)
+  for (;;) {
+    const dirty = dirtyOf(pool, pool.normal)
+    if (dirty === "") break
+    const outcome = await Promise.race([pool.pause(100), clock.over])
+    if (outcome === OVER) {
+      pool.onBroken(`P3: members do not become clean: ${dirty}`)
+      return
+    }
+  }
+  clock.cancel()
+}
+
+function dirtyOf(pool: HuntVolume, normal: MemberSet): string {
+  const words: string[] = []
+  const { chunkSizeBytes } = pool.sim
+  for (const [slot, part] of pool.parts.entries()) {
+    if ((normal & (1 << slot)) === 0) continue
+    const own = part.pool?.member.volume?.maps.own
+    if (own === undefined) {
+      words.push(`member ${slot} has no volume`)
+      continue
+    }
+    for (let chunk = 0; chunk < own.chunkCount; chunk++) {
+      const byte = own.byteOf(chunk as never)
+      if (byte === 0 || pool.mayFail(chunk * chunkSizeBytes, chunkSizeBytes)) continue
+      words.push(`member ${slot} chunk ${chunk} is ${byte}`)
+    }
+  }
+  return words.slice(0, 6).join(", ")
+}
+
+async function requireEqual(pool: HuntVolume, normal: MemberSet): Promise<void> {
+  const { nodes, chunkSizeBytes } = pool.sim
+  const sizeBytes = pool.client?.sim.pool.record.mappedSizeBytes
+  let first: Uint8Array | undefined
+  for (const [slot, part] of pool.parts.entries()) {
+    if ((normal & (1 << slot)) === 0) continue
+    const isBad = (offset: number): boolean => pool.mayFail(offset, VOLUME_BLOCK_BYTES)
+    const content = await part.content(nodes[slot]?.memory, isBad)
+    first ??= content
+    for (let at = 0; at < (sizeBytes ?? content.length); at++) {
+      if (content[at] === first[at]) continue
+      const chunk = Math.floor(at / chunkSizeBytes)
+      if (pool.mayFail(chunk * chunkSizeBytes, chunkSizeBytes)) continue
+      pool.onBroken(`P4: member ${slot} differs in block ${Math.floor(at / 4096)}`)
+      return
+    }
+  }
+}
+
+/** Every block is read, twice, and from then on it is what it was read as. */
+async function readAll(pool: HuntVolume): Promise<void> {
+  const step = 32
+  for (let round = 0; round < 2; round++) {
+    for (let block = 0; block < pool.oracle.blockCount; block += step) {
+      const { client } = pool
+      if (client === undefined) return
+      const bytes = await pool.load.read(client, block, step)
+      if (bytes === undefined) continue
+      for (let nth = 0; nth < step; nth++) {
+        const at = nth * VOLUME_BLOCK_BYTES
+        pool.oracle.settle(block + nth, bytes.subarray(at, at + VOLUME_BLOCK_BYTES))
+      }
+    }
+  }
+}

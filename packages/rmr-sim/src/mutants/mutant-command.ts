@@ -1,0 +1,117 @@
+/**
+ * `sim mutants`: hunts in the product without one of its rules, rule by rule, until a hunt notices.
+ *
+ * The table says which seed was the first to notice, and by which promise. A mutant that no seed
+ * within the bound notices is a failure: hunts do not look where that rule protects.
+ */
+import { availableParallelism } from "node:os"
+import { parseArgs } from "node:util"
+import { progressLine } from "../hunt/hunt-command.js"
+import { huntInParallel, type SeedReport } from "../hunt/hunt-workers.js"
+import { MutantTree } from "./mutant-tree.js"
+import { PRODUCT_MUTANTS, type ProductMutant } from "./product-mutants.js"
+
+const USAGE = `usage: pnpm sim mutants [OPTIONS]
+
+  --only TEXT     mutants whose name has this in it
+  --seeds-max N   gives up, and fails, after so many seeds (default 200)
+  --from M        the first seed (default 1)
+  --jobs J        processes (default: one per processor)
+  --list          only says which there are
+  --json          one line of JSON for each
+`
+
+interface Caught {
+  /** Seeds that were played until one noticed, that one included. */
+  readonly seedsToCatch: number
+  readonly report: SeedReport
+}
+
+type Print = (line: string) => void
+
+/** Exit status. */
+export async function runMutants(args: readonly string[], print: Print): Promise<number> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      only: { type: "string", default: "" },
+      "seeds-max": { type: "string", default: "200" },
+      from: { type: "string", default: "1" },
+      jobs: { type: "string", default: String(availableParallelism()) },
+      list: { type: "boolean", default: false },
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  })
+  const mutants = PRODUCT_MUTANTS.filter(({ name }) => name.includes(values.only))
+  if (values.help || values.list) {
+    print(values.help ? USAGE : mutants.map(({ name }) => name).join("\n"))
+    return 0
+  }
+  const bound = {
+    from: Number(values.from),
+    seedsMax: Number(values["seeds-max"]),
+    jobs: Number(values.jobs),
+  }
+  const tree = await MutantTree.make()
+  let missed = 0
+  try {
+    for (const mutant of mutants) {
+      const caught = await hunted(tree, mutant, bound)
+      if (caught === undefined) missed++
+      print(values.json ? jsonOf(mutant, caught) : lineOf(mutant, caught))
+    }
+  } finally {
+    await tree.remove()
+  }
+  if (!values.json) print(`${mutants.length - missed} passed, ${missed} failed`)
+  return missed === 0 && mutants.length > 0 ? 0 : 1
+}
+
+interface Bound {
+  readonly from: number
+  readonly seedsMax: number
+  readonly jobs: number
+}
+
+/** The seed with the lowest number that notices, among those that were begun before any did. */
+async function hunted(
+  tree: MutantTree,
+  mutant: ProductMutant,
+  { from, seedsMax, jobs }: Bound,
+): Promise<Caught | undefined> {
+  const say = progressLine()
+  const caught: SeedReport[] = []
+  let seedCount = 0
+  await tree.without(mutant, () =>
+    huntInParallel({
+      seeds: Array.from({ length: seedsMax }, (_, nth) => from + nth),
+      jobs,
+      hunt: {},
+      isEnough: () => caught.length > 0,
+      program: { main: tree.main, env: tree.environment, cwd: tree.root },
+      onReport: (report) => {
+        seedCount++
+        if (report.breach !== undefined) caught.push(report)
+        say(`${mutant.name}: ${seedCount} seeds`)
+      },
+    }),
+  )
+  say("")
+  const [first] = caught.sort((a, b) => Number(a.seed) - Number(b.seed))
+  return first === undefined
+    ? undefined
+    : { seedsToCatch: Number(first.seed) - from + 1, report: first }
+}
+
+function lineOf({ name }: ProductMutant, caught: Caught | undefined): string {
+  if (caught === undefined) return `MISS ${name}`
+  const { breach, seed } = caught.report
+  const words = (breach?.words ?? "").split("\n")[0]!.slice(0, 110)
+  return `ok   ${name} (${caught.seedsToCatch} seeds: ${seed} ${breach?.kind}, ${words})`
+}
+
+function jsonOf({ name }: ProductMutant, caught: Caught | undefined): string {
+  const { seedsToCatch, report } = caught ?? {}
+  return JSON.stringify({ name, seedsToCatch, breach: report?.breach })
+}

@@ -1,0 +1,289 @@
+/**
+ * The product with one rule taken out, as edits of its source: what hunts are worth is which of
+ * these they notice.
+ *
+ * An edit names the file, the text that is there and the text that takes its place. It is applied
+ * to a copy (mutant-tree.ts); the product itself knows nothing of being simulated. A test makes
+ * sure that every edit still finds its text, so that none rots away unseen.
+ */
+
+export interface ProductMutant {
+  /** The rule or promise, then what is done instead. */
+  readonly name: string
+  /** From `packages/`. */
+  readonly file: string
+  readonly find: string
+  readonly replace: string
+}
+
+const CORE = "rmr-core/src"
+const CLIENT = "rmr-client/src"
+const SERVER = "rmr-server/src"
+const STORE = "brmr-store/src"
+
+const VIEWS: readonly ProductMutant[] = [
+  {
+    name: "V1: a view counts when one of its members has it",
+    file: `${CLIENT}/pool/view-changer.ts`,
+    find: "if (failed.length === 0) {",
+    replace: "if (failed.length < slotsOf(normal).length) {",
+  },
+  {
+    name: "V2: listed ranges are not marked for the absent",
+    file: `${SERVER}/pool/view-step.ts`,
+    find: "    if (absent === 0) {\n",
+    replace: "    if (absent >= 0) {\n",
+  },
+  {
+    name: "V3: a grow may begin with mutations in flight, and IO goes on meanwhile",
+    file: `${CLIENT}/pool/joining.ts`,
+    find: "if (!(await engine.freezeWhenQuiet(QUIET_MS))) {",
+    replace: "if (QUIET_MS < 0) {",
+  },
+  {
+    name: "V5: whoever is there may start the pool",
+    file: `${CORE}/rules/start.ts`,
+    find: "if (missingCount >= minNormal) {",
+    replace: "if (missingCount >= 32) {",
+  },
+  {
+    name: "F1: the epoch of an OPEN is kept in memory only",
+    file: `${SERVER}/pool/member.ts`,
+    find: "    await this.jobs.commit([this.stateCell(next)])\n    this.stateNow = next",
+    replace: "    this.stateNow = next",
+  },
+  {
+    name: "F1: an OPEN is answered before what was admitted has ended",
+    file: `${SERVER}/commands/opening.ts`,
+    find: '    await pool.drain("open")\n',
+    replace: "",
+  },
+  {
+    name: "F2: an opening takes the epoch that is there",
+    file: `${CORE}/rules/fence.ts`,
+    find: "Math.max(highest, epoch), 0) + 1",
+    replace: "Math.max(highest, epoch), 0)",
+  },
+  {
+    name: "F3: requests of an earlier epoch are carried out",
+    file: `${CORE}/rules/fence.ts`,
+    find: '  if (isFenced(member, request)) return "fenced"\n',
+    replace: "",
+  },
+  {
+    name: "F4: fenced is one more leg that failed",
+    file: `${CLIENT}/io/io-engine.ts`,
+    find: "if (reply.status === FENCED) {",
+    replace: "if (reply.status === FENCED && slot < 0) {",
+  },
+]
+
+const MUTATIONS: readonly ProductMutant[] = [
+  {
+    name: "W1: overlapping mutations are in flight together",
+    file: `${CLIENT}/io/mutation-flow.ts`,
+    find: "if (rows.overlaps(row, other)) blockers++",
+    replace: "if (blockers < 0) blockers++",
+  },
+  {
+    name: "W2: a mutation is not marked for who is absent",
+    file: `${SERVER}/io/request-core.ts`,
+    find: "    if (status === STATUS_OK && table.isMutation(row)) this.markForAbsent(row)\n",
+    replace: "",
+  },
+  {
+    name: "W3: acknowledged when one member has done it",
+    file: `${CLIENT}/io/mutation-flow.ts`,
+    find: "if (rows.done[row] === view.normal && isSubset(rows.sentTo[row]!, view.normal)) {",
+    replace: "if (rows.done[row] !== 0) {",
+  },
+  {
+    name: "W5: requests of views before the joining are carried out",
+    file: `${CORE}/rules/fence.ts`,
+    find: '  if (compareViews(request.view, member.joinedView) < 0) return "stale-view"\n',
+    replace: "",
+  },
+  {
+    name: "W5: what is left on a session of before is carried out",
+    file: `${CORE}/rules/fence.ts`,
+    find: '  if (request.sessionGeneration < member.sessionGeneration) return "stale-view"\n',
+    replace: "",
+  },
+  {
+    name: "W6: nobody suspects what was given up",
+    file: `${SERVER}/pool/view-step.ts`,
+    find: "markedChunks += markOwn(volume, range.offset, range.length, RANK_IN_FLIGHT)",
+    replace: "markedChunks += 0",
+  },
+  {
+    name: "R-reads: a dirty chunk is read as it is",
+    file: `${SERVER}/io/reads.ts`,
+    find: "    if (!own.isEmpty) {\n",
+    replace: "    if (own.chunkCount < 0) {\n",
+  },
+]
+
+const FLUSHES: readonly ProductMutant[] = [
+  {
+    name: "I2: extents cool long before what they hold is stable",
+    file: `${SERVER}/pool/hot-extents.ts`,
+    find: "this.sequences[slot]! <= sequence\n",
+    replace: "this.sequences[slot]! <= sequence + 1000\n",
+  },
+  {
+    name: "I3: mutations are admitted beyond what the intent log has room for",
+    file: `${SERVER}/io/mutations.ts`,
+    find: "    if (hot.admits(epoch, sequence, first, count)) return true\n",
+    replace: "    if (count > 0) return true\n",
+  },
+  {
+    name: "I4: a joiner becomes normal without a flush",
+    file: `${SERVER}/commands/views.ts`,
+    find: "  if (isJoining) await member.jobs.flush()\n",
+    replace: "",
+  },
+  {
+    name: "I5: a flush is good when one member has flushed",
+    file: `${CLIENT}/io/flush-flow.ts`,
+    find: "!isFlushed(rows.done[row]!, this.core.view)",
+    replace: "rows.done[row] === 0",
+  },
+  {
+    name: "RT-44: a flush succeeds though nobody in the view has the bytes",
+    file: `${CORE}/rules/recovery.ts`,
+    find: "    if (bytes[slot] === CHUNK_CLEAN) isClean = true\n  }\n  return isClean\n",
+    replace: "    if (bytes[slot] !== undefined) isClean = true\n  }\n  return isClean\n",
+  },
+  {
+    name: "S9: a commit is not flushed where the disk knows no forced writes",
+    file: `${STORE}/meta-io.ts`,
+    find: "return isForced || status !== STATUS_OK ? status : this.io.flush(failures)",
+    replace: "return failures < 0 ? this.io.flush(failures) : status",
+  },
+]
+
+const RECOVERY: readonly ProductMutant[] = [
+  {
+    name: "R3: an unclean open does not suspect its own hot extents",
+    file: `${SERVER}/pool/member-volume.ts`,
+    find: "if (after !== CHUNK_CLEAN) maps.markOwn(",
+    replace: "if (after < 0) maps.markOwn(",
+  },
+  {
+    name: "R3: an unclean open does not mark its hot extents for the absent",
+    file: `${SERVER}/pool/member-volume.ts`,
+    find: "    if (markByteAfterRestart(own) === CHUNK_REAL) {\n",
+    replace: "    if (markByteAfterRestart(own) < 0) {\n",
+  },
+  {
+    name: "R4: nobody suspects what the last client left half done",
+    file: `${CORE}/rules/recovery.ts`,
+    find: "const suspects = recordedBy === normal ? 0 : recordedBy",
+    replace: "const suspects = 0",
+  },
+  {
+    name: "R5: a joiner does not suspect what was in flight at it",
+    file: `${SERVER}/commands/rejoining.ts`,
+    find: "      markOwn(volume, offset, length, RANK_IN_FLIGHT)\n    }\n",
+    replace: "    }\n",
+  },
+  {
+    name: "R6: the lowest member is elected, whatever it lost",
+    file: `${CORE}/rules/recovery.ts`,
+    find: "byte !== CHUNK_REAL && rankOfByte(byte) < electedRank",
+    replace: "byte !== CHUNK_REAL && elected < 0",
+  },
+  {
+    name: "R6: who really lacks a chunk can be elected",
+    file: `${CORE}/rules/recovery.ts`,
+    find: "} else if (byte !== CHUNK_REAL && rankOfByte(byte) < electedRank) {",
+    replace: "} else if (rankOfByte(byte) < electedRank) {",
+  },
+]
+
+const MAPS: readonly ProductMutant[] = [
+  {
+    name: "M2: marks of an earlier absence are still valid",
+    file: `${CORE}/rules/marks.ts`,
+    find: "return compareViews(stamp, normalThroughInStar) > 0",
+    replace: "return compareViews(stamp, normalThroughInStar) > -2",
+  },
+  {
+    name: "M2: marks are void although they are of this absence",
+    file: `${CORE}/rules/marks.ts`,
+    find: "return compareViews(stamp, normalThroughInStar) > 0",
+    replace: "return compareViews(stamp, normalThroughInStar) > 1",
+  },
+  {
+    name: "M3: what was marked during the map update is not sent",
+    file: `${SERVER}/rejoin/map-receiver.ts`,
+    find: "      update.volume.maps.mergeOwn(marks)\n",
+    replace: '      if (update.phase === "pages") update.volume.maps.mergeOwn(marks)\n',
+  },
+  {
+    name: "V4b: a store that was set back is taken for what it says",
+    file: `${CORE}/rules/marks.ts`,
+    find: "return order < 0 || claim.incarnation < entry.incarnation",
+    replace: "return order < -1 || claim.incarnation < 0",
+  },
+]
+
+const SYNC: readonly ProductMutant[] = [
+  {
+    name: "S1: a copy is written without the lock of its chunk",
+    file: `${SERVER}/sync/copier.ts`,
+    find: "LOCK_SYNC_WRITE, chunk, 1)) resolve()",
+    replace: "LOCK_SYNC_WRITE, chunk, 1) || copy >= 0) resolve()",
+  },
+  {
+    name: "S2: a peer is served in whatever view it asks",
+    file: `${SERVER}/io/data-path.ts`,
+    find: "if (!admission.isOfThisView(io)) return STALE_VIEW",
+    replace: "if (io.epoch < 0) return STALE_VIEW",
+  },
+  {
+    name: "S2: a peer is served what is dirty here",
+    file: `${SERVER}/io/reads.ts`,
+    find: "else if (!isClean) this.core.finish(row, NO_CLEAN_COPY)",
+    replace: "else if (first < 0) this.core.finish(row, NO_CLEAN_COPY)",
+  },
+  {
+    name: "S2: what was copied in an earlier view is written",
+    file: `${SERVER}/sync/copier.ts`,
+    find: "if (!isSameView || !data.entries.beginWrite(chunk, isDirty)) {",
+    replace: "if (!data.entries.beginWrite(chunk, isDirty)) {",
+  },
+  {
+    name: "S3: a partial mutation of a dirty chunk does not wait for the copy",
+    file: `${SERVER}/io/mutations.ts`,
+    find: "      if (geometry.covers(offset, length, chunk)) continue\n",
+    replace: "      if (geometry.covers(offset, length, chunk) || chunk >= 0) continue\n",
+  },
+  {
+    name: "S4: a chunk counts as clean before its bytes are durable",
+    file: `${SERVER}/io/clears.ts`,
+    find: "        await this.member.jobs.flush()\n",
+    replace: "",
+  },
+  {
+    name: "S9: a copy does not bring what its source remembers of it",
+    file: `${SERVER}/sync/copier.ts`,
+    find: "if (!volume.lastIo.adopt(entry)) continue",
+    replace: "if (entry.unit >= 0) continue",
+  },
+  {
+    name: "G1: what a store grows by is not zeroed",
+    file: `${STORE}/file-store.ts`,
+    find: "    await this.metadata.zeroNew(this.file, this.dataStart, this.sizeBytes, sizeBytes)\n",
+    replace: "",
+  },
+]
+
+export const PRODUCT_MUTANTS: readonly ProductMutant[] = [
+  ...VIEWS,
+  ...MUTATIONS,
+  ...FLUSHES,
+  ...RECOVERY,
+  ...MAPS,
+  ...SYNC,
+]
