@@ -2,7 +2,7 @@
  * EngineCore: what all parts of the data path share: the operations that are not over, the way to
  * the legs, what is true of the view now, and how a caller hears that its operation is over.
  */
-import type { ChunkRange, IoReplyRecord, View } from "@rmr/core"
+import type { ChunkRange, FlushScope, IoReplyRecord, View } from "@rmr/core"
 import { NO_LEASE, STATUS_OK, statusOf } from "@rmr/core"
 import type { PoolVolume } from "../volume/pool-volume.js"
 import type { EngineLeg } from "./engine-leg.js"
@@ -37,8 +37,8 @@ export class EngineCore {
   minNormal = 1
   stableEpoch = 0
   stableSequence = 0
-  /** Every flush may be sent: somebody in N has each chunk clean (I5). */
-  isFlushable = false
+  /** For whom a flush may be sent (I5). */
+  flushes: FlushScope = "nobody"
   /** Set while no mutation may be sent or judged (V2). */
   isFrozen = true
   /** Set while no mutation begins, so that those in flight come to an end (V3). */
@@ -72,6 +72,17 @@ export class EngineCore {
   /** Members that take part and are not about to leave. */
   get staying(): number {
     return this.view.normal & ~this.leaving
+  }
+
+  /** Whether what is flushed can be told to callers (I5). */
+  get isFlushable(): boolean {
+    return this.flushes === "callers"
+  }
+
+  /** RT-62: flushes of the pool's own go on while callers have to wait for a chunk's holder. */
+  maySendFlush(row: number): boolean {
+    if (this.flushes === "pool") return this.rows.volumes[row]?.isPoolsOwn === true
+    return this.flushes === "callers"
   }
 
   /** Delivered at the end of a batch; or soon, when none is under way. */

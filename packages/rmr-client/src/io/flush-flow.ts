@@ -20,7 +20,7 @@ export class FlushFlow {
 
   send(row: number): void {
     const { rows } = this.core
-    if (this.core.isFrozen || !this.core.isFlushable) return
+    if (this.core.isFrozen || !this.core.maySendFlush(row)) return
     if (rows.tried[row] === 0) {
       rows.marks[row] = this.mutations.resolvedThrough
       rows.owed[row] = this.core.view.normal

@@ -211,7 +211,8 @@ export class IoEngine {
     for (let row = 0; row < rows.rowCount; row++) {
       if (rows.kinds[row] === KIND_FREE || rows.startMs[row]! > beforeMs) continue
       if (rows.kinds[row] === KIND_FLUSH) {
-        if (!this.core.isFlushable || !hasLegs) this.core.end(row, hasLegs ? NO_CLEAN_COPY : NO_LEG)
+        if (!this.core.maySendFlush(row) || !hasLegs)
+          this.core.end(row, hasLegs ? NO_CLEAN_COPY : NO_LEG)
       } else if (!hasLegs && rows.isTold[row] === 0) {
         const isSent = rows.kinds[row] === KIND_MUTATION && rows.sequences[row]! > 0
         const carriedBy = isSent ? wire.submissions.legsOf(row, rows.serials[row]!) : 0

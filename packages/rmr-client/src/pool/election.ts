@@ -6,13 +6,13 @@
  * elected one clears its own suspicion; beside a clean copy, who lost its cache gives its suspicion
  * up for certainty.
  */
-import type { ChunkNumber, ChunkRange, ElectStep } from "@rmr/core"
+import type { ChunkNumber, ChunkRange, ElectStep, FlushScope, MemberSet } from "@rmr/core"
 import {
   CHUNK_RANGES_MAX,
   DirtyMap,
   decideElection,
+  decideFlush,
   decideYield,
-  mayFlush,
   NO_CHUNK,
   RANK_REAL,
   RmrError,
@@ -21,8 +21,8 @@ import {
 import { type MapReading, readOwnMap } from "./map-reading.js"
 
 export interface ElectionResult {
-  /** I5: every chunk has a clean copy in N, and nobody is suspect with rank 2 beside one. */
-  readonly isFlushable: boolean
+  /** I5: for whom a flush may be sent. */
+  readonly flushes: FlushScope
   /** Chunks that wait for an absent member, or for the time after which rank 2 is elected. */
   readonly waitingChunks: number
   /** Of these, chunks of which somebody is to be elected: before that, nobody joins (R6). */
@@ -36,6 +36,7 @@ export interface ElectionResult {
 }
 
 export interface Election extends MapReading {
+  readonly absent: MemberSet
   /** Nobody of the base view is missing, or was waited for long enough. */
   readonly mayElectCacheLost: boolean
 }
@@ -48,7 +49,7 @@ export async function runElection(election: Election): Promise<ElectionResult> {
   let waitingChunks = 0
   let undecidedChunks = 0
   let dirtyChunks = 0
-  let isFlushable = true
+  let flushes: FlushScope = "callers"
   const bytes: number[] = []
   const dirty = new DirtyMap({ chunkCount: election.chunkCount })
   for (const chunk of chunksDirtyAnywhere(maps)) {
@@ -60,7 +61,7 @@ export async function runElection(election: Election): Promise<ElectionResult> {
       if (decision.rank === 2 && !election.mayElectCacheLost) {
         waitingChunks++
         undecidedChunks++
-        isFlushable = false
+        flushes = "nobody"
         dirty.mark(chunk, RANK_REAL)
         continue
       }
@@ -75,11 +76,17 @@ export async function runElection(election: Election): Promise<ElectionResult> {
       bytes[slot] = 1
     }
     if (decision.decide === "wait") waitingChunks++
-    if (!mayFlush(bytes, election.normal)) isFlushable = false
+    flushes = narrower(flushes, decideFlush(bytes, election.normal, election.absent))
     if (slotsOf(election.normal).some((slot) => bytes[slot] !== 0)) dirty.mark(chunk, RANK_REAL)
   }
   await carryOut(election, elected, yielding)
-  return { isFlushable, waitingChunks, undecidedChunks, dirtyChunks, dirty, held }
+  return { flushes, waitingChunks, undecidedChunks, dirtyChunks, dirty, held }
+}
+
+/** A flush is about all chunks: the one that allows the least decides. */
+function narrower(one: FlushScope, other: FlushScope): FlushScope {
+  if (one === "nobody" || other === "nobody") return "nobody"
+  return one === "pool" ? one : other
 }
 
 /** The ranges as commands carry them. */

@@ -41,7 +41,7 @@ export async function letJoin(parts: ViewParts, joiner: Joiner): Promise<number>
   const hasJoined = has(effective.record.normal, leg.slot)
   // Every chunk had a clean copy in N, and still has: flushes need not wait for an election (I5).
   const isNobodyLost = isSubset(record.normal, effective.record.normal)
-  engine.core.isFlushable = wasFlushable && isNobodyLost
+  engine.core.flushes = wasFlushable && isNobodyLost ? "callers" : "nobody"
   try {
     if (hasJoined) await keeper.enable(leg.slot, effective.record, "rejoin", FREEZE_MS)
   } finally {

@@ -110,6 +110,7 @@ export class PoolLoop {
       events,
       inFlightMax: 1,
     })
+    this.side.volume.isPoolsOwn = true
   }
 
   /** No step begins any more. */
@@ -154,7 +155,7 @@ export class PoolLoop {
     this.recordNow = record
     const { epoch, version } = record.mapVersion
     const view = { epoch, version, normal: record.normal }
-    this.engine.core.isFlushable = false
+    this.engine.core.flushes = "nobody"
     this.settling.enter(before, record)
     this.engine.core.growTo(record.mappedSizeBytes)
     this.engine.enterView(view, absentIdsOf(record), record.ranges, takenBack)

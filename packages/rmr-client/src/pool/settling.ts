@@ -17,7 +17,7 @@ import { runElection } from "./election.js"
 import type { LegKeeper } from "./leg-keeper.js"
 import { type MapReading, readMarks } from "./map-reading.js"
 import type { PoolContext } from "./pool-context.js"
-import { absentIdsOf } from "./view-record.js"
+import { absentIdsOf, membersOf } from "./view-record.js"
 
 /** Between two elections, where one alone does not settle it. */
 const AGAIN_MS = 500
@@ -41,6 +41,8 @@ export class Settling {
   private absentAsked = -1
   /** In the view in force, everybody was elected who is to be (R6). */
   private isDecidedNow = false
+  /** `want` was called since the last election began. */
+  private isWantedAgain = false
 
   constructor(options: SettlingOptions) {
     this.options = options
@@ -70,6 +72,7 @@ export class Settling {
 
   /** A chunk may have lost its last clean copy. */
   want(): void {
+    this.isWantedAgain = true
     this.dueMs = Math.min(this.dueMs, this.nowMs + SOON_MS)
   }
 
@@ -86,9 +89,11 @@ export class Settling {
     const chunkCount = Math.ceil(mappedSizeBytes / chunkSizeBytes)
     const reading = { context, legs: keeper.legs, mapVersion, normal, chunkCount }
     this.dueMs = this.nowMs + SOON_MS
+    this.isWantedAgain = false
     incomplete.present.ask()
     const result = await runElection({
       ...reading,
+      absent: membersOf(record) & ~normal,
       mayElectCacheLost: this.missing === 0 || this.nowMs - this.missingMs >= noLegMs,
     })
     incomplete.present.answer(result.dirty)
@@ -96,7 +101,9 @@ export class Settling {
     await Promise.all(slotsOf(normal).map((slot) => keeper.enable(slot, record)))
     const isSettled = result.waitingChunks === 0 && result.dirtyChunks === 0
     this.dueMs = isSettled ? Number.POSITIVE_INFINITY : this.nowMs + AGAIN_MS
-    engine.core.isFlushable = result.isFlushable
+    // What was said while the maps were on their way may not be in them.
+    if (this.isWantedAgain) this.want()
+    engine.core.flushes = result.flushes
     engine.core.grantTime(result.held)
     engine.thaw()
     // Before the elected one clears its chunks, all mark them for the absent (RT-39).

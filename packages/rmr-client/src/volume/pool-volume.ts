@@ -62,6 +62,8 @@ export class PoolVolume implements Volume {
   private readonly queueMs: Float64Array
   /** What it was told is written may be gone: its next flush says so, once (I5, RT-54). */
   hasLostBytes = false
+  /** Nobody but the pool hears what becomes of its flushes (RT-62). */
+  isPoolsOwn = false
   private head = 0
   private queued = 0
   private inFlight = 0

@@ -138,7 +138,7 @@ export function decideMutation(
 /**
  * I5, Q15: a flush is good when it succeeded on all normal members of the view in force at its end,
  * each of which carried it out in that view: `succeededOn` starts empty with every effective view.
- * It may be sent only while `mayFlush` says so for every chunk that is dirty anywhere in N.
+ * It may be sent only while `decideFlush` says so for every chunk that is dirty anywhere in N.
  */
 export function isFlushed(succeededOn: MemberSet, effective: View): boolean {
   return isSubset(effective.normal, succeededOn)

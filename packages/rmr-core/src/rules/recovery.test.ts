@@ -14,6 +14,7 @@ import {
 } from "./rank.js"
 import {
   decideElection,
+  decideFlush,
   decideRankOfJoiner,
   decideUnit,
   decideYield,
@@ -21,7 +22,6 @@ import {
   losesUnflushed,
   markByteAfterRestart,
   markByteWhenListed,
-  mayFlush,
   ownByteAfterRestart,
   ownByteOfJoiner,
   restartClassOf,
@@ -184,9 +184,15 @@ describe("who lost its cache", () => {
   })
 
   it("I5 holds a flush up until it has yielded, and while nobody is clean (RT-44)", () => {
-    expect(mayFlush([0, 1, 3], setOf(0, 1, 2))).toBe(true)
-    expect(mayFlush([0, 5], setOf(0, 1))).toBe(false)
-    expect(mayFlush([0, 1], setOf(1))).toBe(false)
+    expect(decideFlush([0, 1, 3], setOf(0, 1, 2), 0)).toBe("callers")
+    expect(decideFlush([0, 5], setOf(0, 1), 0)).toBe("nobody")
+    expect(decideFlush([0, 1, 3], setOf(1, 2), setOf(0))).toBe("nobody")
+  })
+
+  it("I5 goes on for the pool alone while only somebody absent can have a chunk (RT-62)", () => {
+    expect(decideFlush([0, 1], setOf(1), setOf(0))).toBe("pool")
+    expect(decideFlush([1, 1], setOf(0, 1), 0)).toBe("callers")
+    expect(decideFlush([1, 1, 5], setOf(0, 1, 2), 0)).toBe("nobody")
   })
 
   it("I5 a living client learns by a failed flush that all caches were lost (RT-54)", () => {

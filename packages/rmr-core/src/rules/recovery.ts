@@ -177,17 +177,37 @@ export function decideYield(bytes: readonly number[], normal: MemberSet): Member
   return isClean ? yielding : 0
 }
 
+/** What a flush may be sent for, as far as one chunk goes. */
+export type FlushScope =
+  /** Whoever asks for it: it says of everything that was acknowledged that it is durable. */
+  | "callers"
+  /** The pool alone: it moves the stable number on, and tells no caller anything (RT-62). */
+  | "pool"
+  | "nobody"
+
 /**
- * I5: may a flush be sent, as far as this chunk goes? Some member of N has it clean, so that the
- * flush makes its bytes durable somewhere (RT-44), and nobody in N is suspect with rank 2.
+ * I5: what a flush may say while a chunk has these bytes in N. Of a chunk that some member of N has
+ * clean, it makes the bytes durable there (RT-44); while somebody in N is suspect with rank 2,
+ * nobody flushes (RT-45). Where all of N really lack it, somebody absent may hold acknowledged
+ * bytes that are durable nowhere, so no caller is told that they are. With nobody absent the chunk
+ * is lost, whatever is flushed. Either way the others' bytes, and the marks that say who lacks
+ * what, become durable with a flush: what they keep hot may cool (I2).
  */
-export function mayFlush(bytes: readonly number[], normal: MemberSet): boolean {
+export function decideFlush(
+  bytes: readonly number[],
+  normal: MemberSet,
+  absent: MemberSet,
+): FlushScope {
   let isClean = false
+  let isReal = true
   for (const slot of slotsOf(normal)) {
-    if (bytes[slot] === CHUNK_SUSPECT_CACHE_LOST) return false
+    if (bytes[slot] === CHUNK_SUSPECT_CACHE_LOST) return "nobody"
     if (bytes[slot] === CHUNK_CLEAN) isClean = true
+    if (bytes[slot] !== CHUNK_REAL) isReal = false
   }
-  return isClean
+  if (isClean) return "callers"
+  if (!isReal) return "nobody"
+  return absent === 0 ? "callers" : "pool"
 }
 
 /**

@@ -58,7 +58,7 @@ export async function requireWhole(pool: HuntVolume, random: SeededRandom): Prom
   const { client } = pool
   if (client === undefined) return
   if (pool.bad.length === 0) await pool.load.flush(client)
-  await requireEqual(pool, client.sim.pool.record.normal)
+  requireEqual(pool, client.sim.pool.record.normal)
   await readAll(pool)
   pool.load.isResting = false
   pool.load.isCalm = false
@@ -116,23 +116,25 @@ function dirtyOf(pool: HuntVolume, normal: MemberSet): string {
   return words.slice(0, 6).join(", ")
 }
 
-async function requireEqual(pool: HuntVolume, normal: MemberSet): Promise<void> {
-  const { nodes, chunkSizeBytes } = pool.sim
-  const sizeBytes = pool.client?.sim.pool.record.mappedSizeBytes
-  let first: Uint8Array | undefined
-  for (const [slot, part] of pool.parts.entries()) {
-    if ((normal & (1 << slot)) === 0) continue
-    const isBad = (offset: number): boolean => pool.mayFail(offset, VOLUME_BLOCK_BYTES)
-    const content = await part.content(nodes[slot]?.memory, isBad)
-    first ??= content
-    for (let at = 0; at < (sizeBytes ?? content.length); at++) {
-      if (content[at] === first[at]) continue
-      const chunk = Math.floor(at / chunkSizeBytes)
-      if (pool.mayFail(chunk * chunkSizeBytes, chunkSizeBytes)) continue
-      pool.onBroken(`P4: member ${slot} differs in block ${Math.floor(at / 4096)}`)
-      return
-    }
+/** Looked at in the stores themselves. */
+function requireEqual(pool: HuntVolume, normal: MemberSet): void {
+  const { chunkSizeBytes } = pool.sim
+  const sizeBytes = pool.client?.sim.pool.record.mappedSizeBytes ?? pool.sim.sizeBytes
+  const stores = pool.parts.filter((_, slot) => (normal & (1 << slot)) !== 0)
+  for (let offset = 0; offset < sizeBytes; offset += chunkSizeBytes) {
+    const bytes = Math.min(chunkSizeBytes, sizeBytes - offset)
+    if (pool.mayFail(offset, bytes)) continue
+    const [first, ...others] = stores.map(({ store }) => store.peek(offset, bytes))
+    const different = others.find((one) => first !== undefined && !isSame(one, first))
+    if (different === undefined) continue
+    const { name } = stores[1 + others.indexOf(different)]!.store
+    pool.onBroken(`P4: ${name} differs in chunk ${offset / chunkSizeBytes}`)
+    return
   }
+}
+
+function isSame(one: Uint8Array, other: Uint8Array): boolean {
+  return one.every((byte, at) => byte === other[at])
 }
 
 /** Every block is read, twice, and from then on it is what it was read as. */

@@ -39,7 +39,7 @@ export interface HuntersOptions {
 }
 
 /** Of real time: no hunt that ends takes a tenth of it. */
-const SEED_MS_MAX = 180_000
+const SEED_MS_MAX = 600_000
 
 interface Task {
   readonly seed: Seed

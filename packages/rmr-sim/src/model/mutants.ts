@@ -202,7 +202,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "RT-44: a flush succeeds though nobody in the view has the bytes",
-    rules: { ...RULES, mayFlush: () => true },
+    rules: { ...RULES, decideFlush: () => "callers" },
     bound: boundOf({ name: "I5", clients: 1, cacheLosses: 1, flushes: true, initial: lostPool }),
   },
   {
@@ -227,7 +227,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "RT-45: a flush succeeds while somebody suspects beside a clean copy",
     rules: {
       ...RULES,
-      mayFlush: (bytes, normal) => slotsOf(normal).some((slot) => bytes[slot] === 0),
+      decideFlush: (bytes, normal) =>
+        slotsOf(normal).some((slot) => bytes[slot] === 0) ? "callers" : "nobody",
     },
     bound: boundOf({ name: "R6y", furtherViews: 2, flushes: true, initial: cutPool }),
   },

@@ -7,6 +7,7 @@ import {
   answerWithoutCopy,
   decideElection,
   decideExpulsion,
+  decideFlush,
   decideGrow,
   decideMarksAtViewChange,
   decideMutation,
@@ -24,7 +25,6 @@ import {
   judgeRequest,
   markByteAfterRestart,
   markByteWhenListed,
-  mayFlush,
   meaningOfAnswer,
   openingNormalThrough,
   ownByteAfterRestart,
@@ -56,7 +56,7 @@ export interface RuleTable {
   readonly progressAfterView: typeof progressAfterView
   readonly holdsWhatWasMissed: typeof holdsWhatWasMissed
   readonly decideYield: typeof decideYield
-  readonly mayFlush: typeof mayFlush
+  readonly decideFlush: typeof decideFlush
   readonly isFlushed: typeof isFlushed
   readonly decideRankOfJoiner: typeof decideRankOfJoiner
   /** V2: a view change lists the ranges of unresolved mutations. */
@@ -109,7 +109,7 @@ export const RULES: RuleTable = {
   progressAfterView,
   holdsWhatWasMissed,
   decideYield,
-  mayFlush,
+  decideFlush,
   isFlushed,
   decideRankOfJoiner,
   listsRanges: true,

@@ -116,7 +116,7 @@ export function beginFlush(rules: RuleTable, s: State, c: number): boolean {
   if (!isSettled(s, c) || get(s, FLUSH_BY) === c + 1) return false
   const normal = get(s, viewAt(get(s, clientAt(c) + C_BASE)) + V_NORMAL)
   const bytes = [0, 1, 2].map((m) => get(s, memberAt(m) + M_OWN))
-  if (!rules.mayFlush(bytes, normal)) return false
+  if (rules.decideFlush(bytes, normal, ALL & ~normal) !== "callers") return false
   s[FLUSH_BY] = c + 1
   s[FLUSH_ON] = 0
   s[FLUSH_COVERS] = get(s, FLOOR)
@@ -135,7 +135,7 @@ export function flushMember(rules: RuleTable, s: State, c: number, m: number): b
   if (!isOurs || !hasFlag(s, m, F_NORMAL) || get(s, at + M_RECORD) !== base) return false
   // After a view change the flush begins anew, with the same question (I5).
   const bytes = [0, 1, 2].map((x) => get(s, memberAt(x) + M_OWN))
-  if (!rules.mayFlush(bytes, normal)) return false
+  if (rules.decideFlush(bytes, normal, ALL & ~normal) !== "callers") return false
   s[at + M_DISK] = get(s, at + M_CACHE)
   s[at + M_MARKS] = (get(s, at + M_MARKS) & ALL) * 0x11
   s[FLUSH_ON] = get(s, FLUSH_ON) | (1 << m)

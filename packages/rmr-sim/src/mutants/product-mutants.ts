@@ -151,8 +151,8 @@ const FLUSHES: readonly ProductMutant[] = [
   {
     name: "RT-44: a flush succeeds though nobody in the view has the bytes",
     file: `${CORE}/rules/recovery.ts`,
-    find: "    if (bytes[slot] === CHUNK_CLEAN) isClean = true\n  }\n  return isClean\n",
-    replace: "    if (bytes[slot] !== undefined) isClean = true\n  }\n  return isClean\n",
+    find: 'return absent === 0 ? "callers" : "pool"',
+    replace: 'return "callers"',
   },
   {
     name: "S9: a commit is not flushed where the disk knows no forced writes",
