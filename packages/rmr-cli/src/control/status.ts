@@ -34,6 +34,11 @@ export interface StoragePoolStatus extends StateShown {
   readonly dirtyChunks: number
   readonly chunkCount: number
   readonly copiedChunks: number
+  /** Of these, chunks that were equal already. */
+  readonly equalChunks: number
+  /** Of what is dirty: how fast it becomes clean, and for how long yet; null where unknown. */
+  readonly chunksPerSecond: number
+  readonly syncLeftMs: number | null
   /** Whether an admin stopped copies that no request waits for. */
   readonly isSyncStopped: boolean
   readonly hotExtents: number

@@ -104,7 +104,11 @@ export class StorageRole {
     return this.served.map(({ pool }) => ({
       name: pool.name,
       member: pool.member.memberId,
-      counts: { ...pool.dataPath?.counts, copiedChunks: pool.copiedChunks },
+      counts: {
+        ...pool.dataPath?.counts,
+        copiedChunks: pool.copiedChunks,
+        equalChunks: pool.equalChunks,
+      },
     }))
   }
 
@@ -197,6 +201,7 @@ export class StorageRole {
     const { member, state, record } = pool
     const own = member.volume?.maps.own
     const { epoch, version } = member.view
+    const { chunksPerSecond, leftMs } = pool.syncProgress
     return {
       name: pool.name,
       member: member.memberId,
@@ -207,6 +212,9 @@ export class StorageRole {
       dirtyChunks: own?.count ?? 0,
       chunkCount: own?.chunkCount ?? 0,
       copiedChunks: pool.copiedChunks,
+      equalChunks: pool.equalChunks,
+      chunksPerSecond: Math.round(10 * chunksPerSecond) / 10,
+      syncLeftMs: leftMs === undefined ? null : Math.round(leftMs),
       isSyncStopped: pool.isSyncStopped,
       hotExtents: member.volume?.hot.count ?? 0,
       store: config.store,

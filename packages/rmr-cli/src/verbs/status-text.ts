@@ -23,7 +23,9 @@ export function statusText(value: unknown): string {
 
 function storagePool(pool: StoragePoolStatus): string[] {
   const dirty =
-    pool.dirtyChunks === 0 ? "clean" : `${pool.dirtyChunks} of ${pool.chunkCount} chunks dirty`
+    pool.dirtyChunks === 0
+      ? "clean"
+      : `${pool.dirtyChunks} of ${pool.chunkCount} chunks dirty${progressText(pool)}`
   const view = pool.view === null ? "no view yet" : `view ${pool.view}`
   const head = `  pool ${pool.name}, member ${pool.member}: ${pool.state}, ${view}, ${dirty}`
   const failure = pool.failure === null ? [] : [`    failed: ${pool.failure}`]
@@ -31,6 +33,12 @@ function storagePool(pool: StoragePoolStatus): string[] {
   const store = `    ${pool.store}, ${sizeText(pool.sizeBytes)}`
   const scrub = pool.scrub === null ? [] : [`    ${scrubText(pool.scrub)}`]
   return [head, store, ...scrub, ...failure, ...stopped, ...reasons(pool)]
+}
+
+/** How long what is dirty will be; nothing where nothing is being copied. */
+function progressText({ chunksPerSecond, syncLeftMs }: StoragePoolStatus): string {
+  if (syncLeftMs === null) return ""
+  return `, ${chunksPerSecond} chunks/s, clean in ${Math.ceil(syncLeftMs / 1000)} s`
 }
 
 function clientPool(pool: ClientPoolStatus): string[] {

@@ -24,6 +24,7 @@ import type {
 } from "@rmr/core"
 import {
   ACCEPTED,
+  IO_DIGEST,
   type IoRecord,
   isMutation,
   LOCK_MUTATION,
@@ -243,7 +244,8 @@ export class DataPath {
     if (refuseIoForPool(io, this.bounds) !== ACCEPTED) return INVALID_RANGE
     if (io.length > member.store.ioBytesMax) return INVALID_RANGE
     const isRead = io.operation === OP_READ || io.operation === OP_SYNC_READ
-    if (isRead && room < io.length) return BAD_MESSAGE
+    const isDigest = (io.ioFlags & IO_DIGEST) !== 0
+    if (isRead && !isDigest && room < io.length) return BAD_MESSAGE
     if (lease === NO_LEASE) return io.operation === OP_WRITE ? BAD_MESSAGE : STATUS_OK
     const { view } = memory.arenaOf(lease)
     const at = memory.offsetOf(lease)

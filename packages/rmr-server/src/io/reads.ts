@@ -7,11 +7,13 @@
 import type { ChunkNumber, LastIoEntry } from "@rmr/core"
 import {
   FLAG_PAYLOAD_CRC,
+  IO_DIGEST,
   LOCK_SOURCE_READ,
   NO_CHUNK,
   NO_LEASE,
   OP_SYNC_READ,
   RANK_REAL,
+  REPLY_DIGEST,
   REPLY_LAST_IO,
   REPLY_LAST_IO_MAX,
   REPLY_LAST_IO_MORE,
@@ -20,6 +22,7 @@ import {
   statusOf,
 } from "@rmr/core"
 import { markOwn } from "../pool/member-volume.js"
+import { ChunkDigest } from "../sync/chunk-digest.js"
 import type { CopyWaits } from "./copy-waits.js"
 import { STAGE_MISSING, WAIT_LOCK, WAIT_MEMORY } from "./io-table.js"
 import { NO_ENTRIES, type RequestCore } from "./request-core.js"
@@ -35,6 +38,7 @@ export class Reads {
   private readonly deliver: () => void
   private readonly waitsForMemory: number[] = []
   private isMemoryAsked = false
+  private readonly digest = new ChunkDigest()
 
   constructor(core: RequestCore, waits: CopyWaits, deliver: () => void) {
     this.core = core
@@ -146,20 +150,39 @@ export class Reads {
       this.core.finish(row, IO_ERROR)
       return
     }
+    this.core.resetReply(STATUS_OK, 0)
+    const isSync = table.operations[row] === OP_SYNC_READ
+    const entries = isSync ? this.lastIoOf(row) : NO_ENTRIES
+    if ((table.ioFlags[row]! & IO_DIGEST) !== 0) this.sendDigest(row, entries)
+    else this.sendBytes(row, entries)
+  }
+
+  private sendBytes(row: number, entries: readonly LastIoEntry[]): void {
+    const { table, reply } = this.core
     const { memory, checksum, isChecksumRequired } = this.core.options
     const lease = table.leaseOf(row)
     const bytes = table.lengths[row]!
-    const { reply } = this.core
-    this.core.resetReply(STATUS_OK, 0)
     reply.payloadBytes = bytes
     if (isChecksumRequired) {
       reply.flags = FLAG_PAYLOAD_CRC
       const { view } = memory.arenaOf(lease)
       reply.payloadCrc = checksum(view, memory.offsetOf(lease), bytes)
     }
-    const isSync = table.operations[row] === OP_SYNC_READ
-    const entries = isSync ? this.lastIoOf(row) : NO_ENTRIES
     this.core.send(row, lease, bytes, entries)
+  }
+
+  /** S7: whoever has the same bytes needs no others. */
+  private sendDigest(row: number, entries: readonly LastIoEntry[]): void {
+    const { table, reply } = this.core
+    const { memory } = this.core.options
+    const words = this.digest.of(memory, table.leaseOf(row), 0, table.lengths[row]!)
+    reply.replyFlags |= REPLY_DIGEST
+    // As the codec has them: unsigned.
+    reply.digest0 = words[0]! >>> 0
+    reply.digest1 = words[1]! >>> 0
+    reply.digest2 = words[2]! >>> 0
+    reply.digest3 = words[3]! >>> 0
+    this.core.send(row, NO_LEASE, 0, entries)
   }
 
   /** S9: what this member remembers of these bytes, except what is not applied yet. */

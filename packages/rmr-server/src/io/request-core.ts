@@ -203,6 +203,10 @@ export class RequestCore {
     reply.payloadCrc = 0
     reply.badAt = 0
     reply.badBytes = 0
+    reply.digest0 = 0
+    reply.digest1 = 0
+    reply.digest2 = 0
+    reply.digest3 = 0
     reply.lastIoCount = 0
   }
 

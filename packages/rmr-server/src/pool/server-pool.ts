@@ -151,6 +151,18 @@ export class ServerPool {
     return this.copier?.copiedChunks ?? 0
   }
 
+  /** Of these, chunks that were equal already, so that no bytes had to come (S7). */
+  get equalChunks(): number {
+    return this.copier?.equalChunks ?? 0
+  }
+
+  /** How fast it becomes clean now, and how long that will take (P10). */
+  get syncProgress(): { readonly chunksPerSecond: number; readonly leftMs: number | undefined } {
+    const progress = this.copier?.progress
+    const leftMs = progress?.leftMs(this.memberNow?.volume?.maps.own.count ?? 0)
+    return { chunksPerSecond: progress?.chunksPerSecond ?? 0, leftMs }
+  }
+
   /** Whether an admin has stopped copies that nobody waits for. */
   get isSyncStopped(): boolean {
     return this.copier?.isStopped ?? false
@@ -359,6 +371,7 @@ export class ServerPool {
       geometry,
     })
     this.copier = new Copier({
+      clock: env.clock,
       memory,
       member,
       volume,

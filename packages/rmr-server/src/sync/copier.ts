@@ -1,17 +1,18 @@
 /**
  * Copier: brings a member's own dirty chunks up to date from peers that have them clean (rules S1,
- * S2, S4, S8, S9, S10).
+ * S2, S4, S7, S8, S9, S10).
  *
  * Several chunks at a time; those that somebody waits for come first, then the rest in order. A
  * copy is written only in the view in which it was read, under the chunk's lock, into a hot extent;
  * the chunk is clean when its bytes and then its clear are durable. Nobody holds the lock while it
- * fetches, so a source never waits for another node.
+ * fetches, so a source never waits for another node. What is probably equal comes as digests first,
+ * and is compared under the lock.
  */
-import type { ChunkNumber, LastIoEntry, Lease, MemberEntry, Memory, PoolMetadata } from "@rmr/core"
+import type { ChunkNumber, Clock, LastIoEntry, Lease, Memory, PoolMetadata } from "@rmr/core"
 import {
   assert,
+  BLOCK_UNMAP,
   compareViews,
-  holdsWhatWasMissed,
   LOCK_SYNC_WRITE,
   NO_CHUNK,
   NO_LEASE,
@@ -25,9 +26,13 @@ import {
 import type { DataPath } from "../io/data-path.js"
 import type { Member } from "../pool/member.js"
 import type { MemberVolume } from "../pool/member-volume.js"
+import { ChunkDigest, isZero } from "./chunk-digest.js"
 import type { Peers } from "./peers.js"
+import { type Brought, Sources } from "./sources.js"
+import { SyncProgress } from "./sync-progress.js"
 
 export interface CopierOptions {
+  readonly clock: Clock
   readonly memory: Memory
   readonly member: Member
   readonly volume: MemberVolume
@@ -46,6 +51,8 @@ export interface CopierOptions {
 }
 
 const NO_CLEAN_COPY = statusOf("no-clean-copy")
+/** No status: the chunk was compared, and its bytes have to come. */
+const DIFFERENT = -1
 /** Chunks that nobody had are asked for again after this long, or in the next view (S8). */
 const PARK_MS = 1000
 /** A copy that finds no slot in the intent log looks again after this long. */
@@ -53,6 +60,9 @@ const ROOM_MS = 10
 
 export class Copier {
   copiedChunks = 0
+  /** Of these, chunks that were equal at their source already (S7). */
+  equalChunks = 0
+  readonly progress: SyncProgress
   writingCount = 0
   /** An admin has stopped what nobody waits for; requests still get the chunks that they need. */
   isStopped = false
@@ -62,11 +72,15 @@ export class Copier {
   private readonly parked = new Set<number>()
   private readonly locked = new Map<number, () => void>()
   private readonly cleared = new Map<number, (error: RmrError | undefined) => void>()
+  private readonly sources: Sources
+  private readonly digest = new ChunkDigest()
   private cursor = 0
   private isParkTimed = false
 
   constructor(options: CopierOptions) {
     this.options = options
+    this.sources = new Sources(options)
+    this.progress = new SyncProgress(options.clock)
     this.free = Array.from({ length: options.copiesMax }, (_, nth) => nth)
   }
 
@@ -100,6 +114,7 @@ export class Copier {
   /** Another view: whoever was asked in vain may have the chunk now. */
   onView(): void {
     this.parked.clear()
+    this.sources.onView()
     this.cursor = 0
     this.run()
   }
@@ -156,13 +171,20 @@ export class Copier {
       // The store was closed meanwhile: the copy is not needed any more.
       if (error.code !== "closed") onFailed(error)
     }
-    if (status === STATUS_OK) this.copiedChunks++
+    if (status === STATUS_OK) this.noteCopied()
+    else if (status === DIFFERENT) this.wanted.unshift(chunk)
     else this.park(chunk)
-    data.entries.end(chunk, status)
+    // Whoever waits looks again; the chunk comes as bytes then.
+    data.entries.end(chunk, status === DIFFERENT ? STATUS_OK : status)
     data.entries.dropReference(chunk)
     data.deliver()
     this.free.push(copy)
     this.run()
+  }
+
+  private noteCopied(): void {
+    this.copiedChunks++
+    this.progress.noteClean()
   }
 
   /** S8: nobody has it now. */
@@ -178,14 +200,16 @@ export class Copier {
   }
 
   private async fetch(copy: number, chunk: ChunkNumber): Promise<number> {
+    const { sources } = this
     const { member, memory, volume, data } = this.options
     const { record } = member
     if (record === undefined) return NO_CLEAN_COPY
     const lease = memory.lease(volume.geometry.sizeOf(chunk))
     if (lease === NO_LEASE) return NO_CLEAN_COPY
     try {
-      for (const peer of sourcesOf(record, volume.ownSlot, chunk)) {
-        const brought = await this.read(record, peer, chunk, lease)
+      const isCompared = sources.isWorthComparing(chunk)
+      for (const peer of sources.of(record, chunk)) {
+        const brought = await sources.ask(record, peer, chunk, lease, isCompared)
         if (brought === undefined) continue
         if (!volume.maps.own.isDirty(chunk)) return STATUS_OK
         return await this.write(copy, chunk, lease, record, brought)
@@ -197,69 +221,12 @@ export class Copier {
     }
   }
 
-  /** The chunk's bytes from this peer, and what it remembers of them; undefined where it cannot. */
-  private async read(
-    record: PoolMetadata,
-    peer: MemberEntry,
-    chunk: ChunkNumber,
-    lease: Lease,
-  ): Promise<readonly LastIoEntry[] | undefined> {
-    const { peers, volume, partBytesMax } = this.options
-    const { geometry } = volume
-    const { mapVersion } = record
-    if (!(await this.holdsWhatWasMissed(record, peer, chunk))) return undefined
-    const offset = geometry.offsetOf(chunk)
-    const size = geometry.sizeOf(chunk)
-    const entries: LastIoEntry[] = []
-    let isMore = false
-    for (let at = 0; at < size; at += partBytesMax) {
-      const bytes = Math.min(partBytesMax, size - at)
-      const answer = await peers.read(peer, mapVersion, offset + at, lease, at, bytes)
-      if (answer.status !== STATUS_OK) return undefined
-      entries.push(...answer.lastIo)
-      isMore ||= answer.isMore
-    }
-    if (!isMore) return entries
-    try {
-      return await peers.readLastIo(peer, mapVersion)
-    } catch {
-      // It was there a moment ago; without its entries the copy is worth nothing (S9).
-      return undefined
-    }
-  }
-
-  /** S10: the source must have what this member recorded and missed. */
-  private async holdsWhatWasMissed(
-    record: PoolMetadata,
-    peer: MemberEntry,
-    chunk: ChunkNumber,
-  ): Promise<boolean> {
-    const { volume, data, member, peers } = this.options
-    const { geometry, lastIo } = volume
-    const missed = lastIo
-      .overlapping(geometry.offsetOf(chunk), geometry.sizeOf(chunk))
-      .filter(({ unit, epoch, sequence }) => !data.table.isUnderWay(unit, epoch, sequence))
-    if (missed.length === 0) return true
-    const slot = record.members.indexOf(peer)
-    const since = member.normalSince(slot)
-    let theirs: readonly LastIoEntry[]
-    try {
-      theirs = await peers.readLastIo(peer, record.mapVersion)
-    } catch {
-      return false
-    }
-    return missed.every((entry) => {
-      const source = theirs.find(({ unit }) => unit === entry.unit)
-      return holdsWhatWasMissed(entry, source, data.viewOf(entry.unit), since)
-    })
-  }
-
   private async write(
     copy: number,
     chunk: ChunkNumber,
     lease: Lease,
     record: PoolMetadata,
-    brought: readonly LastIoEntry[],
+    brought: Brought,
   ): Promise<number> {
     const { volume, data, member } = this.options
     const { geometry, hot } = volume
@@ -307,24 +274,19 @@ export class Copier {
     chunk: ChunkNumber,
     lease: Lease,
     record: PoolMetadata,
-    brought: readonly LastIoEntry[],
+    brought: Brought,
   ): Promise<number> {
-    const { volume, data, member, onWritten } = this.options
-    const { geometry } = volume
-    const offset = geometry.offsetOf(chunk)
-    const size = geometry.sizeOf(chunk)
+    const { volume, data, onWritten } = this.options
     this.writingCount++
     try {
-      const { store } = member
-      for (let at = 0; at < size; at += store.ioBytesMax) {
-        const bytes = Math.min(store.ioBytesMax, size - at)
-        const status = await member.jobs.ask((job) =>
-          store.write(job, offset + at, lease, at, bytes, 0),
-        )
-        if (status !== STATUS_OK) return NO_CLEAN_COPY
-      }
+      const { digests } = brought
+      const status =
+        digests === undefined
+          ? await this.writeParts(chunk, lease)
+          : await this.compareParts(chunk, lease, digests)
+      if (status !== STATUS_OK) return status
       // S9: the copy may hold these, and they may not be resolved yet.
-      for (const entry of brought) {
+      for (const entry of brought.lastIo) {
         if (!volume.lastIo.adopt(entry)) continue
         data.noteView(entry.unit, record.mapVersion)
         this.keepHot(entry)
@@ -337,6 +299,55 @@ export class Copier {
     } finally {
       this.writingCount--
       onWritten()
+    }
+  }
+
+  /** What holds nothing gives its space back where the store can (S5, S8 of the store port). */
+  private async writeParts(chunk: ChunkNumber, lease: Lease): Promise<number> {
+    const { memory, member } = this.options
+    const { store, jobs } = member
+    for (const { offset, at, bytes } of this.partsOf(chunk, store.ioBytesMax)) {
+      const isEmpty = isZero(memory, lease, at, bytes)
+      const status = await jobs.ask((job) => {
+        if (isEmpty) store.zero(job, offset, bytes, BLOCK_UNMAP)
+        else store.write(job, offset, lease, at, bytes, 0)
+      })
+      if (status !== STATUS_OK) return NO_CLEAN_COPY
+    }
+    return STATUS_OK
+  }
+
+  /** S7: the chunk's own bytes are those of the source, and need not come. The lock is held. */
+  private async compareParts(
+    chunk: ChunkNumber,
+    lease: Lease,
+    digests: Int32Array,
+  ): Promise<number> {
+    const { memory, member, partBytesMax } = this.options
+    const { store, jobs } = member
+    for (const { offset, at, bytes } of this.partsOf(chunk, partBytesMax)) {
+      const status = await jobs.ask((job) => store.read(job, offset, lease, at, bytes))
+      const own = this.digest.of(memory, lease, at, bytes)
+      const from = (4 * at) / partBytesMax
+      const isSame = own.every((word, nth) => word === digests[from + nth])
+      if (status === STATUS_OK && isSame) continue
+      this.sources.noteDifferent(chunk)
+      return DIFFERENT
+    }
+    this.sources.noteEqual()
+    this.equalChunks++
+    return STATUS_OK
+  }
+
+  private *partsOf(
+    chunk: ChunkNumber,
+    partBytes: number,
+  ): Generator<{ readonly offset: number; readonly at: number; readonly bytes: number }> {
+    const { geometry } = this.options.volume
+    const start = geometry.offsetOf(chunk)
+    const size = geometry.sizeOf(chunk)
+    for (let at = 0; at < size; at += partBytes) {
+      yield { offset: start + at, at, bytes: Math.min(partBytes, size - at) }
     }
   }
 
@@ -357,17 +368,4 @@ export class Copier {
       else this.locked.set(copy, resolve)
     })
   }
-}
-
-/** The other normal members, each chunk beginning with another one. */
-function sourcesOf(record: PoolMetadata, ownSlot: number, chunk: number): MemberEntry[] {
-  const sources: MemberEntry[] = []
-  const count = record.members.length
-  for (let nth = 0; nth < count; nth++) {
-    const slot = (nth + chunk) % count
-    const member = record.members[slot]
-    const isNormal = (record.normal & (1 << slot)) !== 0
-    if (slot !== ownSlot && isNormal && member !== undefined) sources.push(member)
-  }
-  return sources
 }

@@ -30,13 +30,16 @@ import {
   decodeIoReply,
   encodeIo,
   FLAG_SYNC,
+  IO_DIGEST,
   IoRecord,
   IoReplyRecord,
   LANE_SYNC,
   lastIoOf,
+  NO_LEASE,
   NO_SLOT,
   OP_SYNC_READ,
   PAYLOAD_BACK,
+  REPLY_DIGEST,
   REPLY_LAST_IO_MORE,
   RmrError,
   refuseIoReplyPayload,
@@ -64,9 +67,12 @@ export interface SyncAnswer {
   readonly lastIo: readonly LastIoEntry[]
   /** There are more entries: READ_LAST_IO tells them (S9). */
   readonly isMore: boolean
+  /** Of the bytes, where that was asked for: four words. */
+  readonly digest?: readonly number[]
 }
 
 interface Asked {
+  /** None where only a digest is asked for. */
   readonly lease: Lease
   readonly at: number
   readonly bytes: number
@@ -113,13 +119,32 @@ export class Peers implements IoOwner {
     at: number,
     bytes: number,
   ): Promise<SyncAnswer> {
+    return this.askFor(peer, view, offset, { lease, at, bytes })
+  }
+
+  /** The same for a digest of the bytes (S7). */
+  async readDigest(
+    peer: MemberEntry,
+    view: MapVersion,
+    offset: number,
+    bytes: number,
+  ): Promise<SyncAnswer> {
+    return this.askFor(peer, view, offset, { lease: NO_LEASE, at: 0, bytes })
+  }
+
+  private async askFor(
+    peer: MemberEntry,
+    view: MapVersion,
+    offset: number,
+    wanted: Omit<Asked, "done">,
+  ): Promise<SyncAnswer> {
     try {
       await this.reach(peer)
     } catch (thrown) {
       return { status: statusOf(RmrError.from(thrown).code), lastIo: [], isMore: false }
     }
     return new Promise((done) => {
-      if (!this.submit(peer, view, offset, { lease, at, bytes, done })) {
+      if (!this.submit(peer, view, offset, { ...wanted, done })) {
         done({ status: LINK_LOST, lastIo: [], isMore: false })
       }
     })
@@ -164,8 +189,11 @@ export class Peers implements IoOwner {
       asked.done({ status: BAD_MESSAGE, lastIo: [], isMore: false })
       return
     }
-    const isWhole = reply.status !== STATUS_OK || this.isPayloadGood(asked, payloadBytes)
+    const isWhole = reply.status !== STATUS_OK || this.isWhole(asked, payloadBytes)
+    const isDigest = (reply.replyFlags & REPLY_DIGEST) !== 0
+    const { digest0, digest1, digest2, digest3 } = reply
     asked.done({
+      ...(isDigest ? { digest: [digest0, digest1, digest2, digest3] } : {}),
       status: isWhole ? reply.status : BAD_MESSAGE,
       lastIo: lastIoOf(headers, headerAt, reply),
       isMore: (reply.replyFlags & REPLY_LAST_IO_MORE) !== 0,
@@ -178,6 +206,11 @@ export class Peers implements IoOwner {
 
   onRoom(): void {
     // What finds no credit is answered so at once, and its caller asks again.
+  }
+
+  private isWhole(asked: Asked, payloadBytes: number): boolean {
+    if (asked.lease !== NO_LEASE) return this.isPayloadGood(asked, payloadBytes)
+    return (this.reply.replyFlags & REPLY_DIGEST) !== 0 && payloadBytes === 0
   }
 
   private isPayloadGood({ lease, at, bytes }: Asked, payloadBytes: number): boolean {
@@ -206,6 +239,7 @@ export class Peers implements IoOwner {
     setLineage(io, view.lineage)
     io.epoch = view.epoch
     io.viewVersion = view.version
+    io.ioFlags = asked.lease === NO_LEASE ? IO_DIGEST : 0
     io.offset = offset
     io.length = asked.bytes
     io.firstChunk = geometry.chunkOf(offset)
@@ -214,7 +248,8 @@ export class Peers implements IoOwner {
     const token = this.takeToken()
     this.asked.set(token, asked)
     const { lease, at, bytes } = asked
-    session.submit(slot, headerBytes, this.tokenBase + token, PAYLOAD_BACK, lease, at, bytes)
+    const room = lease === NO_LEASE ? 0 : bytes
+    session.submit(slot, headerBytes, this.tokenBase + token, PAYLOAD_BACK, lease, at, room)
     return true
   }
 
