@@ -106,6 +106,8 @@ export interface PoolOptions {
   /** Further lines of `[client]`, and of its pool. */
   readonly client?: string
   readonly clientPool?: string
+  /** So many of the nodes belong to the pool from the beginning; default all. */
+  readonly founders?: number
 }
 
 export interface PoolProcesses {
@@ -144,7 +146,8 @@ export async function startPool(
       `[storage]\n${listen}\n${options.storage ?? ""}\n[[storage.pool]]\n${pool}`,
     )
   })
-  const members = ids.map((id, nth) => `"${id}@tcp://127.0.0.1:${ports[nth]}"`).join(", ")
+  const named = ids.slice(0, options.founders ?? count)
+  const members = named.map((id, nth) => `"${id}@tcp://127.0.0.1:${ports[nth]}"`).join(", ")
   const socket = join(folder, "nbd.sock")
   const shape = `create = ${sizeBytes}\n${options.clientPool ?? ""}`
   const pool = `name = "vault"\nmembers = [${members}]\n${shape}`

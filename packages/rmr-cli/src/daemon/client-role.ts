@@ -185,6 +185,16 @@ export class ClientRole {
     return { pool: poolName, member }
   }
 
+  async extendPool(poolName: string, member: number, address: string): Promise<unknown> {
+    await this.poolOf(poolName).extend({ memberId: memberId(member), address })
+    return { pool: poolName, member, address }
+  }
+
+  async deleteMember(poolName: string, member: number, acceptsLoss: boolean): Promise<unknown> {
+    await this.poolOf(poolName).delete(memberId(member), acceptsLoss)
+    return { pool: poolName, member }
+  }
+
   /** NBD clients that connect from now on see the new size; the others go on with the old one. */
   async growPool(poolName: string, sizeBytes: number): Promise<unknown> {
     await this.poolOf(poolName).grow(sizeBytes)

@@ -80,6 +80,18 @@ export class Daemon {
           count(args, "member"),
           args["acceptsLoss"] === true,
         ),
+      "pool-extend": async (args) =>
+        this.requireClient().extendPool(
+          text(args, "pool"),
+          count(args, "member"),
+          text(args, "address"),
+        ),
+      "pool-delete": async (args) =>
+        this.requireClient().deleteMember(
+          text(args, "pool"),
+          count(args, "member"),
+          args["acceptsLoss"] === true,
+        ),
       "pool-grow": async (args) =>
         this.requireClient().growPool(text(args, "pool"), count(args, "sizeBytes")),
       "sync-stop": async (args) => this.requireStorage().setSync(text(args, "pool"), false),

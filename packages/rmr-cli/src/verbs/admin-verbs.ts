@@ -118,6 +118,26 @@ function poolVerbs(rmr: Command): void {
       const words = "has the store that it has now, and fetches all of the volume"
       print(options, result, () => `member ${member} of ${name} ${words}`)
     })
+  admin(
+    pool.command("extend <pool> <member> <address>"),
+    "one more member, with an empty store; it fetches the volume while that is in use",
+  ).action(async (name: string, member: string, address: string, options: AdminOptions) => {
+    const args = { pool: name, member: Number(member), address }
+    const result = await ask(options, "pool-extend", args)
+    const words = "and fetches all of the volume; `rmr status` says how far it is"
+    print(options, result, () => `member ${member} belongs to ${name} now, ${words}`)
+  })
+  admin(
+    pool.command("delete <pool> <member>"),
+    "without this member from now on; its store can be erased then",
+  )
+    .option("--accept-loss", "also if it may hold the only clean copy of a chunk")
+    .action(async (name: string, member: string, options: ReplaceOptions) => {
+      const acceptsLoss = options.acceptLoss ?? false
+      const args = { pool: name, member: Number(member), acceptsLoss }
+      const result = await ask(options, "pool-delete", args)
+      print(options, result, () => `${name} goes on without member ${member}`)
+    })
   admin(pool.command("grow <pool>"), "make the volume larger, while it is in use")
     .requiredOption("--size <size>", "of the volume then; stores make room for it")
     .action(async (name: string, options: GrowOptions) => {

@@ -11,11 +11,13 @@ import type { PoolCounts } from "../io/io-counts.js"
 import type { IoEngine } from "../io/io-engine.js"
 import type { IoOwner } from "../links/link-registry.js"
 import { flushOnce, PoolVolume, type VolumeHost } from "../volume/pool-volume.js"
+import { assemble } from "./assembling.js"
 import type { Leg } from "./leg.js"
 import { LegKeeper } from "./leg-keeper.js"
-import { leaveMembers, legsOf, makeLeg } from "./legs.js"
+import { leaveMembers } from "./legs.js"
+import { extendedPool, poolWithout } from "./members.js"
 import { grownVolume, replacedStore } from "./membership.js"
-import { assemble, type Opening, openMembers } from "./opening.js"
+import { type Opening, openMembers } from "./opening.js"
 import { failureFields, type KnownMember, type PoolContext } from "./pool-context.js"
 import { ioOwner, poolEngine } from "./pool-engine.js"
 import { poolHost } from "./pool-host.js"
@@ -61,15 +63,14 @@ export class ClientPool implements VolumeSource {
    * or `unreachable`, and with `fenced` where another client was quicker.
    */
   static async open(context: PoolContext, members: readonly KnownMember[]): Promise<ClientPool> {
-    const found = members.map((member, slot) => makeLeg(context, member, slot))
-    const record = await assemble(context, found)
-    const legs = legsOf(context, record, found)
+    const { legs } = await assemble(context, members)
     const opening = await openMembers(context, legs)
     const pool = new ClientPool(context, opening)
     try {
       for (const leg of legs) {
+        if (leg === undefined) continue
         pool.keeper.adopt(leg)
-        if (leg !== undefined) pool.engine.core.legs[leg.slot] = leg.io
+        pool.engine.core.legs[leg.slot] = leg.io
       }
       await pool.loop.start(opening)
       pool.loop.schedule()
@@ -137,7 +138,7 @@ export class ClientPool implements VolumeSource {
       throw new RmrError("no-clean-copy", `${words}; bring that back, or accept the loss`)
     }
     loop.want()
-    await loop.edits.ask(context, edit)
+    await loop.edits.ask(context, { edit })
   }
 
   /**
@@ -149,7 +150,33 @@ export class ClientPool implements VolumeSource {
     const edit = await grownVolume(context, keeper.legs, record, sizeBytes)
     if (sizeBytes === record.mappedSizeBytes) return
     loop.want()
-    await loop.edits.ask(context, edit)
+    await loop.edits.ask(context, { edit })
+  }
+
+  /** G2: one more member, whose store is empty. It is named in the view, and then it fetches. */
+  async extend(member: KnownMember): Promise<void> {
+    const { context, engine, keeper, loop, record } = this
+    const { leg, change } = await extendedPool(context, record, member)
+    loop.want()
+    await loop.edits.ask(context, change)
+    engine.core.legs[leg.slot] = leg.io
+    keeper.adopt(leg)
+  }
+
+  /**
+   * G4: this member belongs to the pool no more. Refused where too few would be left, and where it
+   * may hold the only clean copy of a chunk, unless an admin says that the loss is accepted.
+   */
+  async delete(memberId: MemberId, acceptsLoss = false): Promise<void> {
+    const { context, engine, keeper, loop, record } = this
+    const change = poolWithout(context, keeper.legs, record, memberId, acceptsLoss)
+    loop.want()
+    await loop.edits.ask(context, change)
+    const leg = keeper.legs.find((one) => one?.memberId === memberId)
+    if (leg === undefined) return
+    keeper.leave(leg)
+    engine.core.legs[leg.slot] = undefined
+    await leaveMembers(context, [leg], this.record.mapVersion, "delete")
   }
 
   /** A handle on the volume, with tokens and completions of its own. */

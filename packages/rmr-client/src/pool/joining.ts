@@ -6,7 +6,9 @@
  * was proposed, the next view takes its place, without it: IO never stands for longer than a few
  * short deadlines.
  */
+
 import { has, isSubset, RmrError } from "@rmr/core"
+import type { IoEngine } from "../io/io-engine.js"
 import type { ViewParts } from "./changing.js"
 import type { Joiner } from "./rejoining.js"
 import type { EffectiveView } from "./view-changer.js"
@@ -26,9 +28,7 @@ export async function letJoin(parts: ViewParts, joiner: Joiner): Promise<number>
   const { leg, record } = joiner
   const { clock } = context.env
   const sinceMs = clock.nowMs()
-  if (!(await engine.freezeWhenQuiet(QUIET_MS))) {
-    throw new RmrError("busy", "what was in flight did not end in time; it is tried again")
-  }
+  await requireQuiet(engine)
   const wasFlushable = joiner.hasYielded && engine.core.isFlushable
   let effective: EffectiveView
   try {
@@ -49,6 +49,12 @@ export async function letJoin(parts: ViewParts, joiner: Joiner): Promise<number>
   }
   if (!hasJoined) throw new RmrError("link-lost", "it failed while the view was about to grow")
   return clock.nowMs() - sinceMs
+}
+
+/** V3: nothing is in flight, and nothing begins until the engine thaws. */
+export async function requireQuiet(engine: IoEngine): Promise<void> {
+  if (await engine.freezeWhenQuiet(QUIET_MS)) return
+  throw new RmrError("busy", "what was in flight did not end in time; it is tried again")
 }
 
 async function grow(

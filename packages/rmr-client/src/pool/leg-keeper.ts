@@ -29,7 +29,7 @@ export class LegKeeper {
   private readonly refused = new Map<number, ErrorCode>()
   private readonly lostMs = new Map<number, number>()
   private readonly dialing = new Set<number>()
-  private readonly subscriptions: (() => void)[] = []
+  private readonly subscriptions = new Map<Leg, () => void>()
   private isClosed = false
 
   constructor(context: PoolContext, want: () => void) {
@@ -37,17 +37,30 @@ export class LegKeeper {
     this.want = want
   }
 
-  adopt(leg: Leg | undefined): void {
-    this.legs.push(leg)
-    if (leg === undefined) return
-    this.subscriptions.push(leg.link.onDown((cause) => this.onLinkDown(leg, cause)))
+  adopt(leg: Leg): void {
+    this.legs[leg.slot] = leg
+    this.subscriptions.set(
+      leg,
+      leg.link.onDown((cause) => this.onLinkDown(leg, cause)),
+    )
     if (leg.isUp) leg.move("reconnecting", "answered")
+  }
+
+  /** Its member belongs to the pool no more (G4). */
+  leave(leg: Leg): void {
+    this.subscriptions.get(leg)?.()
+    this.subscriptions.delete(leg)
+    this.legs[leg.slot] = undefined
+    this.lostMs.delete(leg.slot)
+    this.refused.delete(leg.slot)
+    leg.io.session = undefined
+    leg.move("removing", "removed")
   }
 
   /** Nothing is dialed and nobody is listened to any more. */
   close(): void {
     this.isClosed = true
-    for (const end of this.subscriptions) end()
+    for (const end of this.subscriptions.values()) end()
   }
 
   /** Legs that can be submitted to. */

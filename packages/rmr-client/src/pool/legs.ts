@@ -35,11 +35,12 @@ export async function leaveMembers(
   { env, times }: PoolContext,
   legs: readonly (Leg | undefined)[],
   mapVersion: MapVersion,
+  mode: "disassemble" | "delete" = "disassemble",
 ): Promise<void> {
   await Promise.all(
     legs.map(async (leg) => {
       if (leg === undefined) return
-      const body = { mode: "disassemble" as const, memberId: leg.memberId }
+      const body = { mode, memberId: leg.memberId }
       try {
         await leg.ask("leave-pool", mapVersion, body, undefined, times.commandMs)
       } catch (thrown) {

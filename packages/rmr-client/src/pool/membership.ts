@@ -4,7 +4,7 @@
  * Each is a view change that the epoch holder makes as a step of the pool. A member that is absent
  * learns of it when it comes back.
  */
-import type { MemberId, PoolMetadata } from "@rmr/core"
+import type { MemberId, MemberSet, PoolMetadata } from "@rmr/core"
 import {
   has,
   NO_VIEW,
@@ -20,10 +20,19 @@ import { joinBody, NO_MAP_VERSION, type PoolContext, RECORD_ROOM } from "./pool-
 /** What a view that is proposed says differently. */
 export type RecordEdit = (record: PoolMetadata) => PoolMetadata
 
+/** A view change that an admin asks for. */
+export interface RecordChange {
+  readonly edit: RecordEdit
+  /** These leave the view with it. */
+  readonly leaving?: MemberSet
+  /** Asked while IO stands still, of the view in force; where it fails nothing is changed. */
+  readonly check?: (record: PoolMetadata) => Promise<void>
+}
+
 /** A step of the pool makes them, one at a time. */
 export class RecordEdits {
   private readonly waiting: {
-    readonly edit: RecordEdit
+    readonly change: RecordChange
     readonly settle: (error: RmrError | undefined) => void
   }[] = []
 
@@ -32,7 +41,7 @@ export class RecordEdits {
   }
 
   /** Fulfilled when a view with the edit is in force; fails with `deadline` where none came. */
-  ask({ env, times }: PoolContext, edit: RecordEdit): Promise<void> {
+  ask({ env, times }: PoolContext, change: RecordChange): Promise<void> {
     return new Promise((resolve, reject) => {
       const settle = (error: RmrError | undefined): void => {
         timer.cancel()
@@ -40,20 +49,20 @@ export class RecordEdits {
         else reject(error)
       }
       const timer = env.clock.schedule(times.noLegMs, () => {
-        const at = this.waiting.findIndex((one) => one.edit === edit)
+        const at = this.waiting.findIndex((one) => one.change === change)
         if (at >= 0) this.waiting.splice(at, 1)
         settle(new RmrError("deadline", "the view could not be changed in time; see the status"))
       })
-      this.waiting.push({ edit, settle })
+      this.waiting.push({ change, settle })
     })
   }
 
   /** Runs the next one. Whether it fails or not, it is not asked for again. */
-  async run(change: (edit: RecordEdit) => Promise<void>): Promise<void> {
+  async run(make: (change: RecordChange) => Promise<void>): Promise<void> {
     const next = this.waiting.shift()
     if (next === undefined) return
     try {
-      await change(next.edit)
+      await make(next.change)
       next.settle(undefined)
     } catch (thrown) {
       next.settle(RmrError.from(thrown))
@@ -136,7 +145,7 @@ async function makeRoom(
 }
 
 /** Joins it anew with all parameters, so that the member compares them with those of its store. */
-async function requireEmpty(
+export async function requireEmpty(
   context: PoolContext,
   leg: Leg,
   record: PoolMetadata,

@@ -37,9 +37,10 @@ import {
   slotsOf,
   suspectedBy,
 } from "@rmr/core"
+import { newer } from "./assembling.js"
 import { joined, NO_MUTATION } from "./joined-ranges.js"
 import type { Leg } from "./leg.js"
-import { joinLeg, NO_MAP_VERSION, type PoolContext, RECORD_ROOM } from "./pool-context.js"
+import { NO_MAP_VERSION, type PoolContext, RECORD_ROOM } from "./pool-context.js"
 import { membersOf, withReport } from "./view-record.js"
 
 /** What the opened members know, and what follows from it. */
@@ -66,37 +67,6 @@ interface Opened extends Present {
   readonly knowledge: OpenKnowledge
   /** What became of its store since this client opened it last. */
   readonly restart: RestartClass
-}
-
-/**
- * Joins all legs that answer. Fails with `unreachable` where none does, and `not-found` where none
- * has a record: then the pool does not exist yet.
- */
-export async function assemble(context: PoolContext, legs: readonly Leg[]): Promise<PoolMetadata> {
-  const records: PoolMetadata[] = []
-  const errors: RmrError[] = []
-  await Promise.all(
-    legs.map(async (leg) => {
-      try {
-        const record = await joinLeg(context, leg)
-        if (record !== undefined) records.push(record)
-      } catch (thrown) {
-        const error = RmrError.from(thrown)
-        errors.push(error)
-        leg.move("failed", error.code === "unreachable" ? "unreachable" : "refused", error.message)
-      }
-    }),
-  )
-  const [first] = records
-  if (first !== undefined) return records.reduce(newer, first)
-  const [error] = errors
-  if (errors.length === legs.length && error !== undefined) throw error
-  const words = `no member that answers has a record of pool ${context.poolName}; create the pool`
-  throw new RmrError("not-found", words)
-}
-
-function newer(a: PoolMetadata, b: PoolMetadata): PoolMetadata {
-  return compareViews(b.mapVersion, a.mapVersion) > 0 ? b : a
 }
 
 /** A client that has the pool already, and opens it anew (R8). */

@@ -12,9 +12,9 @@ import type { IoEngine } from "../io/io-engine.js"
 import type { VolumeHost } from "../volume/pool-volume.js"
 import { PoolVolume } from "../volume/pool-volume.js"
 import { changeView, leaveLegs, type ViewParts } from "./changing.js"
-import { letJoin } from "./joining.js"
+import { letJoin, requireQuiet } from "./joining.js"
 import type { LegKeeper } from "./leg-keeper.js"
-import { type RecordEdit, RecordEdits } from "./membership.js"
+import { type RecordChange, type RecordEdit, RecordEdits } from "./membership.js"
 import type { Opening } from "./opening.js"
 import { failureFields, type PoolContext } from "./pool-context.js"
 import { type Joiner, Rejoining, type RejoinProgress } from "./rejoining.js"
@@ -252,7 +252,7 @@ export class PoolLoop {
       return
     }
     if (this.keeper.usable !== normal) return
-    if (this.edits.isWanted) await this.edits.run((edit) => this.edit(edit))
+    if (this.edits.isWanted) await this.edits.run((change) => this.edit(change))
     else if (this.hasUncertain) await this.change("change", normal)
     else if (this.settling.isDue(nowMs)) await this.settling.run(this.recordNow)
     const joiner = this.rejoining.ready
@@ -316,10 +316,22 @@ export class PoolLoop {
   }
 
   /** Whoever has persisted a view with the edit must not see a later one without it. */
-  private async edit(edit: RecordEdit): Promise<void> {
+  private async edit({ edit, leaving = 0, check }: RecordChange): Promise<void> {
+    const { engine, recordNow } = this
+    if (check !== undefined) {
+      await requireQuiet(engine)
+      try {
+        await check(recordNow)
+      } catch (thrown) {
+        engine.thaw()
+        throw thrown
+      }
+    }
     this.editNow = edit
+    const { normal } = recordNow
     try {
-      await this.change("change", this.recordNow.normal)
+      if ((leaving & normal) === 0) await this.change("change", normal)
+      else await this.change("shrink", without(normal, leaving))
     } finally {
       if (!this.changer.isPending) this.editNow = undefined
     }

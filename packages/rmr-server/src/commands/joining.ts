@@ -4,7 +4,7 @@ import { compareViews, RmrError, VOLUME_BLOCK_BYTES } from "@rmr/core"
 import { slotOfMember } from "../pool/member.js"
 import { newVolume } from "../pool/open-member.js"
 import type { ServerPool } from "../pool/server-pool.js"
-import { type Handler, requireHolder, requireSound, requireVolume } from "./answer.js"
+import { type Caller, type Handler, requireHolder, requireSound, requireVolume } from "./answer.js"
 
 export const joinPool: Handler<"join-pool"> = (pool, command) =>
   pool.serially(async () => {
@@ -46,9 +46,7 @@ export const leavePool: Handler<"leave-pool"> = (pool, command, caller) =>
     if (memberId !== pool.member.memberId) {
       throw new RmrError("mismatch", `this is member ${pool.member.memberId}, not ${memberId}`)
     }
-    if (mode === "delete") {
-      throw new RmrError("unsupported", "a member is deleted by a view change first")
-    }
+    if (mode === "delete") requireDeleted(pool, command, caller)
     // A session that ends is no reason to stop: only the holder of the pool may send everybody
     // home.
     if (caller.isPeer || caller.nonce !== pool.admission.nonce) return NOTHING
@@ -72,6 +70,17 @@ export const growStore: Handler<"grow-store"> = (pool, command, caller) =>
     if (sizeBytes > store.sizeBytes) await store.grow(sizeBytes)
     return { result: { sizeBytes: store.sizeBytes }, payload: undefined }
   })
+
+/** G4: it is the holder who says so, and in a view that this member is not in. */
+function requireDeleted(
+  pool: ServerPool,
+  { mapVersion }: CommandOf<"leave-pool">,
+  caller: Caller,
+): void {
+  const isHolder = !caller.isPeer && caller.nonce === pool.admission.nonce
+  if (isHolder && compareViews(mapVersion, pool.member.view) > 0) return
+  throw new RmrError("invalid-argument", "a member is deleted by a view change first")
+}
 
 const NOTHING = { result: {}, payload: undefined }
 

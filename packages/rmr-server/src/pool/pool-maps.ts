@@ -94,6 +94,11 @@ export class PoolMaps {
     return this.about(slot)?.stamp
   }
 
+  /** Whom the marks of a slot are about. */
+  memberIdOf(slot: number): MemberId | undefined {
+    return this.saved[slot]?.memberId
+  }
+
   /** Another absence of this member begins: its marks are born again, empty (M1). */
   rebirth(slot: number, memberId: MemberId, stamp: ViewNumber, chunkCount: number): void {
     assert(slot !== this.ownSlot, "a member does not mark for itself")

@@ -10,6 +10,7 @@ import type { MutationRange, PoolMetadata, RangeMarking, TakenBack } from "@rmr/
 import {
   decideMarksAtViewChange,
   isMarkValid,
+  MEMBERS_MAX,
   QUEUE_DEPTH_MAX,
   RANK_IN_FLIGHT,
   slotsOf,
@@ -38,6 +39,7 @@ export function stepToView(
   const absent = absentOf(record) & ~(1 << volume.ownSlot)
   rebirthMarks(volume, record, absent)
   emptyOverMarks(volume, record)
+  emptyMarksOfNobody(volume, record)
   member.markedFor = absent
   const markings: RangeMarking[] = []
   const takenBack: TakenBack[] = []
@@ -70,7 +72,8 @@ function rebirthMarks(volume: MemberVolume, record: PoolMetadata, absent: number
     const entry = record.members[slot]
     if (entry === undefined) continue
     const stamp = volume.maps.stampOf(slot)
-    if (decideMarksAtViewChange(stamp, entry.normalThrough) === "keep") continue
+    const isAboutIt = volume.maps.memberIdOf(slot) === entry.memberId
+    if (isAboutIt && decideMarksAtViewChange(stamp, entry.normalThrough) === "keep") continue
     const { chunkCount } = volume.geometry
     volume.maps.rebirth(slot, entry.memberId, record.mapVersion, chunkCount)
   }
@@ -87,6 +90,17 @@ function emptyOverMarks({ maps, geometry }: MemberVolume, record: PoolMetadata):
     if (entry === undefined || map === undefined || map.isEmpty) continue
     if (isMarkValid(map.stamp, entry.normalThrough)) continue
     maps.rebirth(slot, entry.memberId, map.stamp, geometry.chunkCount)
+  }
+}
+
+/** G4: who is deleted has left marks behind; another member may come to the place that was his. */
+function emptyMarksOfNobody({ maps, geometry }: MemberVolume, record: PoolMetadata): void {
+  for (let slot = 0; slot < MEMBERS_MAX; slot++) {
+    const map = maps.about(slot)
+    const memberId = maps.memberIdOf(slot)
+    if (record.members[slot] !== undefined || memberId === undefined) continue
+    if (map === undefined || map.isEmpty) continue
+    maps.rebirth(slot, memberId, map.stamp, geometry.chunkCount)
   }
 }
 

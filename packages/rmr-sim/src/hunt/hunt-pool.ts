@@ -26,6 +26,8 @@ export class HuntPool extends HuntVolume {
   /** The first promise that was broken. */
   broken: string | undefined
   readonly second: HuntVolume | undefined
+  /** Stores that an admin has set back, by name: they have forgotten what they knew. */
+  readonly setBack: Set<string> = new Set()
   private backup: Backup | undefined
   /** Slots whose disk was lost and is not replaced yet. */
   private readonly replaced = new Set<number>()
@@ -187,8 +189,9 @@ export class HuntPool extends HuntVolume {
     const { normalThrough, incarnation } = backup.claim
     if (!isRolledBack({ normalThrough, incarnation: incarnation + 1 }, entry)) return
     this.backup = undefined
-    await this.whileOut(backup.slot, () => {
+    await this.whileOut(backup.slot, (node) => {
       backup.restore()
+      this.setBack.add(node.store.name)
       this.sim.world.log.write("info", "hunt.set-back", { slot: backup.slot })
     })
   }

@@ -95,6 +95,7 @@ export class Watch {
     for (const { store, pool } of node.parts) {
       if (pool === undefined) continue
       const { epoch } = pool.member.state
+      if (this.pool.setBack.delete(store.name)) this.epochs.delete(store.name)
       const known = this.epochs.get(store.name) ?? 0
       if (epoch < known) {
         this.pool.onBroken(`P5: ${store.name} was in epoch ${known}, and is in ${epoch}`)

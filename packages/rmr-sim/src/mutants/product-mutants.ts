@@ -37,8 +37,8 @@ const VIEWS: readonly ProductMutant[] = [
   {
     name: "V3: a grow may begin with mutations in flight, and IO goes on meanwhile",
     file: `${CLIENT}/pool/joining.ts`,
-    find: "if (!(await engine.freezeWhenQuiet(QUIET_MS))) {",
-    replace: "if (QUIET_MS < 0) {",
+    find: "if (await engine.freezeWhenQuiet(QUIET_MS)) return",
+    replace: "if (!engine.core.isEnded) return",
   },
   {
     name: "V5: whoever is there may start the pool",

@@ -39,6 +39,8 @@ export interface SimPoolOptions {
   readonly extentBytes?: number
   readonly queueDepth?: number
   readonly minNormal?: number
+  /** So many of the nodes are members when the pool is created; default all. */
+  readonly founders?: number
   readonly times?: Partial<PoolTimes>
   /** Whether the transport notices what was changed on its way. Default: no, so that we must. */
   readonly payloadChecked?: boolean
@@ -244,7 +246,8 @@ export class SimPool {
   }
 
   get members(): readonly KnownMember[] {
-    return this.nodes.map(({ memberId: id, address }) => ({ memberId: id, address }))
+    const founders = this.nodes.slice(0, this.options.founders ?? this.nodes.length)
+    return founders.map(({ memberId: id, address }) => ({ memberId: id, address }))
   }
 
   wrapStore(store: StoreSource, slot: number): StoreSource {

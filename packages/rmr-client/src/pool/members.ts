@@ -1,0 +1,138 @@
+/**
+ * Members that come and members that go for good (rules G2, G4, G5).
+ *
+ * A new member is named by a view as an absent one whose store is empty; then it returns like any
+ * other that lacks everything. Who is deleted leaves the record with one view change, and that is
+ * decided while IO stands still: the others are enough, and no chunk is clean at him alone.
+ */
+import {
+  type ChunkNumber,
+  has,
+  MEMBERS_MAX,
+  type MemberEntry,
+  type MemberId,
+  type MemberSet,
+  NO_CHUNK,
+  NO_VIEW,
+  type PoolMetadata,
+  RmrError,
+  sizeOf,
+  slotsOf,
+} from "@rmr/core"
+import type { Leg } from "./leg.js"
+import { makeLeg } from "./legs.js"
+import { readOwnMap } from "./map-reading.js"
+import { type RecordChange, requireEmpty } from "./membership.js"
+import { joinLeg, type KnownMember, type PoolContext } from "./pool-context.js"
+
+/** G2: one more member, at the first free place of the table. */
+export async function extendedPool(
+  context: PoolContext,
+  record: PoolMetadata,
+  { memberId, address }: KnownMember,
+): Promise<{ readonly leg: Leg; readonly change: RecordChange }> {
+  const { poolName } = context
+  if (record.members.some((entry) => entry?.memberId === memberId)) {
+    throw new RmrError("exists", `pool ${poolName} has a member ${memberId} already`)
+  }
+  const slot = freeSlot(record)
+  if (slot < 0) {
+    const words = `pool ${poolName} has ${MEMBERS_MAX} members, and no more are possible`
+    throw new RmrError("invalid-argument", words)
+  }
+  const leg = makeLeg(context, { memberId, address }, slot)
+  await joinLeg(context, leg)
+  const { storeUuid, incarnation } = await requireEmpty(context, leg, record)
+  const entry: MemberEntry = {
+    memberId,
+    storeUuid,
+    address,
+    role: "data",
+    normalThrough: NO_VIEW,
+    reported: NO_VIEW,
+    incarnation,
+  }
+  const edit = (next: PoolMetadata): PoolMetadata => ({
+    ...next,
+    members: withMember(next, slot, entry),
+  })
+  return { leg, change: { edit } }
+}
+
+/**
+ * G4: without this member. Fails with `no-leg` where too few would be left, and with
+ * `no-clean-copy`, which says of how many chunks, where it may hold the only clean copies.
+ */
+export function poolWithout(
+  context: PoolContext,
+  legs: readonly (Leg | undefined)[],
+  record: PoolMetadata,
+  memberId: MemberId,
+  acceptsLoss: boolean,
+): RecordChange {
+  const slot = record.members.findIndex((entry) => entry?.memberId === memberId)
+  if (slot < 0) {
+    throw new RmrError("not-found", `pool ${context.poolName} has no member ${memberId}`)
+  }
+  const edit = (next: PoolMetadata): PoolMetadata => ({
+    ...next,
+    members: withMember(next, slot, undefined),
+  })
+  const check = async (now: PoolMetadata): Promise<void> => {
+    const rest = now.normal & ~(1 << slot)
+    const count = sizeOf(rest)
+    if (count < Math.max(1, now.minNormal)) {
+      const words = `without member ${memberId} ${count} normal members are left`
+      throw new RmrError("no-leg", `${words}, and the pool needs ${Math.max(1, now.minNormal)}`)
+    }
+    if (acceptsLoss) return
+    const alone = await chunksWithoutCopy(context, legs, now, rest, slot)
+    if (alone === 0) return
+    const words = `${alone} chunks have no clean copy but perhaps at member ${memberId}`
+    const help = `let the others fetch them, or say that their loss is accepted`
+    throw new RmrError("no-clean-copy", `${words}; ${help}`)
+  }
+  return { edit, leaving: 1 << slot, check }
+}
+
+function freeSlot({ members }: PoolMetadata): number {
+  for (let slot = 0; slot < MEMBERS_MAX; slot++) if (members[slot] === undefined) return slot
+  return -1
+}
+
+/** A table has no place behind its last member. */
+function withMember(
+  { members }: PoolMetadata,
+  slot: number,
+  entry: MemberEntry | undefined,
+): readonly (MemberEntry | undefined)[] {
+  const all = Array.from({ length: Math.max(members.length, slot + 1) }, (_, at) =>
+    at === slot ? entry : members[at],
+  )
+  while (all.length > 0 && all[all.length - 1] === undefined) all.pop()
+  return all
+}
+
+/** Chunks that none of these has clean, and the one who leaves does, or may. */
+async function chunksWithoutCopy(
+  context: PoolContext,
+  legs: readonly (Leg | undefined)[],
+  { mapVersion, normal, chunkSizeBytes, mappedSizeBytes }: PoolMetadata,
+  rest: MemberSet,
+  leaving: number,
+): Promise<number> {
+  const chunkCount = Math.ceil(mappedSizeBytes / chunkSizeBytes)
+  const reading = { context, legs, mapVersion, normal, chunkCount }
+  const maps = await Promise.all(slotsOf(rest).map((slot) => readOwnMap(reading, slot)))
+  const [first, ...others] = maps
+  if (first === undefined || first.isEmpty) return 0
+  const own = has(normal, leaving) ? await readOwnMap(reading, leaving) : undefined
+  let count = 0
+  let chunk = first.nextDirty(0)
+  while (chunk !== NO_CHUNK) {
+    const isNowhere = others.every((map) => map.isDirty(chunk as ChunkNumber))
+    if (isNowhere && own?.isDirty(chunk) !== true) count++
+    chunk = chunk + 1 < chunkCount ? first.nextDirty(chunk + 1) : NO_CHUNK
+  }
+  return count
+}
