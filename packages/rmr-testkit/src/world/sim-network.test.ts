@@ -163,6 +163,25 @@ describe("SimNetwork: faults", () => {
     expect(names()).toEqual(["data"])
   })
 
+  it("holds one message back by its header, while what was sent after it goes on", async () => {
+    const { world, network, arrived, names } = stage()
+    const send = (from: string, name: string, header?: Uint8Array): void =>
+      network.send(from, "b", 0, () => arrived.push([name, world.nowMs]), header)
+    const held = network.holdMessages("a", "b", ([first]) => first === 7)
+    send("a", "meant", Uint8Array.of(7))
+    send("a", "another", Uint8Array.of(8))
+    send("a", "without a header")
+    send("c", "of somebody else", Uint8Array.of(7))
+    await world.runFor(1000)
+    expect(names().sort()).toEqual(["another", "of somebody else", "without a header"])
+    expect(held.count).toBe(1)
+    held.release()
+    send("a", "after the release", Uint8Array.of(7))
+    await world.settle()
+    expect(names().slice(3)).toEqual(["meant", "after the release"])
+    expect(held.count).toBe(0)
+  })
+
   it("parts groups, and nobody inside them", async () => {
     const { world, network, send, names } = stage()
     network.partition(["a", "b"], ["c"], ["d"])

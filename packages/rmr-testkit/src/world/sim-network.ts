@@ -3,9 +3,9 @@
  *
  * Hosts are names; between each ordered pair of them is a link (sim-network-link.ts). Links behave
  * by their options, drawn from the world's seed, and by verbs that a story calls: `cut`, `clog`,
- * `crash`, `heal`. The network carries messages without looking at them. Sessions are the business
- * of the transport on it (sim-transport.ts), which is told nothing that a real one could not
- * notice.
+ * `crash`, `heal`. The network carries messages without looking at them; only a story may, to hold
+ * the one back that it is about (`holdMessages`). Sessions are the business of the transport on it
+ * (sim-transport.ts), which is told nothing that a real one could not notice.
  */
 import { assert } from "@rmr/core"
 import type { SeededRandom } from "./seeded-random.js"
@@ -24,6 +24,13 @@ export type CrashKind = "process" | "machine"
 
 /** Answers whoever calls an address. A caller may be anybody, so it looks at what it is handed. */
 export type Answer = (call: unknown) => void
+
+/** Messages that a story has kept back. What was sent after them goes on. */
+export interface HeldMessages {
+  readonly count: number
+  /** They travel on, and nothing more is kept back. */
+  release(): void
+}
 
 export interface SimNetwork {
   readonly world: World
@@ -45,6 +52,8 @@ export interface SimNetwork {
   clog(from: string, to: string): void
   /** Ends cuts and clogs between two hosts, or everywhere. What waited goes on. */
   heal(a?: string, b?: string): void
+  /** Keeps back messages in this direction that are meant, by their headers, until `release`. */
+  holdMessages(from: string, to: string, isMeant: (header: Uint8Array) => boolean): HeldMessages
   /** The next message in this direction takes this much longer. Calls add up, one message each. */
   delayNext(from: string, to: string, extraMs: number): void
   /**
@@ -56,7 +65,7 @@ export interface SimNetwork {
   /** Whether signs of life pass. */
   passes(from: string, to: string): boolean
   /** Carries a message, late perhaps, but as long as a link exists. */
-  send(from: string, to: string, bytes: number, arrive: () => void): void
+  send(from: string, to: string, bytes: number, arrive: () => void, header?: Uint8Array): void
   /** Carries what nobody repeats: it is lost when the link is cut. */
   sendOnce(from: string, to: string, arrive: () => void): void
   /** How the current life of this host ended, or will; drawn where nobody said. */
@@ -83,6 +92,35 @@ export function simNetwork(options: SimNetworkOptions): SimNetwork {
 /** What a message without payload weighs on a link with a bandwidth. */
 const SMALL_BYTES = 64
 
+class Hold implements HeldMessages {
+  readonly from: string
+  readonly to: string
+  readonly isMeant: (header: Uint8Array) => boolean
+  readonly sends: (() => void)[] = []
+  private readonly end: (hold: Hold) => void
+
+  constructor(
+    from: string,
+    to: string,
+    isMeant: (header: Uint8Array) => boolean,
+    end: (hold: Hold) => void,
+  ) {
+    this.from = from
+    this.to = to
+    this.isMeant = isMeant
+    this.end = end
+  }
+
+  get count(): number {
+    return this.sends.length
+  }
+
+  release(): void {
+    this.end(this)
+    for (const send of this.sends.splice(0)) send()
+  }
+}
+
 class LinkedHosts implements SimNetwork {
   readonly world: World
   readonly random: SeededRandom
@@ -91,6 +129,7 @@ class LinkedHosts implements SimNetwork {
   private readonly answersByAddress = new Map<string, Answer>()
   private readonly attached = new Set<string>()
   private readonly crashKindsByLife = new Map<string, CrashKind>()
+  private readonly holds = new Set<Hold>()
 
   constructor(options: SimNetworkOptions) {
     this.world = options.world
@@ -149,6 +188,12 @@ class LinkedHosts implements SimNetwork {
     }
   }
 
+  holdMessages(from: string, to: string, isMeant: (header: Uint8Array) => boolean): HeldMessages {
+    const hold = new Hold(from, to, isMeant, () => this.holds.delete(hold))
+    this.holds.add(hold)
+    return hold
+  }
+
   delayNext(from: string, to: string, extraMs: number): void {
     this.link(from, to).extraDelaysMs.push(extraMs)
   }
@@ -163,8 +208,15 @@ class LinkedHosts implements SimNetwork {
     return !this.link(from, to).isCut
   }
 
-  send(from: string, to: string, bytes: number, arrive: () => void): void {
-    this.link(from, to).send(bytes, arrive)
+  send(from: string, to: string, bytes: number, arrive: () => void, header?: Uint8Array): void {
+    const go = (): void => this.link(from, to).send(bytes, arrive)
+    for (const hold of this.holds) {
+      if (header === undefined || hold.from !== from || hold.to !== to) continue
+      if (!hold.isMeant(header)) continue
+      hold.sends.push(go)
+      return
+    }
+    go()
   }
 
   sendOnce(from: string, to: string, arrive: () => void): void {

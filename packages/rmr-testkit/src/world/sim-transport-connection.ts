@@ -45,19 +45,22 @@ export class Connection {
   /** Carries a message; it arrives if the other end is up by then. */
   carry(
     from: SimSession,
-    bytes: number,
+    header: Uint8Array,
+    payloadBytes: number,
     arrive: (to: SimSession, isCorrupt: boolean) => void,
   ): void {
     if (this.isSilenced) return
     const toName = this.otherName(from)
     const { sessionLossChance, corruptChance } = this.network.optionsOf(from.hostName, toName)
     if (this.random.chance(sessionLossChance)) this.lose()
-    this.network.send(from.hostName, toName, bytes, () => {
+    const bytes = header.length + payloadBytes
+    const land = (): void => {
       if (this.isSilenced) return
       const to = this.other(from)
       if (to?.isUp === true) arrive(to, this.random.chance(corruptChance))
       else this.leaveWord(toName, from)
-    })
+    }
+    this.network.send(from.hostName, toName, bytes, land, header)
   }
 
   /** This end is down; `isCertain` where it says goodbye as long as anything gets through. */

@@ -264,7 +264,7 @@ export class SimSession implements Session {
   private send(request: OutRequest): void {
     const header = this.pool.read(request.slot, request.headerBytes)
     const payloadBytes = request.direction === PAYLOAD_OUT ? request.held.bytes : 0
-    this.connection.carry(this, header.length + payloadBytes, (to, isCorrupt) =>
+    this.connection.carry(this, header, payloadBytes, (to, isCorrupt) =>
       to.receive(request, header, isCorrupt),
     )
   }
@@ -292,7 +292,7 @@ export class SimSession implements Session {
   }
 
   private sendReply(reply: OutReply): void {
-    this.connection.carry(this, reply.header.length + reply.held.bytes, (to, isCorrupt) => {
+    this.connection.carry(this, reply.header, reply.held.bytes, (to, isCorrupt) => {
       to.receiveReply(reply, isCorrupt)
       reply.held.release()
       this.replies.delete(reply)
