@@ -1,0 +1,40 @@
+/** Messages by name, so that a story can say which one comes late. */
+import {
+  ACCEPTED,
+  COMMAND_HEADER,
+  COMMANDS,
+  type CommandKind,
+  decodeIo,
+  IoRecord,
+  OP_NAMES,
+  peekType,
+  Refused,
+  TYPE_CMD,
+  TYPE_CMD_RSP,
+  TYPE_IO,
+  TYPE_IO_RSP,
+  TYPE_MAP_ADD,
+  TYPE_MAP_CLEAR,
+} from "@rmr/core"
+
+export type MessageName = CommandKind | "write" | "read" | "flush" | "sync-read" | "answer"
+
+/** Whether a header is of such a message; of IO, whether it begins at this byte. */
+export function isMessage(name: MessageName, offset?: number): (header: Uint8Array) => boolean {
+  return (header) => {
+    const view = new DataView(header.buffer, header.byteOffset, header.length)
+    const type = peekType(view, 0, header.length)
+    if (name === "answer") return type === TYPE_IO_RSP || type === TYPE_CMD_RSP
+    if (type === TYPE_IO) return isIo(view, name, offset)
+    if (type !== TYPE_CMD && type !== TYPE_MAP_ADD && type !== TYPE_MAP_CLEAR) return false
+    const head = COMMAND_HEADER.read(view, 0, COMMAND_HEADER.bytes)
+    const code = COMMANDS[name as CommandKind]?.code
+    return !(head instanceof Refused) && code !== undefined && head.command === code
+  }
+}
+
+function isIo(view: DataView, name: MessageName, offset: number | undefined): boolean {
+  const io = new IoRecord()
+  if (decodeIo(view, 0, view.byteLength, io) !== ACCEPTED) return false
+  return OP_NAMES[io.operation] === name && (offset === undefined || io.offset === offset)
+}
