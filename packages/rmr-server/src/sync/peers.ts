@@ -21,6 +21,7 @@ import type {
   MemberId,
   Memory,
   ReplyOf,
+  Timer,
   Uuid,
 } from "@rmr/core"
 import {
@@ -77,9 +78,12 @@ interface Asked {
   readonly at: number
   readonly bytes: number
   readonly done: (answer: SyncAnswer) => void
+  readonly timer: Timer
 }
 
 const COMMAND_MS = 3000
+/** Longer than clients wait for a leg, for a source that is only slow. */
+const READ_MS = 10_000
 const LINK_LOST = statusOf("link-lost")
 const BAD_MESSAGE = statusOf("bad-message")
 const NO_VERSION: MapVersion = { lineage: ZERO_UUID, epoch: 0, version: 0 }
@@ -107,10 +111,14 @@ export class Peers implements IoOwner {
   }
 
   close(): void {
+    for (const { timer } of this.asked.values()) timer.cancel()
     this.options.registry.removeOwner(this)
   }
 
-  /** Reads bytes of the volume from a peer into a lease. Never fails: a status says how it went. */
+  /**
+   * Reads bytes of the volume from a peer into a lease. Never fails: a status says how it went,
+   * also where the peer does not answer in time.
+   */
   async read(
     peer: MemberEntry,
     view: MapVersion,
@@ -136,7 +144,7 @@ export class Peers implements IoOwner {
     peer: MemberEntry,
     view: MapVersion,
     offset: number,
-    wanted: Omit<Asked, "done">,
+    wanted: Omit<Asked, "done" | "timer">,
   ): Promise<SyncAnswer> {
     try {
       await this.reach(peer)
@@ -144,10 +152,20 @@ export class Peers implements IoOwner {
       return { status: statusOf(RmrError.from(thrown).code), lastIo: [], isMore: false }
     }
     return new Promise((done) => {
-      if (!this.submit(peer, view, offset, { ...wanted, done })) {
-        done({ status: LINK_LOST, lastIo: [], isMore: false })
-      }
+      const timer = this.options.env.clock.schedule(READ_MS, () => this.leave(peer))
+      if (this.submit(peer, view, offset, { ...wanted, done, timer })) return
+      timer.cancel()
+      done({ status: LINK_LOST, lastIo: [], isMore: false })
     })
+  }
+
+  /**
+   * S2: it has not answered, and nobody else is asked for the chunk before that is over (RT-66).
+   * The end of its session is an answer to everything on it, and the memory is free then (W7).
+   */
+  private leave(peer: MemberEntry): void {
+    this.log("warn", "server-pool.peer-silent", peer, { afterMs: READ_MS })
+    void this.options.registry.link(peer.address).dropSession()
   }
 
   /** All that a peer remembers and has applied (S9, S10). */
@@ -180,6 +198,7 @@ export class Peers implements IoOwner {
     const asked = this.asked.get(token)
     this.asked.delete(token)
     if (asked === undefined) return
+    asked.timer.cancel()
     if (status !== STATUS_OK) {
       asked.done({ status, lastIo: [], isMore: false })
       return

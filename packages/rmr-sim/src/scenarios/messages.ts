@@ -17,7 +17,8 @@ import {
   TYPE_MAP_CLEAR,
 } from "@rmr/core"
 
-export type MessageName = CommandKind | "write" | "read" | "flush" | "sync-read" | "answer"
+type AnswerName = "answer" | "answer to io"
+export type MessageName = CommandKind | AnswerName | "write" | "read" | "flush" | "sync-read"
 
 /** Whether a header is of such a message; of IO, whether it begins at this byte. */
 export function isMessage(name: MessageName, offset?: number): (header: Uint8Array) => boolean {
@@ -25,6 +26,7 @@ export function isMessage(name: MessageName, offset?: number): (header: Uint8Arr
     const view = new DataView(header.buffer, header.byteOffset, header.length)
     const type = peekType(view, 0, header.length)
     if (name === "answer") return type === TYPE_IO_RSP || type === TYPE_CMD_RSP
+    if (name === "answer to io") return type === TYPE_IO_RSP
     if (type === TYPE_IO) return isIo(view, name, offset)
     if (type !== TYPE_CMD && type !== TYPE_MAP_ADD && type !== TYPE_MAP_CLEAR) return false
     const head = COMMAND_HEADER.read(view, 0, COMMAND_HEADER.bytes)

@@ -44,11 +44,13 @@ describe("copies", () => {
   })
 
   it("P2: S2: RT-22: nobody copies from a member that does not know it was put out", async () => {
-    await scenario(22_001, { nodes: 3, minNormal: 2 }, async (pool) => {
+    await scenario(22_001, { nodes: 3, minNormal: 2, queueDepth: 1 }, async (pool) => {
       await pool.create()
       await pool.write(0, 1, 16)
       pool.cut("C")
       await pool.write(0, 2)
+      // Of its io unit, the members remember this one only: nothing asks for the one before (S10).
+      await pool.write(160, 3)
       // C has the old bytes, a clean bit, and believes that it is in the view.
       expect([pool.viewOf("C"), pool.ownOf("C", 0)]).toEqual(["v2{ABC}", "clean"])
       expect(pool.node("C").pool!.state.state).toBe("normal")
@@ -98,17 +100,33 @@ describe("copies", () => {
     await scenario(31_001, {}, async (pool) => {
       await pool.create()
       await pool.write(0, 1, 16)
-      const late = pool.holdOne("A", "B", "answer")
+      const late = pool.holdOne("A", "B", "answer to io")
       pool.spoil("B", 0)
       for (let nth = 0; nth < 2; nth++) void pool.read(0)
       await pool.until("the copy is on its way", () => late.count === 1)
       pool.adopt(await pool.sim.open(true))
-      await pool.write(1, 2)
+      await pool.write(0, 2, 16)
       expect(pool.ownOf("B", 0)).toBe("clean")
       late.release()
       await pool.pause(200)
       await pool.whole()
       expect(await pool.readAll(1)).toEqual([2])
+    })
+  })
+
+  it("P6: S2: RT-66: a source that never answers holds a copy up, and not for ever", async () => {
+    await scenario(31_002, { nodes: 3, minNormal: 2 }, async (pool) => {
+      await pool.create()
+      await pool.write(0, 1, 16)
+      const answers = (["A", "C"] as const).map((from) => pool.holdOne(from, "B", "answer to io"))
+      pool.spoil("B", 0)
+      for (let nth = 0; nth < 3; nth++) expect(await pool.read(0)).toBe(1)
+      await pool.until("both are silent", () => answers.every(({ count }) => count === 1))
+      // Both are alive, answer everybody else, and hold the only entry of the chunk.
+      expect(pool.ownOf("B", 0)).toBe("real")
+      await pool.untilOwn("B", 0, "clean")
+      await pool.whole()
+      expect(await pool.readAll(0)).toEqual([1])
     })
   })
 
@@ -168,13 +186,15 @@ describe("copies", () => {
       const copies = pool.hold("B", "A", "sync-read")
       await pool.untilNormal("AB")
       expect([pool.ownOf("A", 0), pool.ownOf("B", 0)]).toEqual(["clean", "in flight"])
+      pool.cutPeers("A", "B")
+      copies.release()
       let end = ""
       void pool.begin(1, 2).then((how) => {
         end = how
       })
       await pool.pause(8000)
       expect([end, await pool.valueAt("A", 1)]).toEqual(["", 2])
-      copies.release()
+      pool.heal()
       await pool.until("it is acknowledged", () => end === "ok")
       await pool.whole()
     })
