@@ -3,7 +3,7 @@
  * they know this client (F7), and flushes that move the stable number on (I3).
  */
 import type { MemberSet, PoolMetadata } from "@rmr/core"
-import { RmrError, slotsOf } from "@rmr/core"
+import { compareViews, RmrError, slotsOf } from "@rmr/core"
 import type { IoEngine } from "../io/io-engine.js"
 import type { PoolVolume } from "../volume/pool-volume.js"
 import type { LegKeeper } from "./leg-keeper.js"
@@ -60,7 +60,10 @@ export class SideWork {
     this.volume?.flush(0)
   }
 
-  /** W3: members that missed what others have done mark it before it is acknowledged. */
+  /**
+   * W3: members that missed what others have done mark it before it is acknowledged. An answer that
+   * comes in a later view does not count there: more may be absent, whom nobody has marked it for.
+   */
   async markMissed(row: number, slots: MemberSet): Promise<void> {
     if (this.marking.has(row)) return
     this.marking.add(row)
@@ -69,6 +72,8 @@ export class SideWork {
     const sequence = rows.sequences[row]!
     const range = { sequence, offset: rows.offsets[row]!, length: rows.lengths[row]! }
     const { mapVersion } = this.options.record()
+    const isCurrent = (): boolean =>
+      compareViews(this.options.record().mapVersion, mapVersion) === 0
     const body = { base: { epoch: 0, version: 0 }, purpose: "missed" as const, missed: [range] }
     try {
       await Promise.all(
@@ -77,7 +82,7 @@ export class SideWork {
           if (leg === undefined) return
           const { commandMs } = context.times
           await leg.ask("map-add", mapVersion, body, undefined, commandMs)
-          engine.noteMarked(row, sequence, leg.bit)
+          if (isCurrent()) engine.noteMarked(row, sequence, leg.bit)
         }),
       )
     } catch (thrown) {
@@ -86,6 +91,8 @@ export class SideWork {
       })
     } finally {
       this.marking.delete(row)
+      // It is asked for again, where it is still needed (RT-52).
+      if (!isCurrent()) engine.noteMarked(row, sequence, 0)
     }
   }
 

@@ -1,4 +1,5 @@
 /** What the absent miss, and who says so: view changes and marks (rules V2, V4, M1 to M3). */
+import { isMessage } from "./messages.js"
 import { type Scenario, scenario } from "./verbs.js"
 
 jest.setTimeout(60_000)
@@ -232,6 +233,86 @@ describe("marks about members that are away", () => {
       expect(pool.markOf("B", "A", 0)).toBe("real")
       expect(await pool.read(0)).toBe(2)
       pool.heal()
+      await pool.whole()
+      expect(await pool.readAll(0)).toEqual([2])
+    })
+  })
+
+  it("P2: V4b: RT-50: a member that never heard of V* has not been set back", async () => {
+    await scenario(50_001, { nodes: 3, minNormal: 2 }, async (pool) => {
+      await pool.create()
+      await pool.write(0, 1)
+      pool.killClient()
+      const { network } = pool.sim
+      const process = pool.sim.newClient()
+      for (const node of ["node-2", "node-3"]) {
+        network.holdMessages(process.host.name, node, isMessage("map-add"))
+      }
+      void pool.sim.open(true, process).catch(() => undefined)
+      await pool.until("A has it", () => pool.viewOf("A") === "v3{ABC}")
+      network.crash(process.host.name, "process")
+      pool.kill("C")
+      await pool.open()
+      const { members } = pool.party.client.pool.record
+      expect([pool.view, members[2]!.normalThrough.version]).toEqual(["v4{AB}", 3])
+      await pool.write(64, 2)
+      await pool.start("C")
+      expect(pool.node("C").pool!.member.state.normalThrough.version).toBe(2)
+      await pool.whole()
+      // What it missed and what it suspects, and not all of the volume.
+      expect(pool.copiedBy("C")).toBeLessThan(8)
+    })
+  })
+
+  it("P1: W3: RT-52: who made its marks real did so for those who were away then", async () => {
+    const times = { ioDeadlineMs: 20_000, noLegMs: 20_000, commandMs: 10_000 }
+    await scenario(52_001, { nodes: 4, minNormal: 1, times }, async (pool) => {
+      const first = await pool.create()
+      await pool.write(0, 1, 16)
+      pool.kill("C")
+      await pool.untilNormal("ABD")
+      for (const peer of ["A", "D"] as const) pool.cutPeers("B", peer)
+      pool.spoil("B", 0)
+      for (let nth = 0; nth < 3; nth++) expect(await pool.read(0)).toBe(1)
+      await pool.untilOwn("B", 0, "real")
+      // B marks it as a fact for C, and its word of that is late.
+      const word = pool.holdOne("B", first, "answer to map-add")
+      let end = ""
+      void pool.begin(1, 2).then((how) => {
+        end = how
+      })
+      await pool.until("B has marked C", () => pool.markOf("B", "C", 1) === "real")
+      expect([pool.view, await pool.valueAt("D", 1)]).toEqual(["v3{ABD}", 2])
+      pool.cut("D")
+      await pool.untilNormal("AB")
+      // D is away as well now, for which B has marked no fact yet.
+      expect([end, word.count, pool.markOf("B", "D", 1)]).toEqual(["", 1, "in flight"])
+      word.release()
+      await pool.until("it is acknowledged", () => end === "ok")
+      expect([pool.markOf("B", "C", 1), pool.markOf("B", "D", 1)]).toEqual(["real", "real"])
+      pool.heal()
+      await pool.start("C")
+      await pool.whole()
+      expect(await pool.readAll(1)).toEqual([2])
+    })
+  })
+
+  it("P1: V2: RT-57: an older write of the same bytes is not the one that is listed", async () => {
+    const times = { ioDeadlineMs: 20_000 }
+    await scenario(57_001, { nodes: 3, minNormal: 1, times }, async (pool) => {
+      const first = await pool.create()
+      await pool.write(0, 1)
+      const held = pool.hold(first, "A", "write", 0)
+      pool.kill("C")
+      const write = pool.begin(0, 2)
+      await pool.untilNormal("AB")
+      // A has the write before it in its last io, in the same unit and of the same bytes.
+      expect(pool.node("A").pool!.lastIo()).toMatchObject([{ offset: 0, length: 4096 }])
+      expect([pool.markOf("A", "C", 0), pool.markOf("B", "C", 0)]).toEqual(["in flight", "real"])
+      held.release()
+      expect(await write).toBe("ok")
+      expect(pool.markOf("A", "C", 0)).toBe("real")
+      await pool.start("C")
       await pool.whole()
       expect(await pool.readAll(0)).toEqual([2])
     })

@@ -1,14 +1,12 @@
 /** Messages by name, so that a story can say which one comes late. */
 import {
   ACCEPTED,
-  COMMAND_HEADER,
-  COMMANDS,
   type CommandKind,
+  commandOfCode,
   decodeIo,
   IoRecord,
   OP_NAMES,
   peekType,
-  Refused,
   TYPE_CMD,
   TYPE_CMD_RSP,
   TYPE_IO,
@@ -17,7 +15,7 @@ import {
   TYPE_MAP_CLEAR,
 } from "@rmr/core"
 
-type AnswerName = "answer" | "answer to io"
+type AnswerName = "answer" | "answer to io" | `answer to ${CommandKind}`
 export type MessageName = CommandKind | AnswerName | "write" | "read" | "flush" | "sync-read"
 
 /** Whether a header is of such a message; of IO, whether it begins at this byte. */
@@ -27,13 +25,19 @@ export function isMessage(name: MessageName, offset?: number): (header: Uint8Arr
     const type = peekType(view, 0, header.length)
     if (name === "answer") return type === TYPE_IO_RSP || type === TYPE_CMD_RSP
     if (name === "answer to io") return type === TYPE_IO_RSP
+    if (type === TYPE_CMD_RSP) return name === `answer to ${commandOf(view)}`
     if (type === TYPE_IO) return isIo(view, name, offset)
     if (type !== TYPE_CMD && type !== TYPE_MAP_ADD && type !== TYPE_MAP_CLEAR) return false
-    const head = COMMAND_HEADER.read(view, 0, COMMAND_HEADER.bytes)
-    const code = COMMANDS[name as CommandKind]?.code
-    return !(head instanceof Refused) && code !== undefined && head.command === code
+    return name === commandOf(view)
   }
 }
+
+/** Requests and answers have it at the same place. */
+function commandOf(view: DataView): CommandKind | undefined {
+  return commandOfCode(view.getUint8(AT_COMMAND))
+}
+
+const AT_COMMAND = 44
 
 function isIo(view: DataView, name: MessageName, offset: number | undefined): boolean {
   const io = new IoRecord()
