@@ -175,6 +175,28 @@ describe("copies", () => {
     })
   })
 
+  it("P6: S10: RT-47: who joined after a write is good enough a source of it", async () => {
+    await scenario(47_001, { queueDepth: 1 }, async (pool) => {
+      await pool.create()
+      await pool.write(0, 1, 16)
+      pool.cutPeers("A", "B")
+      pool.spoil("A", 0)
+      for (let nth = 0; nth < 2; nth++) expect(await pool.read(0)).toBe(1)
+      await pool.untilOwn("A", 0, "real")
+      // A misses it, and remembers that it did; B has it.
+      await pool.write(1, 2)
+      pool.cut("B")
+      await pool.untilNormal("A")
+      pool.heal()
+      await pool.untilNormal("AB")
+      // B remembers it as a suspicion only, and is elected, since A is certain to lack it.
+      expect(pool.node("B").pool!.lastIo()).toEqual([])
+      await pool.untilOwn("A", 0, "clean")
+      await pool.whole()
+      expect(await pool.readAll(1)).toEqual([2])
+    })
+  })
+
   it("P1: W2: RT-46: who only suspects a chunk does not say that it missed the write", async () => {
     const times = { ioDeadlineMs: 20_000, noLegMs: 30_000, flushMs: 60_000 }
     await scenario(46_001, { times }, async (pool) => {
