@@ -284,4 +284,5 @@ export const ADMIN_WORK: Readonly<Record<string, Fault>> = {
   grow: (hunt, random) => hunt.grow(random),
   replaceDisk: (hunt, random) => hunt.loseDisk(random.below(hunt.sim.nodes.length)),
   restoreBackup: (hunt) => hunt.restoreBackup(),
+  deleteMember: (hunt, random) => hunt.deleteMember(random.below(hunt.sim.nodes.length)),
 }

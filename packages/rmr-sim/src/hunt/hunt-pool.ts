@@ -31,6 +31,8 @@ export class HuntPool extends HuntVolume {
   private backup: Backup | undefined
   /** Slots whose disk was lost and is not replaced yet. */
   private readonly replaced = new Set<number>()
+  /** Slots whose member was deleted, and is to come again as a new one. */
+  private readonly deleted = new Set<number>()
   private readonly starting = new Map<number, Promise<void>>()
 
   constructor(sim: SimPool, random: SeededRandom) {
@@ -201,7 +203,13 @@ export class HuntPool extends HuntVolume {
     const { client } = this
     const node = this.sim.nodes[slot]
     if (client === undefined || node === undefined || this.sim.nodes.length === 1) return
-    if (!this.isWithoutNeed(slot) || !node.host.isAlive || this.starting.has(slot)) return
+    if (
+      this.deleted.size > 0 ||
+      !this.isWithoutNeed(slot) ||
+      !node.host.isAlive ||
+      this.starting.has(slot)
+    )
+      return
     this.endNode(slot, "process")
     for (let attempt = 0; attempt < 60 && this.isIn(slot); attempt++) await this.pause(100)
     const isOut = this.client === client && !this.isIn(slot)
@@ -209,6 +217,27 @@ export class HuntPool extends HuntVolume {
       run(node)
       this.losePower(slot)
     }
+    this.startNode(slot)
+  }
+
+  /**
+   * G4, G2: a member is deleted, whatever it has: the pool refuses where that would be a loss. Later
+   * it comes again, with an empty store, as one that nobody has seen.
+   */
+  async deleteMember(slot: number): Promise<void> {
+    const node = this.sim.nodes[slot]
+    const { client } = this
+    if (node === undefined || client === undefined || this.replaced.has(slot)) return
+    const isSmall = this.sim.nodes.length === 1 || this.deleted.size > 0
+    if (isSmall || !node.host.isAlive || this.starting.has(slot)) return
+    await client.sim.pool.delete(node.memberId).catch(() => undefined)
+    const { record } = client.sim.pool
+    if (this.client !== client || record.members[slot]?.memberId === node.memberId) return
+    this.deleted.add(slot)
+    if (node.host.isAlive) this.endNode(slot, "process")
+    node.replaceDisk()
+    this.losePower(slot)
+    this.sim.world.log.write("info", "hunt.member-deleted", { slot })
     this.startNode(slot)
   }
 
@@ -228,6 +257,17 @@ export class HuntPool extends HuntVolume {
 
   /** An admin puts the new disks in place of those that were lost, as far as that goes now. */
   override async mend(): Promise<void> {
+    for (const slot of this.deleted) {
+      const node = this.sim.nodes[slot]
+      const pool = this.client?.sim.pool
+      if (node === undefined || pool === undefined || pool.ended !== undefined) continue
+      const { memberId, address } = node
+      const error = await pool.extend({ memberId, address }).then(
+        () => undefined,
+        (thrown: unknown) => RmrError.from(thrown),
+      )
+      if (error === undefined || error.code === "exists") this.deleted.delete(slot)
+    }
     for (const slot of this.replaced) {
       const id = this.sim.nodes[slot]?.memberId
       const pool = this.client?.sim.pool
