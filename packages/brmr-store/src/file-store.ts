@@ -399,7 +399,8 @@ export class FileStore implements Store {
   private deliverSoon(): void {
     if (this.isDue) return
     this.isDue = true
-    this.opening.env.clock.schedule(0, () => {
+    // Not by a timer: the shortest takes a millisecond, and IO may stand still for a commit (P9).
+    this.opening.env.clock.endOfTurn(() => {
       this.isDue = false
       this.deliver()
     })
