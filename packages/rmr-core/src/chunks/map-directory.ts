@@ -4,6 +4,9 @@
  * A volume of 512 TiB in chunks of 4 KiB has 33 million pages; a flat table of them would be 256
  * MiB for an empty map. So the first level is cut into directories, and like pages they exist only
  * where something is, and one shared directory stands wherever all its pages are dirty alike.
+ *
+ * For digests its pages are 32 groups of 32 (map-digest.ts), so that a page that changes costs the
+ * digests of its neighbours and of the groups, and not those of a thousand pages.
  */
 import { EMPTY_PAGE, lowestBit, type MapPage } from "./map-page.js"
 
@@ -12,21 +15,29 @@ export const DIRECTORY_PAGES: number = 1 << DIRECTORY_SHIFT
 export const DIRECTORY_MASK: number = DIRECTORY_PAGES - 1
 export const NO_SLOT_USED = -1
 
-/** With the runtime's own bookkeeping. */
-export const DIRECTORY_BYTES: number = DIRECTORY_PAGES * 8 + 700
+/** Pages of a group: as many as a word has bits. */
+export const GROUP_SHIFT = 5
+export const GROUP_PAGES: number = 1 << GROUP_SHIFT
+export const GROUP_MASK: number = GROUP_PAGES - 1
+export const GROUP_COUNT: number = DIRECTORY_PAGES / GROUP_PAGES
+export const DIGEST_WORDS = 4
 
-const PRESENT_WORDS = DIRECTORY_PAGES / 32
+/** With the runtime's own bookkeeping. */
+export const DIRECTORY_BYTES: number = DIRECTORY_PAGES * 8 + 1400
 
 export class MapDirectory {
   /** Shared: never written, and all of its pages are the same one. */
   readonly isShared: boolean
   readonly pages: MapPage[]
-  /** One bit per page that is not empty. */
-  readonly present: Int32Array = new Int32Array(PRESENT_WORDS)
+  /** One bit per page that is not empty; a word per group. */
+  readonly present: Int32Array = new Int32Array(GROUP_COUNT)
   usedCount = 0
   /** True while `isDigested`. */
-  readonly digest: Int32Array = new Int32Array(4)
+  readonly digest: Int32Array = new Int32Array(DIGEST_WORDS)
   isDigested = false
+  /** Of each group, true where its bit is set; zeroes where none of its pages is present. */
+  readonly groupDigests: Int32Array = new Int32Array(GROUP_COUNT * DIGEST_WORDS)
+  digestedGroups = 0
 
   constructor(isShared: boolean, page: MapPage) {
     this.isShared = isShared
@@ -40,7 +51,7 @@ export class MapDirectory {
   put(slot: number, page: MapPage): void {
     const old = this.pages[slot]!
     this.pages[slot] = page
-    this.isDigested = false
+    this.noteChanged(slot)
     if (old === EMPTY_PAGE && page !== EMPTY_PAGE) {
       this.usedCount++
       this.present[slot >> 5]! |= 1 << (slot & 31)
@@ -50,13 +61,19 @@ export class MapDirectory {
     }
   }
 
+  /** No digest above this page is true any more. */
+  noteChanged(slot: number): void {
+    this.isDigested = false
+    this.digestedGroups &= ~(1 << (slot >> GROUP_SHIFT))
+  }
+
   /** The first slot at or after this one whose page is not empty, or `NO_SLOT_USED`. */
   nextUsed(slot: number): number {
     if (slot >= DIRECTORY_PAGES) return NO_SLOT_USED
     let index = slot >> 5
     let bits = this.present[index]! & (-1 << (slot & 31))
     while (bits === 0) {
-      if (++index === PRESENT_WORDS) return NO_SLOT_USED
+      if (++index === GROUP_COUNT) return NO_SLOT_USED
       bits = this.present[index]!
     }
     return (index << 5) + lowestBit(bits)
@@ -69,6 +86,8 @@ export class MapDirectory {
     this.usedCount = source.usedCount
     this.digest.set(source.digest)
     this.isDigested = source.isDigested
+    this.groupDigests.set(source.groupDigests)
+    this.digestedGroups = source.digestedGroups
   }
 }
 

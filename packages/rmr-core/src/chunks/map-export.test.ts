@@ -5,6 +5,7 @@ import { MAP_PAGE_CHUNKS } from "../limits.js"
 import { RANK_CACHE_LOST, RANK_IN_FLIGHT, RANK_REAL, type Rank } from "../rules/rank.js"
 import { ACCEPTED } from "../wire/refusal.js"
 import { DirtyMap } from "./dirty-map.js"
+import { Hash128 } from "./hash128.js"
 import type { MapExport } from "./map-export.js"
 import { MAP_RECORD_BYTES_MAX } from "./map-page-codec.js"
 
@@ -100,6 +101,43 @@ describe("MapExport", () => {
     expect(delta).toBeGreaterThan(0)
     expect(delta).toBeLessThan(all / 500)
     expect(receiver.digest()).toBe(source.digest())
+  })
+})
+
+describe("MapExport: what is hashed", () => {
+  /** Words that go into digests in a pass after one mark, where every page holds something. */
+  function wordsFor(pageCount: number): { source: number; receiver: number } {
+    const shape = { chunkCount: pageCount * MAP_PAGE_CHUNKS, stamp: STAMP }
+    const source = new DirtyMap(shape)
+    const receiver = new DirtyMap(shape)
+    source.fill(RANK_IN_FLIGHT)
+    const pages = source.startExport()
+    pass(pages, receiver)
+    expect(receiver.digest()).toBe(source.digest())
+    source.mark((Math.floor(pageCount / 2) * MAP_PAGE_CHUNKS) as ChunkNumber, RANK_REAL)
+    const hashed = jest.spyOn(Hash128.prototype, "addWords")
+    const words = (): number => hashed.mock.calls.reduce((sum, [, , count]) => sum + count, 0)
+    try {
+      expect(pass(pages, receiver)).toBeGreaterThan(0)
+      const sent = words()
+      const digest = receiver.digest()
+      const taken = words() - sent
+      expect(digest).toBe(source.digest())
+      return { source: sent, receiver: taken }
+    } finally {
+      hashed.mockRestore()
+    }
+  }
+
+  it("P9: is one page and its neighbours, and a little for each thousand pages", () => {
+    const small = wordsFor(2048)
+    const large = wordsFor(131_072)
+    const onePage = MAP_PAGE_CHUNKS / 4
+    expect(small.source).toBeLessThan(3 * onePage)
+    expect(large.source - small.source).toBeLessThan(4)
+    expect(small.receiver).toBeLessThan(2 * onePage)
+    // The map's own digest is over one of each directory.
+    expect(large.receiver - small.receiver).toBe((8 * (131_072 - 2048)) / 1024)
   })
 })
 

@@ -136,7 +136,7 @@ export class MapTree {
     if (isShared(page)) page = this.copyShared(number, page)
     if ((page[FLAGS_AT]! & (FLAG_SETTLED | FLAG_DIGESTED)) === 0) return page
     clearFlag(page, FLAG_SETTLED | FLAG_DIGESTED)
-    this.root[number >>> DIRECTORY_SHIFT]!.isDigested = false
+    this.root[number >>> DIRECTORY_SHIFT]!.noteChanged(number & DIRECTORY_MASK)
     this.changed.add(number)
     return page
   }
