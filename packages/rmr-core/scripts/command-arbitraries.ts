@@ -247,8 +247,11 @@ export const REQUESTS: { readonly [K in CommandKind]: fc.Arbitrary<Request<K>> }
     body: fc.record({ update, bufferNumber: u32, phase }),
     payload: mapPages(1, 8),
   }),
-  "map-buf-done": plain(fc.record({ update, bufferCount: u32, phase, maps: mapStates(1) })),
-  "map-done": plain(fc.record({ update, enable: fc.boolean(), maps: mapStates(1) })),
+  "map-buf-done": fc.record({
+    body: fc.record({ update, bufferCount: u32, phase, maps: mapStates(1) }),
+    payload: mapPages(0, 8),
+  }),
+  "map-done": plain(fc.record({ update })),
   "map-disable": plain(fc.record({ update })),
   "read-map-buf": plain(
     fc.record({ firstPage: fc.integer({ min: 0, max: 2 ** 25 - 1 }), memberId: member }),
@@ -315,7 +318,7 @@ export const ANSWERS: { readonly [K in CommandKind]: fc.Arbitrary<Answer<K>> } =
   "pool-info": plainAnswer(nothing),
   "grow-store": plainAnswer(fc.record({ sizeBytes: volumeBytes })),
   "map-ready": plainAnswer(ownMap),
-  "map-send": plainAnswer(fc.record({ bufferCount: u32, maps: mapStates(0) })),
+  "map-send": plainAnswer(fc.record({ bufferCount: u32 })),
   "send-map-buf": plainAnswer(nothing),
   "map-buf-done": plainAnswer(nothing),
   "map-done": plainAnswer(ownMap),

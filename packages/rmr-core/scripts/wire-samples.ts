@@ -105,7 +105,7 @@ const LAST_IO: CommandTypes["last-io-to-map"]["payload"] = [
   { unit: 127, operation: "write-zeroes", epoch: 11, sequence: 5, offset: 4096, length: 1 },
 ]
 
-const MAPS: CommandTypes["map-done"]["body"]["maps"] = [
+const MAPS: CommandTypes["map-buf-done"]["body"]["maps"] = [
   { digest: DIGEST, dirtyChunks: 2 ** 33, memberId: A },
   { digest: STORE_B, dirtyChunks: 1, memberId: B },
 ]
@@ -115,6 +115,7 @@ const PAGES: CommandTypes["send-map-buf"]["payload"] = [
   { memberId: B, records: Uint8Array.of(4) },
 ]
 
+const LAST = "last-delta"
 const none = { payload: undefined }
 
 type Exchange<K extends CommandKind> = {
@@ -195,18 +196,18 @@ const EXCHANGES: { readonly [K in CommandKind]: Exchange<K> } = {
   "map-ready": { request: { body: { update: 41 }, ...none }, answer: { result: OWN_MAP, ...none } },
   "map-send": {
     request: { body: { update: 42, phase: "delta", receiver: B }, ...none },
-    answer: { result: { bufferCount: 3, maps: MAPS }, ...none },
+    answer: { result: { bufferCount: 3 }, ...none },
   },
   "send-map-buf": {
     request: { body: { update: 43, bufferNumber: 44, phase: "pages" }, payload: PAGES },
     answer: NOTHING,
   },
   "map-buf-done": {
-    request: { body: { update: 45, bufferCount: 46, phase: "last-delta", maps: MAPS }, ...none },
+    request: { body: { update: 45, bufferCount: 46, phase: LAST, maps: MAPS }, payload: PAGES },
     answer: NOTHING,
   },
   "map-done": {
-    request: { body: { update: 47, enable: true, maps: MAPS }, ...none },
+    request: { body: { update: 47 }, ...none },
     answer: { result: OWN_MAP, ...none },
   },
   "map-disable": { request: { body: { update: 48 }, ...none }, answer: NOTHING },

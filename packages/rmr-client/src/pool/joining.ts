@@ -1,10 +1,11 @@
 /**
  * Letting a member join: the end of its map update, with IO standing still (rules V3, M3, I4).
  *
- * Mutations in flight come to their end, and new ones wait; the last delta is what was marked since
- * the one before. The grown view is durable on the joiner first. Where the joiner fails after it
- * was proposed, the next view takes its place, without it: IO never stands for longer than a few
- * short deadlines.
+ * First come deltas while IO goes on, so that the last one is short. Then mutations in flight come
+ * to their end, and new ones wait. What is done in that time is the same for every volume: the last
+ * delta, the grown view on the joiner and then on the others, and the word that it is in force.
+ * Where the joiner fails after it was proposed, the next view takes its place, without it: IO never
+ * stands for longer than a few short deadlines.
  */
 
 import { has, isSubset, RmrError } from "@rmr/core"
@@ -14,6 +15,8 @@ import type { Joiner } from "./rejoining.js"
 import type { EffectiveView } from "./view-changer.js"
 import { nextRecord } from "./view-record.js"
 
+/** Before the freeze: what was marked since the member was ready is little. */
+const DELTAS_MAX = 4
 /** For mutations in flight to be over, before the freeze is given up. */
 const QUIET_MS = 1000
 /** For each step of the freeze; in good times all of them together take a few milliseconds. */
@@ -27,6 +30,7 @@ export async function letJoin(parts: ViewParts, joiner: Joiner): Promise<number>
   const { context, engine, keeper, changer, enter } = parts
   const { leg, record } = joiner
   const { clock } = context.env
+  await joiner.update.deltas(DELTAS_MAX, FREEZE_MS)
   const sinceMs = clock.nowMs()
   await requireQuiet(engine)
   const wasFlushable = joiner.hasYielded && engine.core.isFlushable
@@ -59,15 +63,11 @@ export async function requireQuiet(engine: IoEngine): Promise<void> {
 
 async function grow(
   { keeper, changer, epoch }: ViewParts,
-  { leg, source, update, record }: Joiner,
+  { leg, update, record }: Joiner,
 ): Promise<EffectiveView> {
   const { mapVersion } = record
   const { legs } = keeper
-  const last = { update, phase: "last-delta" as const, receiver: leg.memberId }
-  const sent = await source.ask("map-send", mapVersion, last, undefined, FREEZE_MS)
-  const done = { update, enable: true, maps: sent.result.maps }
-  const { result } = await leg.ask("map-done", mapVersion, done, undefined, FREEZE_MS)
-  leg.io.dirtyHint = result.dirtyChunks
+  await update.lastDelta(FREEZE_MS)
   return changer.change(legs, epoch, mapVersion.lineage, {
     purpose: "grow",
     wanted: leg.bit,

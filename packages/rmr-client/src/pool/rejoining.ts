@@ -13,11 +13,12 @@
  * growing view, is a step of the pool, with IO standing still (joining.ts). Who fails to return
  * waits longer each time; who was put out soon after it had returned, too.
  */
-import type { MemberSet, PoolMetadata, ReplyOf } from "@rmr/core"
+import type { MemberSet, PoolMetadata } from "@rmr/core"
 import { compareViews, has, RmrError, slotsOf, ZERO_UUID } from "@rmr/core"
 import { yieldRankOfJoiner } from "./joiner-rank.js"
 import type { Leg } from "./leg.js"
 import type { LegKeeper } from "./leg-keeper.js"
+import { MapUpdate } from "./map-update.js"
 import { beginEmpty } from "./membership.js"
 import { failureFields, type PoolContext } from "./pool-context.js"
 
@@ -28,15 +29,13 @@ const AGAIN_MS_MAX = 15_000
 const STEADY_MS = 30_000
 /** For all pages of the largest map, and for making them durable. */
 const PAGES_MS = 60_000
-/** Deltas before the freeze, while there is more than this in one. */
-const DELTAS_MAX = 4
-const DELTA_BUFFERS = 1
+/** Deltas beside all of this, each shorter than the one before. */
+const DELTAS_MAX = 6
 
-/** A member that has been told everything but the last delta. */
+/** A member that has been told everything but what was marked a moment ago. */
 export interface Joiner {
   readonly leg: Leg
-  readonly source: Leg
-  readonly update: number
+  readonly update: MapUpdate
   readonly record: PoolMetadata
   /** It suspects nothing because its cache was lost (R5). */
   readonly hasYielded: boolean
@@ -205,24 +204,19 @@ export class Rejoining {
     const { mapVersion } = record
     await this.tell(leg, record)
     this.requireGoing()
-    const update = ++this.updates
+    const number = ++this.updates
     const { commandMs } = context.times
-    await leg.ask("map-ready", mapVersion, { update }, undefined, commandMs)
+    await leg.ask("map-ready", mapVersion, { update: number }, undefined, commandMs)
     const hasYielded = isFlushable()
     await yieldRankOfJoiner({ context, keeper, record, leg, isFlushable: hasYielded })
     this.requireGoing()
     running.phase = "receiving marks"
-    const source = this.sourceOf(record, update)
-    await this.send(source, leg, update, record, "pages")
-    const done = { update, enable: false, maps: [] }
-    await leg.ask("map-done", mapVersion, done, undefined, PAGES_MS)
-    for (let nth = 0; nth < DELTAS_MAX; nth++) {
-      const { result } = await this.send(source, leg, update, record, "delta")
-      if (result.bufferCount <= DELTA_BUFFERS) break
-    }
+    const update = this.updateOf(leg, record, number)
+    await update.pages(PAGES_MS)
+    await update.deltas(DELTAS_MAX, PAGES_MS)
     if (!this.isCurrent(record)) throw new RmrError("stale-view", "the view has changed meanwhile")
     running.phase = "joining"
-    this.readyNow = { leg, source, update, record, hasYielded }
+    this.readyNow = { leg, update, record, hasYielded }
     want()
   }
 
@@ -249,23 +243,16 @@ export class Rejoining {
     leg.openedIncarnation = reply.result.report.incarnation
   }
 
-  private send(
-    source: Leg,
-    { memberId }: Leg,
-    update: number,
-    { mapVersion }: PoolMetadata,
-    phase: "pages" | "delta",
-  ): Promise<ReplyOf<"map-send"> & { readonly outcome: "ok" }> {
-    const body = { update, phase, receiver: memberId }
-    return source.ask("map-send", mapVersion, body, undefined, PAGES_MS)
-  }
-
-  /** Another one each time: a source that fails is not asked again at once. */
-  private sourceOf({ normal }: PoolMetadata, turn: number): Leg {
-    const { keeper } = this.options
-    const sources = slotsOf(normal & keeper.usable).flatMap((slot) => keeper.legs[slot] ?? [])
-    const source = sources[turn % Math.max(1, sources.length)]
+  /** Another source each time: one that fails is not asked again at once. */
+  private updateOf(receiver: Leg, { normal, mapVersion }: PoolMetadata, number: number): MapUpdate {
+    const { context, keeper } = this.options
+    const { clock } = context.env
+    const legsOf = (slots: MemberSet): Leg[] =>
+      slotsOf(slots).flatMap((slot) => keeper.legs[slot] ?? [])
+    const sources = legsOf(normal & keeper.usable)
+    const source = sources[number % Math.max(1, sources.length)]
     if (source === undefined) throw new RmrError("no-leg", "no normal member answers")
-    return source
+    const members = legsOf(normal)
+    return new MapUpdate({ clock, receiver, source, members, number, mapVersion })
   }
 }

@@ -11,7 +11,7 @@ import { freezeMachine, type StateMachine } from "./state-machine.js"
 export const MAP_UPDATE_STATES = ["disabled", "ready", "done"] as const
 export type MapUpdateState = (typeof MAP_UPDATE_STATES)[number]
 
-export type MapUpdateEvent = "map-ready" | "map-done" | "thawed" | "view-grown" | "map-disable"
+export type MapUpdateEvent = "map-ready" | "same-maps" | "thawed" | "view-grown" | "map-disable"
 
 export const MAP_UPDATE_MACHINE: StateMachine<MapUpdateState, MapUpdateEvent> = freezeMachine({
   name: "map update",
@@ -28,21 +28,21 @@ export const MAP_UPDATE_MACHINE: StateMachine<MapUpdateState, MapUpdateEvent> = 
       help: "`map summary` on its node says what it lacks.",
     },
     done: {
-      meaning: "Counts and digest agree with the source, and the own map is durable.",
-      next: "The growing view becomes effective and the member normal.",
+      meaning: "The last delta has come; counts and digest of each map are as at the source.",
+      next: "The growing view is persisted with what came last; effective, it makes it normal.",
       help: "None is needed.",
     },
   },
   events: {
     "map-ready": "MAP_READY came, and the member's own suspicions are durable (R5).",
-    "map-done": "MAP_DONE came after the last delta, and everything it lists was received.",
+    "same-maps": "MAP_BUF_DONE came after the last delta, and every map here is as it says.",
     thawed: "The view could not grow in the freeze, IO goes on, and so do the deltas.",
     "view-grown": "The view that names the member normal became effective.",
     "map-disable": "MAP_DISABLE came, or its session went down; what was received is kept.",
   },
   moves: [
     { from: "disabled", to: "ready", on: ["map-ready"] },
-    { from: "ready", to: "done", on: ["map-done"] },
+    { from: "ready", to: "done", on: ["same-maps"] },
     { from: "ready", to: "disabled", on: ["map-disable"] },
     { from: "done", to: "ready", on: ["thawed"] },
     { from: "done", to: "disabled", on: ["view-grown", "map-disable"] },

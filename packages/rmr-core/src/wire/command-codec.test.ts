@@ -47,7 +47,7 @@ const HEADER: readonly Row[] = [
   [
     "map pages from a client",
     "map-buf-done",
-    { flags: "00", senderMemberId: "00" },
+    { flags: "02", senderMemberId: "00" },
     "sender",
     "map-buf-done",
   ],
@@ -282,7 +282,7 @@ const MISSED_TOO_FAR = "01000000000000000000000000000200" + "01000000"
 
 const LISTS: readonly (readonly [
   what: string,
-  kind: "map-buf-done" | "map-done" | "map-clear" | "elect" | "user",
+  kind: "map-buf-done" | "map-clear" | "elect" | "user",
   change: Change,
   reason: RefusalReason,
   where: string,
@@ -294,10 +294,15 @@ const LISTS: readonly (readonly [
     "count",
     "map-buf-done.body.maps",
   ],
-  ["M3: no map to compare when it enables", "map-done", none, "count", "map-done.body.maps"],
-  ["maps that descend", "map-done", swapped(28), "members", "map-done.body.maps.1"],
+  ["maps that descend", "map-buf-done", swapped(28), "members", "map-buf-done.body.maps.1"],
   ["a map twice", "map-buf-done", twice(28), "members", "map-buf-done.body.maps.1"],
-  ["half a map", "map-done", (list) => [...list.subarray(1)], "count", "map-done.body.maps"],
+  [
+    "half a map",
+    "map-buf-done",
+    (list) => [...list.subarray(1)],
+    "count",
+    "map-buf-done.body.maps",
+  ],
   ["no chunks at all", "map-clear", none, "count", "map-clear.body.ranges"],
   ["chunk ranges that descend", "map-clear", swapped(12), "chunks", "map-clear.body.ranges.1"],
   [

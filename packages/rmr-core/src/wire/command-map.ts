@@ -43,10 +43,17 @@ const MAP_PHASE_NUMBERS: Readonly<Record<MapPhase, number>> = {
   "last-delta": 3,
 }
 
-/** What a source has sent in a phase, and how its maps stand after it. */
+/** What a source has sent in a phase. */
 export interface MapSent {
   readonly bufferCount: number
-  /** Ascending by member; empty where nobody is to compare yet, because IO is running. */
+}
+
+export interface MapBufDoneBody extends UpdateBody, MapSent {
+  readonly phase: MapPhase
+  /**
+   * How the source's maps stand. Ascending by member; empty where nobody is to compare yet, because
+   * IO is running.
+   */
   readonly maps: readonly MapState[]
 }
 
@@ -67,16 +74,6 @@ export interface MapSendBody extends UpdateBody {
 export interface SendMapBufBody extends UpdateBody {
   readonly bufferNumber: number
   readonly phase: MapPhase
-}
-
-export interface MapBufDoneBody extends UpdateBody, MapSent {
-  readonly phase: MapPhase
-}
-
-export interface MapDoneBody extends UpdateBody {
-  readonly enable: boolean
-  /** As the source answered to MAP_SEND. */
-  readonly maps: readonly MapState[]
 }
 
 export interface ReadMapBufBody {
@@ -119,8 +116,8 @@ export interface MapCommandTypes {
   "map-ready": Shape<UpdateBody, undefined, MapReadyResult, undefined>
   "map-send": Shape<MapSendBody, undefined, MapSent, undefined>
   "send-map-buf": Shape<SendMapBufBody, readonly MapPages[], Nothing, undefined>
-  "map-buf-done": Shape<MapBufDoneBody, undefined, Nothing, undefined>
-  "map-done": Shape<MapDoneBody, undefined, MapReadyResult, undefined>
+  "map-buf-done": Shape<MapBufDoneBody, readonly MapPages[], Nothing, undefined>
+  "map-done": Shape<UpdateBody, undefined, MapReadyResult, undefined>
   "map-disable": Shape<UpdateBody, undefined, Nothing, undefined>
   "read-map-buf": Shape<ReadMapBufBody, undefined, ReadMapBufResult, readonly MapPages[]>
   "map-check": Shape<Nothing, undefined, MapCheckResult, undefined>
@@ -174,7 +171,8 @@ export const MAP_SEND: CommandSpec<MapCommandTypes["map-send"]> = {
   does: `
     Asks a normal member to send its valid marks about the receiver, and about every other absent
     member, to the receiver: all pages that hold something, then what changed since, and in the
-    freeze the last of it. It is answered when the receiver has acknowledged MAP_BUF_DONE.`,
+    freeze the last of it. It is answered when the receiver has acknowledged MAP_BUF_DONE, which
+    after the last delta says that every map is there as it is at the source.`,
   rules: ["M2", "M3"],
   body: struct<MapSendBody>("MAP_SEND body", 8, [
     ["update", 0, U32, UPDATE_WHY],
@@ -183,14 +181,10 @@ export const MAP_SEND: CommandSpec<MapCommandTypes["map-send"]> = {
     ["reserved", 6, reserved(2), ZERO_WHY],
   ]),
   payload: NO_PAYLOAD,
-  result: struct<MapSent>(
-    "MAP_SEND result",
-    4,
-    [["bufferCount", 0, U32, "how many SEND_MAP_BUF the phase had"]],
-    ["maps", 4, MAP_STATES, "the source's maps after the phase; needed after the last delta"],
-  ),
+  result: struct<MapSent>("MAP_SEND result", 4, [
+    ["bufferCount", 0, U32, "how many SEND_MAP_BUF the phase had"],
+  ]),
   resultPayload: NO_PAYLOAD,
-  checkResult: ({ maps }) => refuseMapStates(maps, "result.maps"),
 }
 
 export const SEND_MAP_BUF: CommandSpec<MapCommandTypes["send-map-buf"]> = {
@@ -225,9 +219,11 @@ export const MAP_BUF_DONE: CommandSpec<MapCommandTypes["map-buf-done"]> = {
   names: "view",
   lane: "sync",
   does: `
-    The source has sent a whole phase. The receiver compares the number of buffers, and after the
-    last delta how every map stands, with what it received; where they differ it refuses
-    "mismatch", and the phase is sent again.`,
+    The source has sent a whole phase, and here are the last of its pages, as many as a buffer has
+    room for. The receiver compares the number of buffers, and after the last delta how every map
+    stands, with what it received; where they differ it refuses "mismatch", and the phase is sent
+    again. After the last delta the receiver may persist the view that names it normal, and makes
+    what came last durable in the same step.`,
   rules: ["M3"],
   body: struct<MapBufDoneBody>(
     "MAP_BUF_DONE body",
@@ -240,7 +236,7 @@ export const MAP_BUF_DONE: CommandSpec<MapCommandTypes["map-buf-done"]> = {
     ],
     ["maps", 12, MAP_STATES, "the source's maps after the phase; needed after the last delta"],
   ),
-  payload: NO_PAYLOAD,
+  payload: MAP_PAGES_PAYLOAD,
   result: NOTHING,
   resultPayload: NO_PAYLOAD,
   check({ phase, maps }) {
@@ -257,27 +253,14 @@ export const MAP_DONE: CommandSpec<MapCommandTypes["map-done"]> = {
   names: "view",
   lane: "control",
   does: `
-    Tells the member that returns what the source says it sent. The member makes its map durable,
-    flushes, and answers. With "enable", IO is frozen, this was the last delta, and the member
-    may persist the view that names it normal; without, deltas go on.`,
+    Makes the marks of an update durable before IO is frozen, so that little of it is left to do
+    then: all that has come so far at the member that returns, which also flushes; all that it has
+    marked at a member that is normal. It is asked after each delta but the last.`,
   rules: ["M3", "I4"],
-  body: struct<MapDoneBody>(
-    "MAP_DONE body",
-    8,
-    [
-      ["update", 0, U32, UPDATE_WHY],
-      ["enable", 4, BOOL, "the update is complete"],
-      ["reserved", 5, reserved(3), ZERO_WHY],
-    ],
-    ["maps", 8, MAP_STATES, "what the source answered to MAP_SEND; needed with enable"],
-  ),
+  body: UPDATE_BODY,
   payload: NO_PAYLOAD,
   result: MAP_READY_RESULT,
   resultPayload: NO_PAYLOAD,
-  check({ enable, maps }) {
-    if (enable && maps.length === 0) return new Refused("count", "body.maps")
-    return refuseMapStates(maps, "body.maps")
-  },
 }
 
 export const MAP_DISABLE: CommandSpec<MapCommandTypes["map-disable"]> = {

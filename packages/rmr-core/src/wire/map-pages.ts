@@ -1,5 +1,5 @@
 /**
- * Map pages in transit: the payload of SEND_MAP_BUF and of READ_MAP_BUF's answer.
+ * Map pages in transit: the payload of SEND_MAP_BUF, MAP_BUF_DONE and of READ_MAP_BUF's answer.
  *
  * What a page looks like belongs to the dirty map (chunks/map-page-codec.ts): which page it is, the
  * stamp that decides whether it still means anything (M1, M2), and its marks are in the bytes that

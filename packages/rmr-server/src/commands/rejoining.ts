@@ -5,11 +5,11 @@
  *   client ─ REJOIN ─► joiner     drained; told of the view in force
  *          ─ MAP_READY ─► joiner  suspects what it may have alone
  *          ─ MAP_SEND ─► source ─ SEND_MAP_BUF …, MAP_BUF_DONE ─► joiner     IO goes on
- *          ─ MAP_DONE ─► joiner   all of it durable
- *          ─ MAP_SEND, MAP_DONE ─►  the last delta, while IO stands still; then the grow
+ *          ─ MAP_DONE ─► joiner, normal members   all of it durable
+ *          ─ MAP_SEND ─► source   the last delta, while IO stands still; then the grow
  * ```
  */
-import type { CommandOf, MemberEntry, PoolMetadata } from "@rmr/core"
+import type { CommandOf, MapVersion, MemberEntry, PoolMetadata } from "@rmr/core"
 import {
   compareViews,
   decideOpen,
@@ -142,10 +142,7 @@ export const mapReady: Handler<"map-ready"> = (pool, command, caller) =>
 export const mapSend: Handler<"map-send"> = async (pool, command, caller) => {
   requireHolder(pool, command, caller)
   requireVolume(pool)
-  const { view } = pool.member
-  if (!pool.admission.isNormal || compareViews(view, command.mapVersion) !== 0) {
-    throw new RmrError("stale-view", `this member has view ${view.epoch}.${view.version}`)
-  }
+  requireView(pool, command.mapVersion)
   const { update, receiver, phase } = command.body
   const result = await pool.senderOf(update, receiver).send(phase)
   return { result, payload: undefined }
@@ -160,8 +157,8 @@ export const sendMapBuf: Handler<"send-map-buf"> = (pool, command, caller) => {
 
 export const mapBufDone: Handler<"map-buf-done"> = (pool, command, caller) => {
   requirePeer(pool, command, caller.isPeer)
-  const { update, phase } = command.body
-  pool.updates.receiver.endPhase(update, command.mapVersion, phase, command.body)
+  const { body, payload, mapVersion } = command
+  pool.updates.receiver.endPhase(body.update, mapVersion, body.phase, body, payload)
   return NOTHING
 }
 
@@ -169,12 +166,18 @@ export const mapDone: Handler<"map-done"> = (pool, command, caller) =>
   pool.serially(async (): Promise<Answer<"map-done">> => {
     requireHolder(pool, command, caller)
     const { volume } = requireVolume(pool)
-    const { update, enable, maps } = command.body
-    pool.updates.receiver.check(update, command.mapVersion, enable, maps)
-    await pool.member.saveMaps()
+    const { update } = command.body
+    const { member, updates, admission } = pool
+    if (admission.isNormal) {
+      requireView(pool, command.mapVersion)
+      await member.saveMaps()
+      return { result: countsOf(volume), payload: undefined }
+    }
+    updates.receiver.requireUnderWay(update, command.mapVersion)
+    await member.saveMaps()
     // I4: who becomes normal has on stable storage what it says it has.
-    await pool.member.jobs.flush()
-    if (enable) pool.updates.receiver.confirm()
+    await member.jobs.flush()
+    updates.receiver.noteFlushed(update)
     return { result: countsOf(volume), payload: undefined }
   })
 
@@ -185,6 +188,13 @@ export const mapDisable: Handler<"map-disable"> = (pool, command, caller) => {
 }
 
 const NOTHING = { result: {}, payload: undefined }
+
+/** Normal, and in this view. */
+function requireView({ member, admission }: ServerPool, asked: MapVersion): void {
+  const { view } = member
+  if (admission.isNormal && compareViews(view, asked) === 0) return
+  throw new RmrError("stale-view", `this member has view ${view.epoch}.${view.version}`)
+}
 
 function countsOf({ maps }: MemberVolume): Answer<"map-ready">["result"] {
   const dirtyChunks = maps.own.count

@@ -2,7 +2,7 @@
 import type { CommandOf, PoolMetadata } from "@rmr/core"
 import { assert, judgeProposal, RANK_REAL, RmrError, TAKEN_BACK_MAX } from "@rmr/core"
 import { type Member, slotOfMember } from "../pool/member.js"
-import { resizeVolume } from "../pool/member-volume.js"
+import { type MemberVolume, resizeVolume } from "../pool/member-volume.js"
 import type { ServerPool } from "../pool/server-pool.js"
 import { stepToView, type ViewStep } from "../pool/view-step.js"
 import { type Answer, type Caller, type Handler, refusal, requireVolume } from "./answer.js"
@@ -67,8 +67,7 @@ async function changeView(
   await endGivenUp(pool, command, record)
   // S2: what is being copied was read in another view.
   data.entries.endAll(0)
-  // I4: who becomes normal has on stable storage what it says it has.
-  if (isJoining) await member.jobs.flush()
+  if (isJoining) await makeFirm(pool, volume, command.body.purpose === "grow")
   if (record.mappedSizeBytes > volume.geometry.mappedSizeBytes) {
     resizeVolume(volume, record.mappedSizeBytes)
     await member.saveMaps()
@@ -105,6 +104,20 @@ async function endGivenUp(
   } finally {
     admission.isDraining = wasDraining
   }
+}
+
+/**
+ * I4: who becomes normal has on stable storage what it says it has. In a map update it has flushed
+ * already, and has written nothing since. M3: nor is it normal on its disk before all marks are
+ * there: those that one commit takes go with the record, more before it.
+ */
+async function makeFirm(
+  { member, updates }: ServerPool,
+  { maps }: MemberVolume,
+  isGrow: boolean,
+): Promise<void> {
+  if (!isGrow || !updates.receiver.isFlushed) await member.jobs.flush()
+  if (!maps.fitsOneCommit) await member.saveMaps()
 }
 
 /** M3: who joins has been told all that it missed before the view that it joins. */

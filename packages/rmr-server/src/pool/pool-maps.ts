@@ -236,6 +236,13 @@ export class PoolMaps {
     return false
   }
 
+  /** One commit, with whatever else goes into it, takes all that has changed. */
+  get fitsOneCommit(): boolean {
+    let pages = this.leftBehind.length
+    for (const map of this.maps) pages += map?.changedPageCount ?? 0
+    return pages <= PAGES_PER_COMMIT
+  }
+
   /** I2: what is marked and cleared in these chunks, by any map, is durable. */
   isDurable(first: ChunkNumber, count: number): boolean {
     if (this.isSavingHeads || this.changedHeads.size > 0) return false

@@ -205,7 +205,8 @@ export class ServerPool {
     if (this.cell.state === to) return
     this.cell.transition(to, event, this.world.env.clock.nowMs(), detail)
     this.admission.isNormal = to === "normal"
-    if (to === "normal") this.copier?.onView()
+    // Copies begin behind the answer: whoever waits for it may have IO standing still (P9).
+    if (to === "normal") this.world.env.clock.schedule(0, () => this.copier?.onView())
     this.world.env.log.write("info", "server-pool.state", {
       pool: this.name,
       to,

@@ -68,16 +68,14 @@ describe("MapReceiver", () => {
     const own = marks(5, 9000)
     const other = marks(77)
     receiver.take(7, VIEW, FIRST, [pagesOf(OWN, own), pagesOf(OTHER, other)])
-    receiver.endPhase(7, VIEW, "pages", { bufferCount: 1, maps: [] })
+    receiver.endPhase(7, VIEW, "pages", { bufferCount: 1, maps: [] }, [])
     expect([1, 5, 9000].map((chunk) => volume.maps.own.isDirty(chunk as ChunkNumber))).toEqual([
       true,
       true,
       true,
     ])
     const maps = [stateOf(OWN, own), stateOf(OTHER, other)]
-    receiver.endPhase(7, VIEW, "last-delta", { bufferCount: 0, maps })
-    receiver.check(7, VIEW, true, maps)
-    receiver.confirm()
+    receiver.endPhase(7, VIEW, "last-delta", { bufferCount: 0, maps }, [])
     expect([receiver.isDoneFor(VIEW), receiver.isDoneFor(OLDER)]).toEqual([true, false])
   })
 
@@ -85,23 +83,48 @@ describe("MapReceiver", () => {
     const { receiver } = begun()
     const own = marks(5)
     const maps = [stateOf(OWN, own), stateOf(OTHER, marks())]
-    expect(() => receiver.check(7, VIEW, true, maps)).toThrow("mismatch")
-    expect(() => receiver.endPhase(7, VIEW, "pages", { bufferCount: 1, maps: [] })).toThrow(
+    expect(receiver.isDoneFor(VIEW)).toBe(false)
+    expect(() => receiver.endPhase(7, VIEW, "pages", { bufferCount: 1, maps: [] }, [])).toThrow(
       "mismatch: 0 of 1 buffers came",
     )
-    expect(() => receiver.endPhase(7, VIEW, "last-delta", { bufferCount: 0, maps })).toThrow(
+    expect(() => receiver.endPhase(7, VIEW, "last-delta", { bufferCount: 0, maps }, [])).toThrow(
       "mismatch: the map about member 2",
     )
     receiver.take(7, VIEW, { bufferNumber: 0, phase: "last-delta" }, [pagesOf(OWN, own)])
     // The same buffer again is taken for the one that is there.
     receiver.take(7, VIEW, { bufferNumber: 0, phase: "last-delta" }, [pagesOf(OWN, own)])
-    receiver.endPhase(7, VIEW, "last-delta", { bufferCount: 1, maps })
-    receiver.check(7, VIEW, true, maps)
-    receiver.confirm()
+    receiver.endPhase(7, VIEW, "last-delta", { bufferCount: 1, maps }, [])
     expect(receiver.isDoneFor(VIEW)).toBe(true)
     // The freeze was given up: deltas go on, and what was complete is not any more.
     receiver.take(7, VIEW, { bufferNumber: 0, phase: "delta" }, [pagesOf(OWN, marks(5, 6))])
     expect([receiver.state.state, receiver.isDoneFor(VIEW)]).toEqual(["ready", false])
+  })
+
+  it("M3: takes the last pages with the end of their phase, if they are good as a whole", () => {
+    const { receiver, volume } = begun()
+    const own = marks(5)
+    const other = marks(77)
+    const maps = [stateOf(OWN, own), stateOf(OTHER, other)]
+    const pages = [pagesOf(OWN, own), pagesOf(OTHER, other)]
+    const torn = [pages[0]!, { memberId: OTHER, records: new Uint8Array(30).fill(255) }]
+    const end = { bufferCount: 0, maps }
+    expect(() => receiver.endPhase(7, VIEW, "last-delta", end, torn)).toThrow("bad-message")
+    const early = { bufferCount: 1, maps }
+    expect(() => receiver.endPhase(7, VIEW, "last-delta", early, pages)).toThrow("mismatch")
+    expect([volume.maps.own.isEmpty, receiver.isDoneFor(VIEW)]).toEqual([true, false])
+    receiver.endPhase(7, VIEW, "last-delta", end, pages)
+    expect([volume.maps.own.count, receiver.isDoneFor(VIEW)]).toEqual([1, true])
+  })
+
+  it("I4: knows whether it was flushed in this update, and not in one before", () => {
+    const { receiver, volume } = begun()
+    receiver.noteFlushed(6)
+    expect(receiver.isFlushed).toBe(false)
+    receiver.noteFlushed(7)
+    expect(receiver.isFlushed).toBe(true)
+    receiver.begin(8, RECORD, OWN, volume)
+    expect(receiver.isFlushed).toBe(false)
+    expect(() => receiver.requireUnderWay(7, VIEW)).toThrow("stale-view")
   })
 
   it("P8: refuses what is of another update, of another view, or about a normal member", () => {

@@ -47,8 +47,8 @@ interface Update {
   readonly slots: ReadonlyMap<MemberId, number>
   phase: MapPhase
   readonly taken: Set<number>
-  /** How the source's maps stand after the last delta. */
-  sent: readonly MapState[]
+  /** What it has written is on stable storage (I4); nothing is written while it returns. */
+  isFlushed: boolean
 }
 
 export class MapReceiver {
@@ -69,6 +69,11 @@ export class MapReceiver {
   isDoneFor(base: ViewNumber): boolean {
     const { update } = this
     return this.cell.state === "done" && update !== undefined && isSame(update.view, base)
+  }
+
+  /** This member has flushed since the update began (I4). */
+  get isFlushed(): boolean {
+    return this.update?.isFlushed === true
   }
 
   isUpdate(number: number): boolean {
@@ -94,7 +99,9 @@ export class MapReceiver {
     }
     const aboutOwn = new DirtyMap({ chunkCount, stamp: view })
     const taken = new Set<number>()
-    this.update = { number, view, volume, aboutOwn, ownId, slots, phase: "pages", taken, sent: [] }
+    const phase = "pages"
+    const isFlushed = false
+    this.update = { number, view, volume, aboutOwn, ownId, slots, phase, taken, isFlushed }
     this.move("ready", "map-ready")
   }
 
@@ -103,6 +110,11 @@ export class MapReceiver {
     const update = this.require(number, view)
     this.enterPhase(update, buffer.phase)
     if (update.taken.has(buffer.bufferNumber)) return
+    this.accept(update, maps)
+    update.taken.add(buffer.bufferNumber)
+  }
+
+  private accept(update: Update, maps: readonly MapPages[]): void {
     // Looked at as a whole before anything is changed: records may be of no page that exists.
     const all = maps.map(({ memberId, records }) => {
       if (!update.slots.has(memberId)) {
@@ -114,7 +126,6 @@ export class MapReceiver {
       return { memberId, records, marks }
     })
     for (const { memberId, records, marks } of all) this.keep(update, memberId, records, marks)
-    update.taken.add(buffer.bufferNumber)
   }
 
   private keep(update: Update, memberId: MemberId, records: Uint8Array, marks: DirtyMap): void {
@@ -131,36 +142,38 @@ export class MapReceiver {
     update.volume.maps.about(slot)?.digest()
   }
 
-  /** The source has sent a phase. Fails with `mismatch` where something of it is not here. */
-  endPhase(number: number, view: MapVersion, phase: MapPhase, sent: SentOf): void {
+  /**
+   * The source has sent a phase; these are its last pages. Fails with `mismatch` where something of
+   * it is not here. After the last delta everything is, and the growing view makes it durable.
+   */
+  endPhase(
+    number: number,
+    view: MapVersion,
+    phase: MapPhase,
+    sent: SentOf,
+    lastPages: readonly MapPages[],
+  ): void {
     const update = this.require(number, view)
     this.enterPhase(update, phase)
     if (update.taken.size !== sent.bufferCount) {
       const came = `${update.taken.size} of ${sent.bufferCount} buffers came`
       throw new RmrError("mismatch", `${came}; the phase is sent again`)
     }
+    this.accept(update, lastPages)
     update.taken.clear()
     if (phase !== "last-delta") return
     requireSameMaps(this.statesOf(update), sent.maps)
-    update.sent = sent.maps
+    this.move("done", "same-maps")
   }
 
-  /**
-   * The holder says what the source has told it. All that is in memory is to be made durable, then
-   * `confirm` says so.
-   */
-  check(number: number, view: MapVersion, isLast: boolean, maps: readonly MapState[]): void {
-    const update = this.require(number, view)
-    if (!isLast) return
-    if (update.sent.length === 0) {
-      throw new RmrError("mismatch", "the last delta has not come yet; ask the source for it")
-    }
-    requireSameMaps(this.statesOf(update), maps)
+  /** Fails with `stale-view` where this update is not under way. */
+  requireUnderWay(number: number, view: MapVersion): void {
+    this.require(number, view)
   }
 
-  /** Everything that came is durable, and IO stands still. */
-  confirm(): void {
-    if (this.cell.state === "ready") this.move("done", "map-done")
+  /** What was written before this update began is on stable storage. */
+  noteFlushed(number: number): void {
+    if (this.update?.number === number) this.update.isFlushed = true
   }
 
   /** The update is over: the view has grown, or it was given up. What was learned is kept. */
@@ -179,10 +192,7 @@ export class MapReceiver {
 
   /** A phase begins with what comes of it first. After a freeze that was given up, deltas go on. */
   private enterPhase(update: Update, phase: MapPhase): void {
-    if (this.cell.state === "done") {
-      this.move("ready", "thawed")
-      update.sent = []
-    }
+    if (this.cell.state === "done") this.move("ready", "thawed")
     if (update.phase === phase) return
     update.phase = phase
     update.taken.clear()

@@ -3,25 +3,38 @@
  *
  * It sends its marks about the receiver, and about every other absent member, page by page, while
  * IO goes on and marks more; each later phase sends what has changed since. The last one is asked
- * for while IO stands still, and says how the maps are then.
+ * for while IO stands still, and tells the receiver how the maps are then.
  */
 import type {
   MapExport,
+  MapPages,
   MapPhase,
   MapSent,
+  MapState,
   MapVersion,
   MemberEntry,
   MemberId,
   PoolMetadata,
 } from "@rmr/core"
-import { MAP_BUF_BYTES_MAX, MAP_PAGES_HEAD, RmrError, slotsOf } from "@rmr/core"
+import {
+  MAP_BUF_BYTES_MAX,
+  MAP_PAGES_HEAD,
+  MAP_RECORD_BYTES_MAX,
+  RmrError,
+  slotsOf,
+} from "@rmr/core"
 import { absentOf } from "../pool/member.js"
 import type { MemberVolume } from "../pool/member-volume.js"
 import type { Peers } from "../sync/peers.js"
 import { absentSlot, stateOf } from "./map-receiver.js"
 
-/** Records of one buffer: less than it may be, so that any transport takes it. */
-const RECORD_BYTES_MAX = Math.min(MAP_BUF_BYTES_MAX, 64 * 1024) - MAP_PAGES_HEAD.bytes
+/** Of one buffer: less than it may have, so that any transport takes it. */
+const BUFFER_BYTES = Math.min(MAP_BUF_BYTES_MAX, 64 * 1024)
+
+interface Sent {
+  readonly bufferCount: number
+  readonly unsent: readonly MapPages[]
+}
 
 interface AboutOne {
   readonly memberId: MemberId
@@ -45,7 +58,7 @@ export class MapSender {
   private readonly to: MemberEntry
   /** Ascending by member. */
   private readonly about: readonly AboutOne[]
-  private readonly bytes = new Uint8Array(RECORD_BYTES_MAX)
+  private readonly bytes = new Uint8Array(BUFFER_BYTES)
   private isSending = false
 
   constructor({ update, record, receiver, volume, peers }: MapSenderOptions) {
@@ -64,40 +77,46 @@ export class MapSender {
     if (this.isSending) throw new RmrError("busy", "a phase of this update is being sent")
     this.isSending = true
     try {
-      const bufferCount = await this.sendPages(phase)
+      const { bufferCount, unsent } = await this.sendPages(phase)
       const isLast = phase === "last-delta"
       const maps = isLast ? this.about.map((one) => this.stateOf(one)) : []
       const { update, view, to } = this
-      await this.peers.tell(
-        to,
-        "map-buf-done",
-        view,
-        { update, bufferCount, phase, maps },
-        undefined,
-      )
-      return { bufferCount, maps }
+      const body = { update, bufferCount, phase, maps }
+      await this.peers.tell(to, "map-buf-done", view, body, unsent)
+      return { bufferCount }
     } finally {
       this.isSending = false
     }
   }
 
-  private async sendPages(phase: MapPhase): Promise<number> {
-    let bufferNumber = 0
+  /** Sends full buffers. What is left of the phase, often all of it, goes with its end. */
+  private async sendPages(phase: MapPhase): Promise<Sent> {
     const { bytes, peers, update, view, to } = this
     const words = new DataView(bytes.buffer)
+    let bufferCount = 0
+    let unsent: MapPages[] = []
+    let used = 0
     for (const { memberId, pages } of this.about) {
       pages.begin()
-      let written = pages.write(words, 0, bytes.length)
-      for (; written > 0; written = pages.write(words, 0, bytes.length)) {
-        const payload = [{ memberId, records: bytes.slice(0, written) }]
-        await peers.tell(to, "send-map-buf", view, { update, bufferNumber, phase }, payload)
-        bufferNumber++
+      for (;;) {
+        const room = bytes.length - used - MAP_PAGES_HEAD.bytes
+        if (room < MAP_RECORD_BYTES_MAX) {
+          const body = { update, bufferNumber: bufferCount++, phase }
+          await peers.tell(to, "send-map-buf", view, body, unsent)
+          unsent = []
+          used = 0
+          continue
+        }
+        const written = pages.write(words, 0, room)
+        if (written === 0) break
+        unsent.push({ memberId, records: bytes.slice(0, written) })
+        used += MAP_PAGES_HEAD.bytes + written
       }
     }
-    return bufferNumber
+    return { bufferCount, unsent }
   }
 
-  private stateOf({ memberId, slot }: AboutOne): MapSent["maps"][number] {
+  private stateOf({ memberId, slot }: AboutOne): MapState {
     return stateOf(memberId, this.volume.maps.about(slot))
   }
 }
