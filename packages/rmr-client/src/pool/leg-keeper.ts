@@ -110,8 +110,9 @@ export class LegKeeper {
 
   /** Why the member has to leave; it is forgotten with that. */
   takeReason(slot: number): string {
-    const isUp = this.legs[slot]?.isUp === true
-    const why = this.refused.get(slot) ?? (isUp ? "deadline" : "link-lost")
+    const leg = this.legs[slot]
+    const whyUp = leg?.isAsOpened === true ? "deadline" : "restarted"
+    const why = this.refused.get(slot) ?? (leg?.isUp === true ? whyUp : "link-lost")
     this.refused.delete(slot)
     this.lostMs.delete(slot)
     return why
@@ -183,8 +184,10 @@ export class LegKeeper {
     for (const slot of slotsOf(normal)) {
       const leg = this.legs[slot]
       const lostMs = this.lostMs.get(slot)
-      const isLost =
-        leg?.io.session === undefined && (lostMs === undefined || nowMs - lostMs > blinkMs)
+      // Another process comes back by a map update only, so there is nothing to wait for (V6, W5).
+      const isOver =
+        lostMs === undefined || nowMs - lostMs > blinkMs || (leg?.isUp && !leg.isAsOpened)
+      const isLost = leg?.io.session === undefined && isOver
       if (isLost || this.refused.has(slot)) gone |= 1 << slot
     }
     const late = decideExpulsion(this.deadlines(record, owed, nowMs))

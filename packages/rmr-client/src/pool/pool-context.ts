@@ -19,7 +19,10 @@ import type { Leg } from "./leg.js"
 export interface PoolTimes {
   /** A leg that owes an answer for longer is put out of the view (V7). */
   readonly ioDeadlineMs: number
-  /** A leg whose session is gone is dialed for so long before it is put out. */
+  /**
+   * A leg whose session is gone is dialed for so long before it is put out; at once where another
+   * process answers.
+   */
   readonly blinkMs: number
   /** With no usable leg, IO is held for so long before it fails (W6). */
   readonly noLegMs: number

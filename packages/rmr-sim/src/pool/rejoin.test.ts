@@ -86,6 +86,23 @@ describe("a member that was put out of the view", () => {
     })
   })
 
+  it("P6: is another process when it answers again, and nobody waits any longer", async () => {
+    // So long that the story ends before it is over.
+    await tell(307, { times: { blinkMs: 500_000, ioDeadlineMs: 400_000 } }, async (sim) => {
+      await sim.startAll()
+      const client = await sim.create()
+      const load = writeOn(sim, client)
+      await pause(sim, 500)
+      sim.nodes[1]!.kill()
+      await pause(sim, 100)
+      expect(client.pool.record.normal).toBe(0b111)
+      await sim.nodes[1]!.start()
+      await untilAllBut(sim, client, 1)
+      await untilAllNormal(sim, client)
+      await expectWhole(sim, client, await load.stop())
+    })
+  })
+
   it("P3: lost power, and comes back with what was not flushed in doubt", async () => {
     await tell(302, {}, async (sim) => {
       await sim.startAll()
