@@ -51,6 +51,9 @@ export const HOT_EXTENTS_DEFAULT = 512
 /** Lineage entries that a view record remembers. */
 export const LINEAGE_HISTORY_MAX = 16
 
+/** The time after which a leg is late (V7), at least: shorter, a busy disk would look dead. */
+export const IO_DEADLINE_MS_MIN = 200
+
 /** Messages: everything but the payload. A header fits a slot of any transport. */
 export const HEADER_BYTES_MAX = 512
 /** What a refusal says to a person. */

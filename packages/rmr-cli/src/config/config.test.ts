@@ -67,6 +67,12 @@ describe("a configuration", () => {
     ["a place for NBD that is none", CLIENT.replace("[::1]:10809", "nowhere"), "client.nbd.1"],
     ["what is no TOML", "name = ", "line 1: it is no TOML"],
     ["an address that is none", STORAGE.replace("tcp://", "rcp://"), "write tcp://10.0.0.1:4710"],
+    [
+      "a deadline that no disk can keep",
+      `${CLIENT}io_deadline_ms = 199\n`,
+      "client.pool.0.io_deadline_ms: ",
+    ],
+    ["a factor of nothing", `${CLIENT}slow_factor = 1\n`, "client.pool.0.slow_factor: "],
     ["a port that cannot be", CLIENT.replace(":4710", ":99999"), "client.pool.0.members.0"],
     [
       "a device whose name nobody can be told",

@@ -31,6 +31,7 @@ import {
   CHUNK_BYTES_DEFAULT,
   CHUNK_BYTES_MAX,
   CHUNK_BYTES_MIN,
+  IO_DEADLINE_MS_MIN,
   MEMBERS_MAX,
   type MemberId,
   memberId,
@@ -197,7 +198,10 @@ const storage = table({
   pool: z.array(storagePool).default([]).superRefine(refuseSharedStores),
 })
 
-const milliseconds = z.number().int().min(10).max(3_600_000)
+const MS_MAX = 3_600_000
+const milliseconds = z.number().int().min(10).max(MS_MAX)
+/** 0: never, or at once. */
+const millisecondsOrNone = z.number().int().min(0).max(MS_MAX)
 
 const clientPool = table({
   name: poolName,
@@ -210,8 +214,13 @@ const clientPool = table({
   read_policy: z.enum(["round-robin", "least-inflight", "latency"]).default("round-robin"),
   /** Mapped and exported under this name at start; default the pool's. */
   export: deviceName.optional(),
-  io_deadline_ms: milliseconds.optional(),
+  io_deadline_ms: z.number().int().min(IO_DEADLINE_MS_MIN).max(MS_MAX).optional(),
   no_leg_ms: milliseconds.optional(),
+  slow_after_ms: millisecondsOrNone.optional(),
+  slow_floor_ms: milliseconds.optional(),
+  slow_factor: z.number().min(2).max(10_000).optional(),
+  slow_hold_ms: millisecondsOrNone.optional(),
+  slow_hold_max_ms: millisecondsOrNone.optional(),
 })
 
 const client = table({
@@ -265,8 +274,17 @@ export interface ClientPoolConfig {
   readonly read_policy: "round-robin" | "least-inflight" | "latency"
   /** Name of the device; default the pool's. */
   readonly export?: string | undefined
+  /** A leg that owes an answer for longer is put out of the view. */
   readonly io_deadline_ms?: number | undefined
   readonly no_leg_ms?: number | undefined
+  /** So is one that was slow for so long; 0: none ever is. */
+  readonly slow_after_ms?: number | undefined
+  /** Slow is above this, and above so many times the median of the other legs. */
+  readonly slow_floor_ms?: number | undefined
+  readonly slow_factor?: number | undefined
+  /** It returns when it was fast for so long; doubled each time, up to the second. */
+  readonly slow_hold_ms?: number | undefined
+  readonly slow_hold_max_ms?: number | undefined
 }
 
 export interface ClientConfig {

@@ -12,6 +12,7 @@ import {
   LinkRegistry,
   type OpenOptions,
   openPool,
+  type PoolTimes,
   type RejoinProgress,
 } from "@rmr/client"
 import {
@@ -336,17 +337,13 @@ export class ClientRole {
   }
 
   private openOptions(config: ClientPoolConfig): OpenOptions {
-    const times = {
-      ...(config.io_deadline_ms === undefined ? {} : { ioDeadlineMs: config.io_deadline_ms }),
-      ...(config.no_leg_ms === undefined ? {} : { noLegMs: config.no_leg_ms }),
-    }
     return {
       registry: this.registry,
       poolName: config.name,
       members: config.members,
       readPolicy: config.read_policy,
       checksum: fastChecksum(),
-      times,
+      times: timesOf(config),
     }
   }
 
@@ -389,6 +386,20 @@ export class ClientRole {
       returning: progress === undefined ? null : { phase: progress.phase, detail: progress.detail },
     }
   }
+}
+
+/** What the configuration says of times; the rest has defaults. */
+function timesOf(config: ClientPoolConfig): Partial<PoolTimes> {
+  const said: { readonly [K in keyof PoolTimes]?: number | undefined } = {
+    ioDeadlineMs: config.io_deadline_ms,
+    noLegMs: config.no_leg_ms,
+    slowAfterMs: config.slow_after_ms,
+    slowFloorMs: config.slow_floor_ms,
+    slowFactor: config.slow_factor,
+    slowHoldMs: config.slow_hold_ms,
+    slowHoldMsMax: config.slow_hold_max_ms,
+  }
+  return Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined))
 }
 
 /** Nobody has taken it since. */

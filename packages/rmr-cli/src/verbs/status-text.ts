@@ -56,6 +56,7 @@ function clientPool(pool: ClientPoolStatus): string[] {
 }
 
 function returningText({ phase, detail }: NonNullable<LegStatus["returning"]>): string {
+  if (phase === "held back") return `out of the view, ${phase}: ${detail}`
   const last = detail === "" ? "" : `; the last try: ${detail}`
   return `out of the view, on its way back: ${phase}${last}`
 }

@@ -18,6 +18,9 @@ export class EngineLeg {
   latencyMs = 0
   /** The same of reads alone, for choosing whom to read from. */
   readMs = 0
+  /** Mutations that it has carried out, and the time that they took together. */
+  mutationCount = 0
+  mutationMs = 0
   /** Chunks that it has dirty, as far as this client knows: a hint. */
   dirtyHint = 0
 

@@ -206,10 +206,35 @@ export class EngineWire {
     const enabledMs = legs[slot]?.enabledMs ?? 0
     for (let row = 0; row < rows.rowCount; row++) {
       if (!rows.isOwedBy(row, slot)) continue
-      const since = Math.max(rows.sentMs[row]!, rows.grantedMs[row]!, enabledMs)
+      const since = this.owedSinceMs(row, enabledMs)
       if (oldest === undefined || since < oldest) oldest = since
     }
     return oldest
+  }
+
+  /** Age of the oldest mutation that this leg of the view owes; 0 where it owes none. */
+  mutationAgeMs(slot: number, nowMs: number): number {
+    const { rows, legs } = this
+    const enabledMs = legs[slot]?.enabledMs ?? 0
+    let ageMs = 0
+    for (let row = 0; row < rows.unitCount; row++) {
+      if (!rows.isOwedBy(row, slot)) continue
+      ageMs = Math.max(ageMs, nowMs - this.owedSinceMs(row, enabledMs))
+    }
+    return ageMs
+  }
+
+  private owedSinceMs(row: number, enabledMs: number): number {
+    const { rows } = this
+    return Math.max(rows.sentMs[row]!, rows.grantedMs[row]!, enabledMs)
+  }
+
+  /** A mutation was carried out; the answer that says so was noted just now. */
+  noteMutation(row: number, slot: number): void {
+    const leg = this.legs[slot]
+    if (leg === undefined) return
+    leg.mutationCount++
+    leg.mutationMs += Math.max(0, leg.lastAnswerMs - this.owedSinceMs(row, leg.enabledMs))
   }
 
   noteAnswer(submission: number, slot: number, isRead: boolean): void {

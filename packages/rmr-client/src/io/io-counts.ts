@@ -17,6 +17,8 @@ export class IoCounts {
   resends = 0
   /** Views that became effective. */
   viewChanges = 0
+  /** Times that a leg was put out of the view because it was slow, or late with something. */
+  slowLegs = 0
 
   noteEnd(kind: number, operation: number, status: number, bytes: number): void {
     if (status !== STATUS_OK) this.failures++

@@ -61,6 +61,7 @@ export class MutationFlow {
     const meaning = meaningOfAnswer(outcome)
     if (meaning === "done") {
       rows.done[row]! |= bit
+      this.core.wire.noteMutation(row, slot)
     } else if (meaning === "missed" && (reply.replyFlags & REPLY_MISSED) !== 0) {
       rows.missed[row]! |= bit
       this.core.noteError(row, reply)

@@ -6,9 +6,10 @@
  * view itself is not its business.
  */
 import type { ErrorCode, LegDeadline, MemberId, MemberSet, PoolMetadata } from "@rmr/core"
-import { decideExpulsion, RmrError, sizeOf, slotsOf } from "@rmr/core"
+import { decideExpulsion, RmrError, sizeOf, slotsOf, without } from "@rmr/core"
 import type { Leg } from "./leg.js"
 import { joinLeg, type PoolContext } from "./pool-context.js"
+import { membersOf } from "./view-record.js"
 
 const REDIAL_MS = 250
 /** Refusals of the moment: of a member between two states, or of bytes hurt on the way. */
@@ -27,6 +28,8 @@ export class LegKeeper {
   /** Something happened that a step of the pool may mend. */
   private readonly want: () => void
   private readonly refused = new Map<number, ErrorCode>()
+  /** In words, of members that are put out because they answer too late. */
+  private readonly slow = new Map<number, string>()
   private readonly lostMs = new Map<number, number>()
   private readonly dialing = new Set<number>()
   private readonly subscriptions = new Map<Leg, () => void>()
@@ -108,11 +111,24 @@ export class LegKeeper {
     this.want()
   }
 
+  /** It answers what a normal member does not, and has to leave for that. */
+  isRefused(slot: number): boolean {
+    return this.refused.has(slot)
+  }
+
+  /** If the member leaves now, it is for this. */
+  noteSlow(slot: number, why: string | undefined): void {
+    if (why === undefined) this.slow.delete(slot)
+    else this.slow.set(slot, why)
+  }
+
   /** Why the member has to leave; it is forgotten with that. */
   takeReason(slot: number): string {
     const leg = this.legs[slot]
     const whyUp = leg?.isAsOpened === true ? "deadline" : "restarted"
-    const why = this.refused.get(slot) ?? (leg?.isUp === true ? whyUp : "link-lost")
+    const late = this.slow.get(slot)
+    const why = this.refused.get(slot) ?? late ?? (leg?.isUp === true ? whyUp : "link-lost")
+    this.slow.delete(slot)
     this.refused.delete(slot)
     this.lostMs.delete(slot)
     return why
@@ -176,10 +192,15 @@ export class LegKeeper {
     return isAny
   }
 
-  /** V7: late and lost legs go together, and never all of them. */
-  whomToExpel(record: PoolMetadata, owed: Owed, nowMs: number): MemberSet {
+  /**
+   * V7: late and lost legs go together, and never all of them. With them go `slow` ones, the first
+   * ones first, where enough others stay for that, and one that lacks nothing.
+   */
+  whomToExpel(record: PoolMetadata, owed: Owed, slow: readonly number[], nowMs: number): MemberSet {
     const { normal } = record
-    const { blinkMs } = this.context.times
+    const leastCount = Math.max(1, record.minNormal)
+    // A leg that is gone is late no later than one that is there.
+    const blinkMs = Math.min(this.context.times.blinkMs, this.context.times.ioDeadlineMs)
     let gone = 0
     for (const slot of slotsOf(normal)) {
       const leg = this.legs[slot]
@@ -193,7 +214,21 @@ export class LegKeeper {
     const late = decideExpulsion(this.deadlines(record, owed, nowMs))
     const all = gone | late
     const rest = normal & this.usable & ~all
-    return sizeOf(rest) >= Math.max(1, record.minNormal) ? all : 0
+    if (sizeOf(rest) < leastCount) return 0
+    // Being slow is worth no second copy: only a pool of two is left with one for it.
+    const memberCount = sizeOf(membersOf(record))
+    const slowLeastCount = Math.max(leastCount, memberCount > 2 ? 2 : 1)
+    let stay = rest
+    for (const slot of slow) {
+      const others = without(stay, 1 << slot)
+      if (sizeOf(others) >= slowLeastCount && this.isCleanSomewhere(others)) stay = others
+    }
+    return all | without(rest, stay)
+  }
+
+  /** One of these is known to lack nothing. */
+  private isCleanSomewhere(slots: MemberSet): boolean {
+    return slotsOf(slots).some((slot) => this.legs[slot]?.io.dirtyHint === 0)
   }
 
   /** Members of the view that carry out what they are asked, in time. */

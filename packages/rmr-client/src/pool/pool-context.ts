@@ -32,15 +32,30 @@ export interface PoolTimes {
   readonly regroupMs: number
   /** For one command, and for one attempt to reach a member. */
   readonly commandMs: number
+  /**
+   * A leg is put out for being slow when its mutations take longer than this and than `slowFactor`
+   * times the median of its peers, for `slowAfterMs` (V7). With 0 there nobody ever is.
+   */
+  readonly slowFloorMs: number
+  readonly slowFactor: number
+  readonly slowAfterMs: number
+  /** It returns when it was fast for so long; doubled each time, up to the second. */
+  readonly slowHoldMs: number
+  readonly slowHoldMsMax: number
 }
 
 export const TIMES_DEFAULT: PoolTimes = {
-  ioDeadlineMs: 5000,
+  ioDeadlineMs: 3000,
   blinkMs: 1000,
   noLegMs: 30_000,
   flushMs: 5000,
   regroupMs: 1000,
   commandMs: 3000,
+  slowFloorMs: 250,
+  slowFactor: 20,
+  slowAfterMs: 10_000,
+  slowHoldMs: 10_000,
+  slowHoldMsMax: 600_000,
 }
 
 export interface KnownMember {

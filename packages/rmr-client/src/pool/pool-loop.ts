@@ -21,6 +21,7 @@ import { type Joiner, Rejoining, type RejoinProgress } from "./rejoining.js"
 import { Reopening } from "./reopening.js"
 import { Settling } from "./settling.js"
 import { SideWork } from "./side-work.js"
+import { SlowLegs } from "./slow-legs.js"
 import { type EffectiveView, type ViewChanger, viewChangerOf } from "./view-changer.js"
 import { absentIdsOf } from "./view-record.js"
 
@@ -49,6 +50,7 @@ export class PoolLoop {
   private readonly engine: IoEngine
   private readonly rejoining: Rejoining
   private readonly reopening: Reopening
+  private readonly slowLegs: SlowLegs
   private changer: ViewChanger
   private recordNow: PoolMetadata
   private epoch = 0
@@ -72,12 +74,15 @@ export class PoolLoop {
     this.settling = new Settling({ context, keeper, engine })
     this.reopening = new Reopening({ context, keeper, engine })
     const record = (): PoolMetadata => this.recordNow
+    const isDecided = (): boolean => this.settling.isDecided
+    this.slowLegs = new SlowLegs({ context, keeper, engine, record, isDecided })
     this.rejoining = new Rejoining({
       context,
       keeper,
       record,
       isFlushable: () => engine.core.isFlushable,
       mayBegin: () => this.mayGrow,
+      heldBack: (slot) => this.slowLegs.heldBack(slot),
       onFenced: (epoch) => this.onFenced(epoch),
       want: () => this.want(),
     })
@@ -183,6 +188,7 @@ export class PoolLoop {
     for (const slot of slotsOf(toEnd)) void this.keeper.legs[slot]?.link.dropSession()
     this.keeper.dialMissing()
     this.side.tick(nowMs)
+    this.slowLegs.tick(nowMs)
     this.rejoining.tick(nowMs)
     if (this.isWanted || this.needsTending(nowMs)) void this.tend()
   }
@@ -199,7 +205,7 @@ export class PoolLoop {
   private needsTending(nowMs: number): boolean {
     if (this.settling.isDue(nowMs) || this.changer.isPending || this.keeper.hasTrouble) return true
     if (this.rejoining.ready !== undefined || this.edits.isWanted) return true
-    if (this.mustReopen(nowMs)) return true
+    if (this.mustReopen(nowMs) || this.slowLegs.slow.length > 0) return true
     return this.keeper.isAnyLate(this.recordNow, this.engine.core.wire, nowMs)
   }
 
@@ -246,8 +252,10 @@ export class PoolLoop {
       // What it drained may have left chunks in doubt (W5, R6).
       this.settling.want()
     }
-    const expelled = this.keeper.whomToExpel(this.recordNow, this.engine.core.wire, nowMs)
+    const { slow } = this.slowLegs
+    const expelled = this.keeper.whomToExpel(this.recordNow, this.engine.core.wire, slow, nowMs)
     if (expelled !== 0) {
+      this.slowLegs.noteLeaving(expelled)
       await this.change("shrink", without(normal, expelled))
       return
     }
@@ -341,6 +349,7 @@ export class PoolLoop {
   private async followView(before: MemberSet): Promise<void> {
     const left = without(before, this.recordNow.normal)
     this.rejoining.noteExpelled(left)
+    this.slowLegs.noteExpelled(left)
     await leaveLegs(this.keeper, left)
     await this.settling.run(this.recordNow)
   }

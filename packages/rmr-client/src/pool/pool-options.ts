@@ -1,6 +1,6 @@
 /** Opening and creating pools: what a user says about one, with defaults for the rest. */
 import type { Checksum } from "@rmr/core"
-import { crc32c, groupIdOfName } from "@rmr/core"
+import { crc32c, groupIdOfName, IO_DEADLINE_MS_MIN, RmrError } from "@rmr/core"
 import type { ReadPolicy } from "../io/engine-leg.js"
 import type { LinkRegistry } from "../links/link-registry.js"
 import { ClientPool } from "./client-pool.js"
@@ -33,7 +33,7 @@ export interface OpenOptions extends PoolOptions {
  * Opens a pool that exists. Fails with `held` where another client has it and is alive, `no-leg`
  * where too few members are there to know everything, `not-found`, `split-brain`, `unreachable`.
  */
-export function openPool(options: OpenOptions): Promise<ClientPool> {
+export async function openPool(options: OpenOptions): Promise<ClientPool> {
   return ClientPool.open(poolContext(options), options.members)
 }
 
@@ -47,15 +47,28 @@ export async function createPool(options: PoolOptions & CreateOptions): Promise<
 /** One for each try to open a pool. */
 function poolContext(options: PoolOptions): PoolContext {
   const { registry, poolName } = options
+  const times = checkedTimes({ ...TIMES_DEFAULT, ...options.times })
   return {
     env: registry.env,
     registry,
     poolName,
     groupId: groupIdOfName(poolName),
     nonce: registry.nonceFor(poolName),
-    times: { ...TIMES_DEFAULT, ...options.times },
+    times,
     readPolicy: options.readPolicy ?? "round-robin",
     checksum: options.checksum ?? crc32c,
     isTakeover: options.isTakeover ?? false,
   }
+}
+
+function checkedTimes(times: PoolTimes): PoolTimes {
+  if (times.ioDeadlineMs < IO_DEADLINE_MS_MIN) {
+    const words = `ioDeadlineMs is ${times.ioDeadlineMs}; it is ${IO_DEADLINE_MS_MIN} or more`
+    throw new RmrError("invalid-argument", words)
+  }
+  for (const [name, value] of Object.entries(times)) {
+    if (Number.isFinite(value) && value >= 0) continue
+    throw new RmrError("invalid-argument", `${name} is ${value}`)
+  }
+  return times
 }

@@ -35,6 +35,7 @@ function poolWith(answer: (kind: string) => RmrError) {
     record: () => record,
     isFlushable: () => true,
     mayBegin: () => true,
+    heldBack: () => undefined,
     onFenced: (epoch) => fenced.push(epoch),
     want: () => undefined,
   })

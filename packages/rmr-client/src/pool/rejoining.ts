@@ -44,7 +44,7 @@ export interface Joiner {
 /** How far the return of a member has come, for people. */
 export interface RejoinProgress {
   readonly memberId: number
-  readonly phase: "draining" | "receiving marks" | "joining" | "waiting"
+  readonly phase: "held back" | "draining" | "receiving marks" | "joining" | "waiting"
   /** Why the last try failed, or what it waits for. */
   readonly detail: string
 }
@@ -58,6 +58,8 @@ export interface RejoiningOptions {
   readonly isFlushable: () => boolean
   /** Nobody of N is still to be elected, and no view change is under way. */
   readonly mayBegin: () => boolean
+  /** Why a member that answers too late may not come back yet; undefined where it may (V7). */
+  readonly heldBack: (slot: number) => string | undefined
   /** F4: a member has refused what was asked in this epoch. */
   readonly onFenced: (epoch: number) => void
   /** There is a joiner: a step of the pool lets it in. */
@@ -99,9 +101,12 @@ export class Rejoining {
     const { keeper, record } = this.options
     return keeper.legs.flatMap((leg) => {
       if (leg === undefined || has(record().normal, leg.slot)) return []
+      const { memberId } = leg
+      const held = this.options.heldBack(leg.slot)
+      if (held !== undefined) return [{ memberId, phase: "held back" as const, detail: held }]
       const detail = this.standings.get(leg.slot)?.detail ?? ""
       const phase = this.running?.leg === leg ? this.running.phase : ("waiting" as const)
-      return [{ memberId: leg.memberId, phase, detail }]
+      return [{ memberId, phase, detail }]
     })
   }
 
@@ -187,9 +192,10 @@ export class Rejoining {
   }
 
   private candidate(nowMs: number): Leg | undefined {
-    const { keeper, record } = this.options
+    const { keeper, record, heldBack } = this.options
     return keeper.legs
       .filter((leg): leg is Leg => leg?.isUp === true && !has(record().normal, leg.slot))
+      .filter((leg) => heldBack(leg.slot) === undefined)
       .filter((leg) => nowMs >= this.standingOf(leg.slot).dueMs)
       .sort((a, b) => this.standingOf(a.slot).failures - this.standingOf(b.slot).failures)[0]
   }

@@ -186,8 +186,9 @@ export const STORE_CHECK: CommandSpec<RecoveryCommandTypes["store-check"]> = {
   lane: "control",
   does: `
     Asks whether the store is there and works: what a client needs to know before it tries a
-    failed leg again, and what a person needs to know about it.`,
-  rules: ["R2", "R8", "I3"],
+    failed leg again, and what a person needs to know about it. The member makes a small durable
+    write before it answers, so that the time it takes says how quick its store is (V7).`,
+  rules: ["R2", "R8", "I3", "V7"],
   body: NOTHING,
   payload: NO_PAYLOAD,
   result: struct<StoreCheckResult>("STORE_CHECK result", 68, [

@@ -93,7 +93,9 @@ async function stepOf(
   return chosen.length
 }
 
-export const storeCheck: Handler<"store-check"> = (pool) => {
+/** How long this takes says how quick the store is: its state is written again, durably. */
+export const storeCheck: Handler<"store-check"> = async (pool) => {
+  if (pool.lastFailure === undefined) await pool.checkStore()
   const { volume } = pool.member
   return {
     result: {

@@ -84,6 +84,7 @@ export class ServerPool {
   private data: DataPath | undefined
   private queue: Promise<unknown> = Promise.resolve()
   private idleWaiters: (() => void)[] = []
+  private checking: Promise<void> | undefined
   private saver: MapSaver | undefined
   private peers: Peers | undefined
   private copier: Copier | undefined
@@ -220,6 +221,14 @@ export class ServerPool {
     const next = this.queue.then(run, run)
     this.queue = next.catch(() => undefined)
     return next
+  }
+
+  /** A small durable write. Whoever asks while one is on its way waits for that one. */
+  checkStore(): Promise<void> {
+    this.checking ??= this.serially(() => this.member.changeState({})).finally(() => {
+      this.checking = undefined
+    })
+    return this.checking
   }
 
   /** Admits nothing more and waits until what was admitted has ended (W5). */

@@ -64,7 +64,15 @@ const SILENCE_MS = 2000
 /** A store can grow to so many times its size. */
 const ROOM_TO_GROW = 4
 /** Short ones, so that a story is over soon; virtual time costs little, but not nothing. */
-const TIMES: Partial<PoolTimes> = { ioDeadlineMs: 3000, blinkMs: 500, noLegMs: 5000, flushMs: 1000 }
+const TIMES: Partial<PoolTimes> = {
+  ioDeadlineMs: 3000,
+  blinkMs: 500,
+  noLegMs: 5000,
+  flushMs: 1000,
+  slowAfterMs: 2000,
+  slowHoldMs: 500,
+  slowHoldMsMax: 4000,
+}
 
 export class SimNode {
   readonly memberId: MemberId
