@@ -143,6 +143,11 @@ export class IoEngine {
     return isQuiet
   }
 
+  /** Who waits for that need not wait any longer: some leg is late. */
+  giveUpQuiet(): void {
+    this.onQuiet?.()
+  }
+
   /** Mutations that were sent and are not resolved, and those that were given up (V2, W6). */
   unresolvedRanges(): MutationRange[] {
     return this.mutations.unresolvedRanges()

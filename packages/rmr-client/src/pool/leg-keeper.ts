@@ -28,6 +28,8 @@ export class LegKeeper {
   /** Something happened that a step of the pool may mend. */
   private readonly want: () => void
   private readonly refused = new Map<number, ErrorCode>()
+  /** Found late while a step of the pool waited for them: they leave before they may resume. */
+  private readonly condemned = new Set<number>()
   /** In words, of members that are put out because they answer too late. */
   private readonly slow = new Map<number, string>()
   private readonly lostMs = new Map<number, number>()
@@ -97,11 +99,12 @@ export class LegKeeper {
     }
     this.lostMs.clear()
     this.refused.clear()
+    this.condemned.clear()
   }
 
   /** Somebody is lost, or answers what a normal member does not. */
   get hasTrouble(): boolean {
-    return this.refused.size > 0 || this.lostMs.size > 0
+    return this.refused.size > 0 || this.lostMs.size > 0 || this.condemned.size > 0
   }
 
   /** What passes is asked for again; if it does not pass, the leg is late with it (V7). */
@@ -111,9 +114,27 @@ export class LegKeeper {
     this.want()
   }
 
-  /** It answers what a normal member does not, and has to leave for that. */
-  isRefused(slot: number): boolean {
-    return this.refused.has(slot)
+  /** It answers, and as a normal member does; what may be wrong with it is how late. */
+  isOnlyLate(slot: number): boolean {
+    if (this.condemned.has(slot)) return true
+    return this.legs[slot]?.io.session !== undefined && !this.refused.has(slot)
+  }
+
+  get hasCondemned(): boolean {
+    return this.condemned.size > 0
+  }
+
+  /** P6: a step waits for these, and they are late. It ends with their sessions. */
+  condemn(slots: MemberSet): void {
+    for (const slot of slotsOf(slots)) {
+      this.condemned.add(slot)
+      void this.legs[slot]?.link.dropSession()
+    }
+  }
+
+  /** The view cannot do without those that were late: they may resume. */
+  pardon(): void {
+    this.condemned.clear()
   }
 
   /** If the member leaves now, it is for this. */
@@ -129,6 +150,7 @@ export class LegKeeper {
     const late = this.slow.get(slot)
     const why = this.refused.get(slot) ?? late ?? (leg?.isUp === true ? whyUp : "link-lost")
     this.slow.delete(slot)
+    this.condemned.delete(slot)
     this.refused.delete(slot)
     this.lostMs.delete(slot)
     return why
@@ -168,6 +190,7 @@ export class LegKeeper {
     leg.io.enabledMs = leg.io.lastAnswerMs
     this.lostMs.delete(slot)
     this.refused.delete(slot)
+    this.condemned.delete(slot)
     leg.move("normal", ENABLED_BY[mode])
   }
 
@@ -209,7 +232,8 @@ export class LegKeeper {
       const isOver =
         lostMs === undefined || nowMs - lostMs > blinkMs || (leg?.isUp && !leg.isAsOpened)
       const isLost = leg?.io.session === undefined && isOver
-      if (isLost || this.refused.has(slot)) gone |= 1 << slot
+      const isUnfit = this.refused.has(slot) || this.condemned.has(slot)
+      if (isLost || isUnfit) gone |= 1 << slot
     }
     const late = decideExpulsion(this.deadlines(record, owed, nowMs))
     const all = gone | late

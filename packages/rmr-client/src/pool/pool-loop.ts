@@ -190,7 +190,21 @@ export class PoolLoop {
     this.side.tick(nowMs)
     this.slowLegs.tick(nowMs)
     this.rejoining.tick(nowMs)
-    if (this.isWanted || this.needsTending(nowMs)) void this.tend()
+    if (this.isTending) this.hurry(nowMs)
+    else if (this.isWanted || this.needsTending(nowMs)) void this.tend()
+  }
+
+  /**
+   * P6: the step that is under way may wait for a member that is late, for as long as any command
+   * may take; and meanwhile nobody is put out. Without a session there is nothing to wait for.
+   */
+  private hurry(nowMs: number): void {
+    const { keeper, engine, recordNow, changer } = this
+    const late = keeper.whomToExpel(recordNow, engine.core.wire, [], nowMs) & keeper.usable
+    const rest = without(changer.allowed & keeper.usable, late)
+    if (late === 0 || sizeOf(rest) < Math.max(1, recordNow.minNormal)) return
+    keeper.condemn(late)
+    engine.giveUpQuiet()
   }
 
   /** W6: enough members carry out what they are asked; or a view change is just on its way. */
@@ -247,19 +261,21 @@ export class PoolLoop {
       return
     }
     const { normal } = this.recordNow
-    if (await this.keeper.resumeBlinked(this.recordNow)) {
+    const { keeper } = this
+    if (!keeper.hasCondemned && (await keeper.resumeBlinked(this.recordNow))) {
       this.engine.legUp()
       // What it drained may have left chunks in doubt (W5, R6).
       this.settling.want()
     }
     const { slow } = this.slowLegs
-    const expelled = this.keeper.whomToExpel(this.recordNow, this.engine.core.wire, slow, nowMs)
+    const expelled = keeper.whomToExpel(this.recordNow, this.engine.core.wire, slow, nowMs)
     if (expelled !== 0) {
       this.slowLegs.noteLeaving(expelled)
       await this.change("shrink", without(normal, expelled))
       return
     }
-    if (this.keeper.usable !== normal) return
+    keeper.pardon()
+    if (keeper.usable !== normal) return
     if (this.edits.isWanted) await this.edits.run((change) => this.edit(change))
     else if (this.hasUncertain) await this.change("change", normal)
     else if (this.settling.isDue(nowMs)) await this.settling.run(this.recordNow)

@@ -109,7 +109,7 @@ export class SlowLegs {
       const standing = this.standingOf(slot)
       standing.leaving = undefined
       keeper.noteSlow(slot, undefined)
-      if (!has(slots, slot) || leg.io.session === undefined || keeper.isRefused(slot)) continue
+      if (!has(slots, slot) || !keeper.isOnlyLate(slot)) continue
       const isSlow = slow.includes(slot)
       const peersMs = this.detector.peersMs(slot)
       const own = msText(this.detector.currentMs(slot))
