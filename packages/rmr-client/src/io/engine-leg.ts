@@ -12,6 +12,8 @@ export class EngineLeg {
   /** The newest request that it has answered in this epoch (F7). */
   answeredNumber = 0
   lastAnswerMs = 0
+  /** Signs of life that were asked for and did not come, since anything did. */
+  silentCount = 0
   /** When its member began to take IO on this session. */
   enabledMs = 0
   /** Smoothed time between a request and its answer, for people. */

@@ -243,6 +243,7 @@ export class EngineWire {
     const { submissions } = this
     const nowMs = this.options.env.clock.nowMs()
     leg.lastAnswerMs = nowMs
+    leg.silentCount = 0
     leg.answeredNumber = Math.max(leg.answeredNumber, submissions.numbers[submission]!)
     const tookMs = nowMs - submissions.sentMs[submission]!
     leg.latencyMs += (tookMs - leg.latencyMs) * LATENCY_WEIGHT

@@ -146,9 +146,11 @@ export class ClientPool implements VolumeSource {
    * then nothing is changed but the room that others have made. Handles show the new size at once.
    */
   async grow(sizeBytes: number): Promise<void> {
-    const { context, keeper, loop, record } = this
-    const edit = await grownVolume(context, keeper.legs, record, sizeBytes)
-    if (sizeBytes === record.mappedSizeBytes) return
+    const { context, keeper, loop } = this
+    const edit = await loop.withWholeView(() =>
+      grownVolume(context, keeper.legs, this.record, sizeBytes),
+    )
+    if (sizeBytes === this.record.mappedSizeBytes) return
     loop.want()
     await loop.edits.ask(context, { edit })
   }

@@ -15,6 +15,9 @@ const REDIAL_MS = 250
 /** Refusals of the moment: of a member between two states, or of bytes hurt on the way. */
 const PASSING: ReadonlySet<ErrorCode> = new Set(["draining", "busy", "bad-message"])
 
+/** A leg that owes nothing is late when so many signs of life, in a row, did not come. */
+const SILENT_MAX = 2
+
 const ENABLED_BY = { start: "started", resume: "resumed", rejoin: "rejoined" } as const
 
 /** Since when a leg owes an answer; undefined where it owes none. */
@@ -188,6 +191,7 @@ export class LegKeeper {
     leg.io.session = leg.link.session
     leg.io.lastAnswerMs = this.context.env.clock.nowMs()
     leg.io.enabledMs = leg.io.lastAnswerMs
+    leg.io.silentCount = 0
     this.lostMs.delete(slot)
     this.refused.delete(slot)
     this.condemned.delete(slot)
@@ -276,11 +280,14 @@ export class LegKeeper {
       if (leg?.io.session === undefined) continue
       const sentMs = owed.oldestMs(slot)
       const oldestMs = sentMs === undefined ? 0 : nowMs - sentMs
+      const isSilent = leg.io.silentCount >= SILENT_MAX
+      const isOverdue = oldestMs > ioDeadlineMs
+      const isHeard = !isOverdue || nowMs - leg.io.lastAnswerMs <= ioDeadlineMs
       deadlines.push({
         slot,
         memberId: leg.memberId,
-        isLate: oldestMs > ioDeadlineMs,
-        isAnswering: oldestMs <= ioDeadlineMs || nowMs - leg.io.lastAnswerMs <= ioDeadlineMs,
+        isLate: isOverdue || isSilent,
+        isAnswering: isHeard && !isSilent,
         oldestMs,
       })
     }

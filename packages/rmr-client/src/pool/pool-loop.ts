@@ -6,7 +6,7 @@
  * lost ones out, elect, let a member join. A step may be interrupted anywhere, and the next one
  * begins from what is true then.
  */
-import type { MemberSet, PoolMetadata, Timer } from "@rmr/core"
+import type { ErrorCode, MemberSet, PoolMetadata, Timer } from "@rmr/core"
 import { losesUnflushed, RmrError, sizeOf, slotsOf, without } from "@rmr/core"
 import type { IoEngine } from "../io/io-engine.js"
 import type { VolumeHost } from "../volume/pool-volume.js"
@@ -26,6 +26,10 @@ import { type EffectiveView, type ViewChanger, viewChangerOf } from "./view-chan
 import { absentIdsOf } from "./view-record.js"
 
 const TICK_MS = 100
+/** Of what an admin asks of all members; in between, who is gone leaves the view. */
+const TRIES_MAX = 3
+/** What a member that is gone answers, or somebody in its place. */
+const GONE: ReadonlySet<ErrorCode> = new Set(["link-lost", "deadline", "not-found", "bad-message"])
 
 export interface PoolLoopOptions {
   readonly context: PoolContext
@@ -169,6 +173,43 @@ export class PoolLoop {
       if (leg === undefined || (record.normal & leg.bit) !== 0) continue
       leg.io.session = undefined
     }
+  }
+
+  /**
+   * What an admin asks of all members is asked of a view whose members are all there: who is gone
+   * has left it first. Where it cannot do without, it is tried all the same, and says why not.
+   */
+  async withWholeView<T>(ask: () => Promise<T>): Promise<T> {
+    for (let triesLeft = TRIES_MAX; ; triesLeft--) {
+      await this.untilWhole()
+      const asked = this.recordNow
+      try {
+        return await ask()
+      } catch (thrown) {
+        const error = RmrError.from(thrown)
+        if (!GONE.has(error.code) || triesLeft <= 1 || this.options.isEnded()) throw error
+        // Whoever it was is found out by this, or gives a sign and had a reason of its own.
+        const hasAll = (await this.side.askAll()) || (await this.side.askAll())
+        if (hasAll && this.isWhole && this.recordNow === asked) throw error
+      }
+    }
+  }
+
+  /** At most as long as IO would be held. */
+  private async untilWhole(): Promise<void> {
+    const { clock } = this.context.env
+    const endMs = clock.nowMs() + this.context.times.noLegMs
+    while (!this.isWhole && !this.options.isEnded() && clock.nowMs() < endMs) {
+      await new Promise<void>((resolve) => {
+        clock.schedule(TICK_MS, resolve)
+      })
+    }
+  }
+
+  private get isWhole(): boolean {
+    const { keeper, changer, engine, recordNow } = this
+    if (keeper.usable !== recordNow.normal || changer.isPending || keeper.hasTrouble) return false
+    return !keeper.isAnyLate(recordNow, engine.core.wire, this.context.env.clock.nowMs())
   }
 
   /** From now on it looks by itself, every so often. */

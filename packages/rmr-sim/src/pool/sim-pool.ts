@@ -176,6 +176,13 @@ export class SimNode {
     for (const { store } of this.parts) store.calm()
   }
 
+  /** An admin takes the store of the pool of every story away; the node goes on without it. */
+  async removeStore(): Promise<void> {
+    const { pool } = this
+    assert(pool !== undefined && this.node !== undefined, "the node serves it")
+    await this.node.removePool(pool)
+  }
+
   async stop(): Promise<void> {
     await this.node?.close()
     this.end(() => undefined)
