@@ -170,7 +170,10 @@ export async function requireEmpty(
   return { storeUuid: report.storeUuid, incarnation: report.incarnation }
 }
 
-/** G3: an empty store that the record names begins as one that lacks everything. */
+/**
+ * G3: an empty store that the record names begins as one that lacks everything. The volume may have
+ * grown since the store was found large enough (G1).
+ */
 export async function beginEmpty(
   context: PoolContext,
   leg: Leg,
@@ -180,6 +183,7 @@ export async function beginEmpty(
   const storeUuid = members[leg.slot]?.storeUuid ?? ZERO_UUID
   const words = { mode: "create" as const, says: record, poolUuid, storeUuid, startsDirty: true }
   const body = joinBody(context, leg.memberId, words)
+  await makeRoom(leg, record, context.times.noLegMs)
   await leg.ask("join-pool", mapVersion, body, record, context.times.commandMs)
   leg.hasRecord = true
 }

@@ -138,6 +138,27 @@ describe("a volume that grows", () => {
     })
   })
 
+  it("G1, G3: a new disk takes its place in the moment in which the volume grows", async () => {
+    await tell(406, { sizeBytes: SMALL }, async (sim) => {
+      await sim.startAll()
+      const client = await sim.create()
+      const node = sim.nodes[1]!
+      expect(await userOf(client).write(0, pattern(9, 65_536))).toBe(STATUS_OK)
+      node.kill()
+      node.replaceDisk()
+      await node.start()
+      await untilNormal(sim, client, 0b101)
+      await pause(sim, 1000)
+      // It is looked at with the volume as it is, and named in a view after the one that grows.
+      const growing = client.pool.grow(LARGE)
+      await pause(sim, 10)
+      expect(client.pool.record.mappedSizeBytes).toBe(SMALL)
+      await client.pool.replaceStore(node.memberId)
+      await growing
+      await expectSame(sim, client, new Map([[0, pattern(9, 65_536)]]))
+    })
+  })
+
   it("G1: one that never came into force is taken back by who has heard of it", async () => {
     await tell(405, { sizeBytes: SMALL }, async (sim) => {
       await sim.startAll()
