@@ -172,8 +172,10 @@ export class ClientPool implements VolumeSource {
   async delete(memberId: MemberId, acceptsLoss = false): Promise<void> {
     const { context, engine, keeper, loop, record } = this
     const change = poolWithout(context, keeper.legs, record, memberId, acceptsLoss)
-    loop.want()
-    await loop.edits.ask(context, change)
+    await loop.withWholeView(async () => {
+      loop.want()
+      await loop.edits.ask(context, change)
+    })
     const leg = keeper.legs.find((one) => one?.memberId === memberId)
     if (leg === undefined) return
     keeper.leave(leg)

@@ -221,8 +221,8 @@ export class HuntPool extends HuntVolume {
   }
 
   /**
-   * G4, G2: a member is deleted, whatever it has: the pool refuses where that would be a loss. Later
-   * it comes again, with an empty store, as one that nobody has seen.
+   * G4, G2: a member is deleted, whatever it has: the pool refuses where that would be a loss.
+   * Later it comes again, with an empty store, as one that nobody has seen.
    */
   async deleteMember(slot: number): Promise<void> {
     const node = this.sim.nodes[slot]

@@ -86,7 +86,9 @@ async function tellOf(
   story: (sim: SimPool, hang: (slot: number, ms: number) => void) => Promise<void>,
 ): Promise<void> {
   const lateMs: number[] = []
-  const hang = (slot: number, ms: number): void => void (lateMs[slot] = ms)
+  const hang = (slot: number, ms: number): void => {
+    lateMs[slot] = ms
+  }
   const wrapStore = (store: StoreSource, slot: number): StoreSource =>
     filterStore(store, "hung", () => ({ holdMs: () => lateMs[slot] ?? 0 }))
   const times = timesOf(ioDeadlineMs)
