@@ -139,7 +139,7 @@ const FLUSHES: readonly ProductMutant[] = [
   {
     name: "I4: a joiner becomes normal without a flush",
     file: `${SERVER}/commands/views.ts`,
-    find: "  if (isJoining) await member.jobs.flush()\n",
+    find: "  if (!isGrow || !updates.receiver.isFlushed) await member.jobs.flush()\n",
     replace: "",
   },
   {

@@ -145,7 +145,10 @@ describe("before a member becomes normal", () => {
       expect(second.pool.record.normal).toBe(7)
       expect(seen.map(({ what }) => what)).toContain("flush ends")
       expect(await userOf(second).read(0, 4096)).toEqual(pattern(1, 4096))
-      node.pool!.cool()
+      for (let nth = 0; nth < 50 && hot.isHot(0); nth++) {
+        await pause(sim, 100)
+        node.pool!.cool()
+      }
       expect(hot.isHot(0)).toBe(false)
     })
   })

@@ -48,11 +48,11 @@ describe("ordinary stories", () => {
 
   it("P3: M3: a map update is cut off half-way, and what it brought is kept", async () => {
     await scenario(203, {}, async (pool) => {
-      await pool.create()
+      const client = await pool.create()
       pool.kill("B")
       for (const block of [0, 64, 128]) await pool.write(block, 1)
       await pool.start("B")
-      const ends = pool.hold("A", "B", "map-buf-done")
+      const ends = pool.hold(client, "B", "map-done")
       await pool.until("B has the pages", () => ends.count === 1 && pool.node("B").dirtyChunks >= 3)
       pool.cut("B")
       pool.cutPeers("A", "B")
@@ -68,11 +68,11 @@ describe("ordinary stories", () => {
 
   it("P3: M3: the client dies half-way through a map update; the next begins anew", async () => {
     await scenario(204, { nodes: 3, minNormal: 2 }, async (pool) => {
-      await pool.create()
+      const client = await pool.create()
       pool.kill("C")
       for (const block of [0, 64, 128]) await pool.write(block, 1)
       await pool.start("C")
-      const ends = [pool.hold("A", "C", "map-buf-done"), pool.hold("B", "C", "map-buf-done")]
+      const ends = [pool.hold(client, "C", "map-done")]
       await pool.until("C has the pages", () => pool.node("C").dirtyChunks >= 3)
       pool.killClient()
       for (const hold of ends) hold.release()
