@@ -100,7 +100,7 @@ export class Settling {
     this.isDecidedNow = result.undecidedChunks === 0
     await Promise.all(slotsOf(normal).map((slot) => keeper.enable(slot, record)))
     const isSettled = result.waitingChunks === 0 && result.dirtyChunks === 0
-    this.dueMs = isSettled ? Number.POSITIVE_INFINITY : this.nowMs + AGAIN_MS
+    this.dueMs = isSettled ? Number.POSITIVE_INFINITY : this.againMs(noLegMs)
     // What was said while the maps were on their way may not be in them.
     if (this.isWantedAgain) this.want()
     engine.core.flushes = result.flushes
@@ -109,6 +109,14 @@ export class Settling {
     // Before the elected one clears its chunks, all mark them for the absent (RT-39).
     if (result.held.length > 0) this.absentTurn++
     if (this.absentAsked !== this.absentTurn) this.hearOfAbsent(reading, absentIdsOf(record))
+  }
+
+  /** After a while, and not later than what is waited for has been waited for long enough (R6). */
+  private againMs(noLegMs: number): number {
+    const { nowMs } = this
+    const overMs = this.missingMs + noLegMs
+    const isWaiting = this.missing !== 0 && overMs > nowMs
+    return isWaiting ? Math.min(nowMs + AGAIN_MS, overMs) : nowMs + AGAIN_MS
   }
 
   /**

@@ -149,12 +149,14 @@ export class HuntLoad {
   ): Promise<boolean> {
     const { oracle } = this.options
     const { firstBlock, blockCount } = mutation
+    const { isCalm } = this
     const what = `mutation ${mutation.id} of blocks ${firstBlock}+${blockCount}`
     const status = await this.outcome(client, what, work)
     if (status !== STATUS_OK) {
       oracle.fail(mutation)
-      if (status !== undefined)
+      if (isCalm && status !== undefined) {
         this.requireCalmSuccess(client, what, status, firstBlock, blockCount)
+      }
       return false
     }
     oracle.acknowledge(mutation, isForced, this.lackers(firstBlock, blockCount))
@@ -165,10 +167,12 @@ export class HuntLoad {
   async flush(client: HuntClient): Promise<boolean> {
     const { oracle } = this.options
     const begin = oracle.beginFlush()
+    const { isCalm } = this
     const status = await this.outcome(client, "a flush", client.user.flush())
     if (status === STATUS_OK) oracle.flushed(begin)
-    else if (status !== undefined)
+    else if (isCalm && status !== undefined) {
       this.requireCalmSuccess(client, "a flush", status, 0, oracle.blockCount)
+    }
     return status === STATUS_OK
   }
 
@@ -180,6 +184,7 @@ export class HuntLoad {
   ): Promise<Uint8Array | undefined> {
     const { oracle, onBroken } = this.options
     const mark = oracle.beginRead()
+    const { isCalm } = this
     const offset = firstBlock * VOLUME_BLOCK_BYTES
     const what = `a read of blocks ${firstBlock}+${blockCount}`
     const work = client.user.read(offset, blockCount * VOLUME_BLOCK_BYTES)
@@ -187,7 +192,7 @@ export class HuntLoad {
     oracle.endRead(mark)
     if (read === undefined) return undefined
     if (read instanceof RmrError) {
-      this.requireCalmSuccess(client, what, read.code, firstBlock, blockCount)
+      if (isCalm) this.requireCalmSuccess(client, what, read.code, firstBlock, blockCount)
       return undefined
     }
     oracle.narrow(client.sim.pool.record.normal)
@@ -213,6 +218,7 @@ export class HuntLoad {
     return outcome as T | undefined
   }
 
+  /** Of what was asked for with nothing wrong: before that, waits may be for what never came. */
   private requireCalmSuccess(
     client: HuntClient,
     what: string,
@@ -220,7 +226,7 @@ export class HuntLoad {
     firstBlock: number,
     blockCount: number,
   ): void {
-    if (!this.isCalm || client !== this.options.client()) return
+    if (client !== this.options.client()) return
     const offset = firstBlock * VOLUME_BLOCK_BYTES
     if (this.options.mayFail(offset, blockCount * VOLUME_BLOCK_BYTES)) return
     const code = typeof status === "string" ? status : RmrError.ofStatus(status, "").code

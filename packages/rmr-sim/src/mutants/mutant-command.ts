@@ -7,7 +7,7 @@
 import { availableParallelism } from "node:os"
 import { parseArgs } from "node:util"
 import { progressLine } from "../hunt/hunt-command.js"
-import { huntInParallel, type SeedReport } from "../hunt/hunt-workers.js"
+import { huntInParallel, huntOnce, type SeedReport } from "../hunt/hunt-workers.js"
 import { MutantTree } from "./mutant-tree.js"
 import { PRODUCT_MUTANTS, type ProductMutant } from "./product-mutants.js"
 
@@ -74,34 +74,55 @@ interface Bound {
   readonly jobs: number
 }
 
-/** The seed with the lowest number that notices, among those that were begun before any did. */
+/**
+ * The first seed that notices. One that fails in the product as it is has noticed something else,
+ * and counts for nothing.
+ */
 async function hunted(
   tree: MutantTree,
   mutant: ProductMutant,
   { from, seedsMax, jobs }: Bound,
 ): Promise<Caught | undefined> {
+  for (let next = from; next < from + seedsMax; ) {
+    const report = await firstToFail(tree, mutant, {
+      from: next,
+      seedsMax: from + seedsMax - next,
+      jobs,
+    })
+    if (report === undefined) return undefined
+    const { breach } = await huntOnce(report.seed, {})
+    if (breach === undefined) return { seedsToCatch: Number(report.seed) - from + 1, report }
+    process.stderr.write(`seed ${report.seed} fails without any mutant: ${breach.words}\n`)
+    next = Number(report.seed) + 1
+  }
+  return undefined
+}
+
+/** The failing seed with the lowest number, among those that were begun before any failed. */
+async function firstToFail(
+  tree: MutantTree,
+  mutant: ProductMutant,
+  { from, seedsMax, jobs }: Bound,
+): Promise<SeedReport | undefined> {
   const say = progressLine()
-  const caught: SeedReport[] = []
+  const failed: SeedReport[] = []
   let seedCount = 0
   await tree.without(mutant, () =>
     huntInParallel({
       seeds: Array.from({ length: seedsMax }, (_, nth) => from + nth),
       jobs,
       hunt: {},
-      isEnough: () => caught.length > 0,
+      isEnough: () => failed.length > 0,
       program: { main: tree.main, env: tree.environment, cwd: tree.root },
       onReport: (report) => {
         seedCount++
-        if (report.breach !== undefined) caught.push(report)
+        if (report.breach !== undefined) failed.push(report)
         say(`${mutant.name}: ${seedCount} seeds`)
       },
     }),
   )
   say("")
-  const [first] = caught.sort((a, b) => Number(a.seed) - Number(b.seed))
-  return first === undefined
-    ? undefined
-    : { seedsToCatch: Number(first.seed) - from + 1, report: first }
+  return failed.sort((a, b) => Number(a.seed) - Number(b.seed))[0]
 }
 
 function lineOf({ name }: ProductMutant, caught: Caught | undefined): string {
