@@ -269,6 +269,16 @@ const returnOfTheStale: Fault = async (hunt, random) => {
   if (hunt.client === undefined) await hunt.tryOpen(true)
 }
 
+/** F1: a node, or the client that opens, dies somewhere in the middle of an opening. */
+const dieWhileOpening: Fault = async (hunt, random) => {
+  const slot = random.below(hunt.sim.nodes.length)
+  const kind = random.chance(0.5) ? "machine" : "process"
+  if (random.chance(0.5)) hunt.killClient()
+  hunt.later(random.between(0, 40), () => hunt.endNode(slot, kind))
+  hunt.later(random.between(100, 3000), () => hunt.startNode(slot))
+  await hunt.tryOpen(true)
+}
+
 /** Drawn by swarms alone: the seeds of before there were any know nothing of these. */
 export const LATER_FAULTS: Readonly<Record<string, Fault>> = {
   stickDisk,
@@ -277,6 +287,7 @@ export const LATER_FAULTS: Readonly<Record<string, Fault>> = {
   slowLeg,
   skewClock,
   returnOfTheStale,
+  dieWhileOpening,
 }
 
 /** What an admin does meanwhile; drawn apart, so that faults stay those of their seed. */

@@ -197,6 +197,8 @@ class FileSimStore implements SimStore {
       atomicBytes: 512,
       ioBytesMax: IO_BYTES_MAX,
       inFlightMax: 128,
+      // Some disks know no forced writes; what must be durable is flushed there.
+      supports: { forcedUnitAccess: world.random.fork(`fua/${name}`).chance(0.5) },
       timing: TIMING,
       ...(content === undefined ? {} : { content }),
     })
