@@ -191,6 +191,11 @@ export class ClientRole {
     return { pool: poolName, member, address }
   }
 
+  async maintain(poolName: string, member: number, isOut: boolean): Promise<unknown> {
+    await this.poolOf(poolName).maintain(memberId(member), isOut)
+    return { pool: poolName, member, isOut }
+  }
+
   async deleteMember(poolName: string, member: number, acceptsLoss: boolean): Promise<unknown> {
     await this.poolOf(poolName).delete(memberId(member), acceptsLoss)
     return { pool: poolName, member }

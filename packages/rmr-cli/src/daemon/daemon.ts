@@ -86,6 +86,12 @@ export class Daemon {
           count(args, "member"),
           text(args, "address"),
         ),
+      "pool-maintain": async (args) =>
+        this.requireClient().maintain(
+          text(args, "pool"),
+          count(args, "member"),
+          args["isOut"] === true,
+        ),
       "pool-delete": async (args) =>
         this.requireClient().deleteMember(
           text(args, "pool"),

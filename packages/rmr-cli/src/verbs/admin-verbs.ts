@@ -106,6 +106,28 @@ function poolVerbs(rmr: Command): void {
       print(options, result, () => `pool ${name} is open here now`)
     },
   )
+  memberVerbs(pool)
+  maintenanceVerbs(pool)
+  admin(pool.command("grow <pool>"), "make the volume larger, while it is in use")
+    .requiredOption("--size <size>", "of the volume then; stores make room for it")
+    .action(async (name: string, options: GrowOptions) => {
+      const sizeBytes = parseSize(options.size)
+      const result = await ask(options, "pool-grow", { pool: name, sizeBytes })
+      const words = `the volume of ${name} has ${sizeText(sizeBytes)} now`
+      print(options, result, () => `${words}; clients that connect see it`)
+    })
+  const leg = rmr.command("leg").description("legs of a compute client")
+  admin(
+    leg.command("reconnect <pool> <member>"),
+    "end the session to a member and dial anew",
+  ).action(async (name: string, member: string, options: AdminOptions) => {
+    const result = await ask(options, "leg-reconnect", { pool: name, member: Number(member) })
+    print(options, result, () => `the leg of ${name} to member ${member} is dialed anew`)
+  })
+}
+
+/** Who belongs to a pool. */
+function memberVerbs(pool: Command): void {
   admin(
     pool.command("replace <pool> <member>"),
     "give a member's lost store up for the empty one that it has now",
@@ -138,21 +160,25 @@ function poolVerbs(rmr: Command): void {
       const result = await ask(options, "pool-delete", args)
       print(options, result, () => `${name} goes on without member ${member}`)
     })
-  admin(pool.command("grow <pool>"), "make the volume larger, while it is in use")
-    .requiredOption("--size <size>", "of the volume then; stores make room for it")
-    .action(async (name: string, options: GrowOptions) => {
-      const sizeBytes = parseSize(options.size)
-      const result = await ask(options, "pool-grow", { pool: name, sizeBytes })
-      const words = `the volume of ${name} has ${sizeText(sizeBytes)} now`
-      print(options, result, () => `${words}; clients that connect see it`)
-    })
-  const leg = rmr.command("leg").description("legs of a compute client")
+}
+
+function maintenanceVerbs(pool: Command): void {
   admin(
-    leg.command("reconnect <pool> <member>"),
-    "end the session to a member and dial anew",
+    pool.command("disable <pool> <member>"),
+    "keep a member out, so that its node can be worked on; its store stays a member's",
   ).action(async (name: string, member: string, options: AdminOptions) => {
-    const result = await ask(options, "leg-reconnect", { pool: name, member: Number(member) })
-    print(options, result, () => `the leg of ${name} to member ${member} is dialed anew`)
+    const args = { pool: name, member: Number(member), isOut: true }
+    const result = await ask(options, "pool-maintain", args)
+    const words = `is out of ${name} until "rmr pool enable ${name} ${member}"`
+    print(options, result, () => `member ${member} ${words}`)
+  })
+  admin(
+    pool.command("enable <pool> <member>"),
+    "let a member return that was disabled; it fetches what it has missed",
+  ).action(async (name: string, member: string, options: AdminOptions) => {
+    const args = { pool: name, member: Number(member), isOut: false }
+    const result = await ask(options, "pool-maintain", args)
+    print(options, result, () => `member ${member} of ${name} returns by itself now`)
   })
 }
 

@@ -15,7 +15,7 @@ import { assemble } from "./assembling.js"
 import type { Leg } from "./leg.js"
 import { LegKeeper } from "./leg-keeper.js"
 import { leaveMembers } from "./legs.js"
-import { extendedPool, poolWithout } from "./members.js"
+import { extendedPool, maintainedMember, poolWithout } from "./members.js"
 import { grownVolume, replacedStore } from "./membership.js"
 import { type Opening, openMembers } from "./opening.js"
 import { failureFields, type KnownMember, type PoolContext } from "./pool-context.js"
@@ -181,6 +181,19 @@ export class ClientPool implements VolumeSource {
     keeper.leave(leg)
     engine.core.legs[leg.slot] = undefined
     await leaveMembers(context, [leg], this.record.mapVersion, "delete")
+  }
+
+  /**
+   * G4: a member leaves the view until it is let back, so that its node can be worked on. Refused
+   * as a deletion is; in the other direction it returns by itself then, like any that was away.
+   */
+  async maintain(memberId: MemberId, isOut: boolean): Promise<void> {
+    const { context, keeper, loop } = this
+    await loop.withWholeView(async () => {
+      const change = maintainedMember(context, keeper.legs, this.record, memberId, isOut)
+      loop.want()
+      await loop.edits.ask(context, change)
+    })
   }
 
   /** A handle on the volume, with tokens and completions of its own. */

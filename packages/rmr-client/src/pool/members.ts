@@ -70,29 +70,76 @@ export function poolWithout(
   memberId: MemberId,
   acceptsLoss: boolean,
 ): RecordChange {
-  const slot = record.members.findIndex((entry) => entry?.memberId === memberId)
-  if (slot < 0) {
-    throw new RmrError("not-found", `pool ${context.poolName} has no member ${memberId}`)
-  }
+  const slot = slotOf(context, record, memberId)
   const edit = (next: PoolMetadata): PoolMetadata => ({
     ...next,
     members: withMember(next, slot, undefined),
   })
+  return { edit, ...withoutLoss(context, legs, slot, acceptsLoss) }
+}
+
+/**
+ * G4: a member is kept out of the view, or may return. Its store belongs to the pool all the same,
+ * and whoever opens the pool next keeps to that.
+ */
+export function maintainedMember(
+  context: PoolContext,
+  legs: readonly (Leg | undefined)[],
+  record: PoolMetadata,
+  memberId: MemberId,
+  isOut: boolean,
+): RecordChange {
+  const slot = slotOf(context, record, memberId)
+  const role = isOut ? ("maintenance" as const) : ("data" as const)
+  const edit = (next: PoolMetadata): PoolMetadata => {
+    const entry = next.members[slot]
+    if (entry === undefined) return next
+    return { ...next, members: withMember(next, slot, { ...entry, role }) }
+  }
+  return isOut ? { edit, ...withoutLoss(context, legs, slot, false) } : { edit }
+}
+
+/** Why a member of the table does not return by itself, if that is so. */
+export function inMaintenance(
+  poolName: string,
+  { members }: PoolMetadata,
+  slot: number,
+): string | undefined {
+  const entry = members[slot]
+  if (entry?.role !== "maintenance") return undefined
+  return `in maintenance; "rmr pool enable ${poolName} ${entry.memberId}" lets it return`
+}
+
+function slotOf({ poolName }: PoolContext, record: PoolMetadata, memberId: MemberId): number {
+  const slot = record.members.findIndex((entry) => entry?.memberId === memberId)
+  if (slot >= 0) return slot
+  throw new RmrError("not-found", `pool ${poolName} has no member ${memberId}`)
+}
+
+/** Enough members are left without this one, and no chunk is clean at it alone. */
+function withoutLoss(
+  context: PoolContext,
+  legs: readonly (Leg | undefined)[],
+  slot: number,
+  acceptsLoss: boolean,
+): Required<Pick<RecordChange, "leaving" | "check">> {
   const check = async (now: PoolMetadata): Promise<void> => {
     const rest = now.normal & ~(1 << slot)
     const count = sizeOf(rest)
     if (count < Math.max(1, now.minNormal)) {
+      const memberId = now.members[slot]?.memberId ?? slot
       const words = `without member ${memberId} ${count} normal members are left`
       throw new RmrError("no-leg", `${words}, and the pool needs ${Math.max(1, now.minNormal)}`)
     }
     if (acceptsLoss) return
     const alone = await chunksWithoutCopy(context, legs, now, rest, slot)
     if (alone === 0) return
+    const memberId = now.members[slot]?.memberId ?? slot
     const words = `${alone} chunks have no clean copy but perhaps at member ${memberId}`
     const help = `let the others fetch them, or say that their loss is accepted`
     throw new RmrError("no-clean-copy", `${words}; ${help}`)
   }
-  return { edit, leaving: 1 << slot, check }
+  return { leaving: 1 << slot, check }
 }
 
 function freeSlot({ members }: PoolMetadata): number {

@@ -14,6 +14,7 @@ import { PoolVolume } from "../volume/pool-volume.js"
 import { changeView, leaveLegs, type ViewParts } from "./changing.js"
 import { letJoin, requireQuiet } from "./joining.js"
 import type { LegKeeper } from "./leg-keeper.js"
+import { inMaintenance } from "./members.js"
 import { type RecordChange, type RecordEdit, RecordEdits } from "./membership.js"
 import type { Opening } from "./opening.js"
 import { failureFields, type PoolContext } from "./pool-context.js"
@@ -86,7 +87,8 @@ export class PoolLoop {
       record,
       isFlushable: () => engine.core.isFlushable,
       mayBegin: () => this.mayGrow,
-      heldBack: (slot) => this.slowLegs.heldBack(slot),
+      heldBack: (slot) =>
+        inMaintenance(context.poolName, this.recordNow, slot) ?? this.slowLegs.heldBack(slot),
       onFenced: (epoch) => this.onFenced(epoch),
       want: () => this.want(),
     })

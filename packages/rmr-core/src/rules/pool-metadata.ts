@@ -31,8 +31,11 @@ export interface LineageEntry {
   readonly fork: ViewNumber
 }
 
-/** `data` members hold the volume. (Room for a witness that only votes.) */
-export type MemberRole = "data"
+/**
+ * `data` members hold the volume. One in `maintenance` does too, and is kept out of the view until
+ * an admin says that it may return. (Room for a witness that only votes.)
+ */
+export type MemberRole = "data" | "maintenance"
 
 export interface MemberEntry {
   readonly memberId: MemberId

@@ -34,7 +34,7 @@ describe("numbers of words", () => {
     ["server pool states", SERVER_POOL_STATE_NUMBERS, SERVER_POOL_STATES],
     ["store states", STORE_LIFECYCLE_NUMBERS, STORE_LIFECYCLE_STATES],
     ["restart classes", RESTART_NUMBERS, ["none", "process", "cache-lost"]],
-    ["roles", MEMBER_ROLE_NUMBERS, ["data"]],
+    ["roles", MEMBER_ROLE_NUMBERS, ["data", "maintenance"]],
     ["kinds of ranges", RANGE_KIND_NUMBERS, RANGE_KINDS],
   ])("%s: one for each word, from 1", (_what, numbers, words) => {
     expect(Object.keys(numbers).sort()).toEqual([...words].sort())

@@ -52,7 +52,10 @@ export const RESTART_NUMBERS: Readonly<Record<RestartClass, number>> = {
   "cache-lost": 3,
 }
 
-export const MEMBER_ROLE_NUMBERS: Readonly<Record<MemberRole, number>> = { data: 1 }
+export const MEMBER_ROLE_NUMBERS: Readonly<Record<MemberRole, number>> = {
+  data: 1,
+  maintenance: 2,
+}
 
 export const RANGE_KIND_NUMBERS: Readonly<Record<RangeKind, number>> = {
   unresolved: 1,

@@ -206,3 +206,51 @@ describe("a member that is deleted", () => {
     })
   })
 })
+
+describe("a member in maintenance", () => {
+  it("G4: stays out until it is let back, whoever opens the pool meanwhile", async () => {
+    await tell(821, { sizeBytes: SIZE, nodes: 3 }, async (sim) => {
+      await sim.startAll()
+      const client = await sim.create()
+      const third = sim.nodes[2]!
+      expect(await userOf(client).write(0, pattern(1, 8192))).toBe(STATUS_OK)
+      await client.pool.maintain(third.memberId, true)
+      expect(client.pool.record.normal).toBe(0b011)
+      third.kill()
+      expect(await userOf(client).write(0, pattern(2, 4096))).toBe(STATUS_OK)
+      await third.start()
+      sim.killClient(client)
+      const next = await openSoon(sim)
+      await pause(sim, 10_000)
+      expect(next.pool.record.normal).toBe(0b011)
+      const words = expect.stringContaining('in maintenance; "rmr pool enable vault 3"')
+      expect(next.pool.returning).toEqual([{ memberId: 3, phase: "held back", detail: words }])
+      expect(await userOf(next).write(CHUNK, pattern(3, 4096))).toBe(STATUS_OK)
+      await next.pool.maintain(third.memberId, false)
+      await expectWhole(sim, next, sim.nodes)
+    })
+  })
+
+  it("G4: is not begun while a chunk is clean at it alone, or too few would be left", async () => {
+    await tell(822, { sizeBytes: SIZE, nodes: 2, minNormal: 1 }, async (sim) => {
+      await sim.startAll()
+      const client = await sim.create()
+      const user = userOf(client)
+      const [first, second] = sim.nodes
+      first!.kill()
+      expect(await user.write(0, pattern(1, CHUNK))).toBe(STATUS_OK)
+      const last = client.pool.maintain(second!.memberId, true)
+      await expect(last).rejects.toMatchObject({ code: "no-leg" })
+      await first!.start()
+      first!.pool?.setSync(false)
+      while (client.pool.record.normal !== 0b11) await pause(sim, 100)
+      const alone = client.pool.maintain(second!.memberId, true)
+      await expect(alone).rejects.toMatchObject({ code: "no-clean-copy", message: /1 chunks/ })
+      first!.pool?.setSync(true)
+      await expectWhole(sim, client, [first!, second!])
+      await client.pool.maintain(second!.memberId, true)
+      expect(client.pool.record.normal).toBe(0b01)
+      expect(await user.read(0, 4096)).toEqual(pattern(1, CHUNK).slice(0, 4096))
+    })
+  })
+})
