@@ -59,12 +59,6 @@ const VIEWS: readonly ProductMutant[] = [
     replace: "",
   },
   {
-    name: "F2: an opening takes the epoch that is there",
-    file: `${CORE}/rules/fence.ts`,
-    find: "Math.max(highest, epoch), 0) + 1",
-    replace: "Math.max(highest, epoch), 0)",
-  },
-  {
     name: "F3: requests of an earlier epoch are carried out",
     file: `${CORE}/rules/fence.ts`,
     find: '  if (isFenced(member, request)) return "fenced"\n',
