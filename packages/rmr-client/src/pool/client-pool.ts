@@ -157,12 +157,10 @@ export class ClientPool implements VolumeSource {
 
   /** G2: one more member, whose store is empty. It is named in the view, and then it fetches. */
   async extend(member: KnownMember): Promise<void> {
-    const { context, engine, keeper, loop, record } = this
-    const { leg, change } = await extendedPool(context, record, member)
+    const { context, loop, record } = this
+    const change = await extendedPool(context, record, member)
     loop.want()
     await loop.edits.ask(context, change)
-    engine.core.legs[leg.slot] = leg.io
-    keeper.adopt(leg)
   }
 
   /**
@@ -170,16 +168,13 @@ export class ClientPool implements VolumeSource {
    * may hold the only clean copy of a chunk, unless an admin says that the loss is accepted.
    */
   async delete(memberId: MemberId, acceptsLoss = false): Promise<void> {
-    const { context, engine, keeper, loop, record } = this
+    const { context, keeper, loop, record } = this
     const change = poolWithout(context, keeper.legs, record, memberId, acceptsLoss)
+    const leg = keeper.legs.find((one) => one?.memberId === memberId)
     await loop.withWholeView(async () => {
       loop.want()
       await loop.edits.ask(context, change)
     })
-    const leg = keeper.legs.find((one) => one?.memberId === memberId)
-    if (leg === undefined) return
-    keeper.leave(leg)
-    engine.core.legs[leg.slot] = undefined
     await leaveMembers(context, [leg], this.record.mapVersion, "delete")
   }
 

@@ -8,6 +8,7 @@
 import type { ErrorCode, LegDeadline, MemberId, MemberSet, PoolMetadata } from "@rmr/core"
 import { decideExpulsion, RmrError, sizeOf, slotsOf, without } from "@rmr/core"
 import type { Leg } from "./leg.js"
+import { makeLeg } from "./legs.js"
 import { joinLeg, type PoolContext } from "./pool-context.js"
 import { membersOf } from "./view-record.js"
 
@@ -54,8 +55,21 @@ export class LegKeeper {
     if (leg.isUp) leg.move("reconnecting", "answered")
   }
 
-  /** Its member belongs to the pool no more (G4). */
-  leave(leg: Leg): void {
+  /**
+   * G2, G4: a leg for each member of the record in force, whoever waited for that view or did not.
+   * One that is new is dialed like any that is missing.
+   */
+  follow({ members }: PoolMetadata): void {
+    for (const leg of [...this.legs]) {
+      if (leg !== undefined && members[leg.slot]?.memberId !== leg.memberId) this.leave(leg)
+    }
+    for (const [slot, entry] of members.entries()) {
+      if (entry === undefined || this.legs[slot] !== undefined) continue
+      this.adopt(makeLeg(this.context, entry, slot))
+    }
+  }
+
+  private leave(leg: Leg): void {
     this.subscriptions.get(leg)?.()
     this.subscriptions.delete(leg)
     this.legs[leg.slot] = undefined

@@ -30,7 +30,7 @@ export async function extendedPool(
   context: PoolContext,
   record: PoolMetadata,
   { memberId, address }: KnownMember,
-): Promise<{ readonly leg: Leg; readonly change: RecordChange }> {
+): Promise<RecordChange> {
   const { poolName } = context
   if (record.members.some((entry) => entry?.memberId === memberId)) {
     throw new RmrError("exists", `pool ${poolName} has a member ${memberId} already`)
@@ -56,7 +56,7 @@ export async function extendedPool(
     ...next,
     members: withMember(next, slot, entry),
   })
-  return { leg, change: { edit } }
+  return { edit }
 }
 
 /**

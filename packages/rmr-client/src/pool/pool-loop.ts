@@ -171,7 +171,10 @@ export class PoolLoop {
     this.engine.core.growTo(record.mappedSizeBytes)
     this.engine.enterView(view, absentIdsOf(record), record.ranges, takenBack)
     this.engine.forgetUncertain(record.ranges)
-    for (const leg of this.keeper.legs) {
+    this.keeper.follow(record)
+    const { legs } = this.keeper
+    for (let slot = 0; slot < legs.length; slot++) this.engine.core.legs[slot] = legs[slot]?.io
+    for (const leg of legs) {
       if (leg === undefined || (record.normal & leg.bit) !== 0) continue
       leg.io.session = undefined
     }

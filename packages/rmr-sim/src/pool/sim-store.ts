@@ -11,6 +11,7 @@ import { assert, buddyMemory } from "@rmr/core"
 import {
   type DiskTiming,
   type Host,
+  type MemoryStoreSource,
   memoryStore,
   type SimDisk,
   simDisk,
@@ -20,25 +21,13 @@ import {
 /** Which store the nodes of a story have. */
 export type StoreKind = "memory" | "file" | "file-with-sums"
 
-/** The powers have the meanings of `MemoryStoreSource`. */
-export interface SimStore extends StoreSource {
+export interface SimStore extends Omit<MemoryStoreSource, "allocatedBytes" | "damageHotSet"> {
   /** The disk under it; none where it is in memory. */
   readonly disk: SimDisk | undefined
   /** Where the volume begins on its disk. */
   readonly dataStart: number
   /** Before it is opened for the first time. */
   format(): Promise<void>
-  /** Data as a read would see it, without delay or fault. */
-  peek(offset: number, bytes: number): Uint8Array
-  kill(): void
-  powerCut(): void
-  snapshot(): () => void
-  failReads(offset: number, bytes: number): void
-  failWrites(offset: number, bytes: number): void
-  failNextFlush(): void
-  failNextCommit(): void
-  failNothingMore(): void
-  damageCell(kind: CellKind, index: number): void
   /** Nothing more fails, and its disk is as quick as it was. */
   calm(): void
 }
