@@ -73,8 +73,8 @@ export class LegKeeper {
     this.subscriptions.get(leg)?.()
     this.subscriptions.delete(leg)
     this.legs[leg.slot] = undefined
-    this.lostMs.delete(leg.slot)
-    this.refused.delete(leg.slot)
+    // Another member may have its place: nothing is held against that one.
+    this.takeReason(leg.slot)
     leg.io.session = undefined
     leg.move("removing", "removed")
   }
