@@ -47,6 +47,7 @@ export interface BuddyMemory extends Memory {
 
 /** What free memory holds where `poison` is on; as an offset or a count it is absurd. */
 export const POISON_BYTE = 0xdb
+const POISON_WORD = 0xdbdbdbdb
 const ARENA_COUNT_MAX = 256
 const REPORTED_LEASES_MAX = 8
 
@@ -159,12 +160,15 @@ class ArenaMemory implements BuddyMemory, Room {
     return this.arenaOf(lease).bytes.subarray(start, start + this.capacityOf(lease))
   }
 
+  /** Word by word: a block is of whole pages. */
   private assertPoison(lease: Lease): void {
-    const block = this.blockOf(lease)
-    for (let at = 0; at < block.length; at++) {
-      if (block[at] === POISON_BYTE) continue
-      const where = `arena ${this.arenaOf(lease).index} at ${this.offsetOf(lease) + at}`
-      throw new AssertionError(`released memory was written to: ${where}`)
+    const { bytes, index, view } = this.arenaOf(lease)
+    const start = this.offsetOf(lease)
+    const end = start + this.capacityOf(lease)
+    for (let at = start; at < end; at += 4) {
+      if (view.getUint32(at) === POISON_WORD) continue
+      const byte = bytes.subarray(at, end).findIndex((one) => one !== POISON_BYTE)
+      throw new AssertionError(`released memory was written to: arena ${index} at ${at + byte}`)
     }
   }
 }

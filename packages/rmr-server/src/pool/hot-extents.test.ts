@@ -31,6 +31,20 @@ describe("HotExtents", () => {
     expect([hot.isFull, admits(1, 10), admits(2, 1)]).toEqual([false, true, true])
   })
 
+  it("I3: admits what a copy told of while the fence was up: others have admitted it", () => {
+    const hot = log()
+    fill(hot, 8)
+    expect(hot.admits(1, 9, 50, 1)).toBe(false)
+    expect(hot.takeStable(1, 8)).toHaveLength(8)
+    // Before anybody asked, copies have filled it again, with what is in flight at their sources.
+    for (let nth = 0; nth < 8; nth++) hot.note(20 + nth, 1, 20 + nth)
+    expect([hot.isFull, hot.admits(1, 27, 60, 1), hot.admits(1, 28, 60, 1)]).toEqual([
+      true,
+      true,
+      false,
+    ])
+  })
+
   it("I3: leaves the last slots to mutations: copies wait", () => {
     const hot = log()
     fill(hot, 8)

@@ -11,7 +11,8 @@
  * that needs another extent puts up a fence behind the newest one that was admitted: whatever is
  * newer is `busy` until extents have cooled, also in hot ones, or they would never cool; what is
  * not newer has spare slots. So the stable number always reaches the fence, and cooling never waits
- * for a mutation that waits for cooling (RT-8).
+ * for a mutation that waits for cooling (RT-8). What keeps an extent hot is never behind the fence:
+ * where a copy brings word of a newer mutation, the fence is behind that one (RT-67).
  *
  * ```
  *   0 ····· ¾ softLimit ····· fenceLimit ··········· copyLimit ············ extentsMax
@@ -47,9 +48,8 @@ export class HotExtents {
   private freeCount: number
   private newestEpoch = 0
   private newestSequence = 0
+  /** Nothing newer than the newest is admitted. */
   private isFenced = false
-  private fenceEpoch = 0
-  private fenceSequence = 0
 
   constructor({ extentsMax, softLimit, fenceLimit, copyLimit }: HotExtentsOptions) {
     assert(softLimit <= fenceLimit && fenceLimit <= copyLimit, "the limits are in order")
@@ -91,10 +91,8 @@ export class HotExtents {
     if (!this.isFenced) {
       if (this.hasAll(firstExtent, count)) return true
       this.isFenced = true
-      this.fenceEpoch = this.newestEpoch
-      this.fenceSequence = this.newestSequence
     }
-    return (epoch - this.fenceEpoch || sequence - this.fenceSequence) <= 0
+    return (epoch - this.newestEpoch || sequence - this.newestSequence) <= 0
   }
 
   /** Whether the store has said that the extent is hot. */
