@@ -134,7 +134,8 @@ function requireEqual(pool: HuntVolume, normal: MemberSet): void {
 }
 
 function isSame(one: Uint8Array, other: Uint8Array): boolean {
-  return one.every((byte, at) => byte === other[at])
+  for (let at = 0; at < one.length; at++) if (one[at] !== other[at]) return false
+  return true
 }
 
 /** Every block is read, twice, and from then on it is what it was read as. */

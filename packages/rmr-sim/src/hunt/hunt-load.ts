@@ -52,9 +52,13 @@ export interface HuntLoadOptions {
   readonly doomed: () => number
   /** Operations on these bytes may fail, since their medium was made bad. */
   readonly mayFail: (offset: number, length: number) => boolean
+  /** Most of the load goes to so many blocks; default to all alike. */
+  readonly hotBlocks: number | undefined
 }
 
 const BLOCKS_MAX = 32
+/** Of the operations where some blocks are hot, this part is of those. */
+const HOT_SHARE = 0.85
 
 export class HuntLoad {
   operationCount = 0
@@ -67,8 +71,12 @@ export class HuntLoad {
   private busyCount = 0
   private readonly workers: Promise<void>[] = []
 
+  /** Where in the volume its hot blocks are, from 0 to 1. */
+  private readonly hotPlace: number
+
   constructor(options: HuntLoadOptions) {
     this.options = options
+    this.hotPlace = options.random.fork("hot").unit()
   }
 
   start(workerCount: number, pauseMs: number): void {
@@ -101,14 +109,24 @@ export class HuntLoad {
   /** One operation; true where it succeeded. */
   async once(client: HuntClient, random: SeededRandom): Promise<boolean> {
     this.operationCount++
-    const { oracle } = this.options
-    const blockCount = random.chance(0.5) ? 1 : 1 + random.below(BLOCKS_MAX)
-    const firstBlock = random.below(oracle.blockCount - blockCount + 1)
+    const { firstBlock, blockCount } = this.draw(random)
     const kind = random.below(20)
     if (kind < 9) return this.write(client, firstBlock, blockCount, random.chance(0.2))
     if (kind < 11) return this.zero(client, firstBlock, blockCount, random)
     if (kind < 12) return this.flush(client)
     return (await this.read(client, firstBlock, blockCount)) !== undefined
+  }
+
+  private draw(random: SeededRandom): { readonly firstBlock: number; readonly blockCount: number } {
+    const { oracle, hotBlocks } = this.options
+    const wish = random.chance(0.5) ? 1 : 1 + random.below(BLOCKS_MAX)
+    if (hotBlocks === undefined || !random.chance(HOT_SHARE)) {
+      return { firstBlock: random.below(oracle.blockCount - wish + 1), blockCount: wish }
+    }
+    const blockCount = Math.min(wish, hotBlocks)
+    const firstHot = this.hotPlace * (oracle.blockCount - hotBlocks)
+    const firstBlock = Math.floor(firstHot) + random.below(hotBlocks - blockCount + 1)
+    return { firstBlock, blockCount }
   }
 
   async write(

@@ -35,11 +35,11 @@ export class HuntPool extends HuntVolume {
   private readonly deleted = new Set<number>()
   private readonly starting = new Map<number, Promise<void>>()
 
-  constructor(sim: SimPool, random: SeededRandom) {
+  constructor(sim: SimPool, random: SeededRandom, hotBlocks?: number) {
     const onBroken = (what: string): void => {
       this.broken ??= what
     }
-    super({ sim, poolName: POOL_NAME, random, onBroken })
+    super({ sim, poolName: POOL_NAME, random, onBroken, hotBlocks })
     const [poolName] = sim.otherPools
     if (poolName === undefined) return
     const isQuiet = (): boolean => this.isQuiet
@@ -241,7 +241,7 @@ export class HuntPool extends HuntVolume {
     this.startNode(slot)
   }
 
-  private isIn(slot: number): boolean {
+  isIn(slot: number): boolean {
     return (this.normal & (1 << slot)) !== 0
   }
 

@@ -17,6 +17,8 @@ export interface HuntVolumeOptions {
   readonly random: SeededRandom
   /** A promise was broken. */
   readonly onBroken: (what: string) => void
+  /** Most of its load goes to so many blocks; default to all alike. */
+  readonly hotBlocks?: number | undefined
 }
 
 /** Bytes on a medium that was made bad: of one member, in one chunk. */
@@ -42,7 +44,7 @@ export class HuntVolume {
   /** The last view that is known to have been in force. */
   private normalNow: MemberSet = 0
 
-  constructor({ sim, poolName, random, onBroken }: HuntVolumeOptions) {
+  constructor({ sim, poolName, random, onBroken, hotBlocks }: HuntVolumeOptions) {
     this.sim = sim
     this.poolName = poolName
     this.random = random
@@ -57,6 +59,7 @@ export class HuntVolume {
       onBroken,
       doomed: () => this.doomed,
       mayFail: (offset, length) => this.mayFail(offset, length),
+      hotBlocks,
     })
   }
 

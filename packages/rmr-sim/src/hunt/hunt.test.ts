@@ -2,7 +2,7 @@
 
 import { seededRandom } from "@rmr/testkit"
 import { breachOf, exitStatusOf } from "./breach.js"
-import { FAULT_NAMES, hunt } from "./hunt.js"
+import { FAULT_KINDS, FAULT_NAMES, hunt } from "./hunt.js"
 import { HuntTally } from "./hunt-report.js"
 import { planOf } from "./swarm.js"
 
@@ -33,7 +33,7 @@ describe("a hunt", () => {
 describe("the swarm", () => {
   it("P1 to P7: draws every shape there is, and leaves some faults out", () => {
     const plans = Array.from({ length: 200 }, (_, seed) =>
-      planOf(seededRandom(`plan-${seed}`), FAULT_NAMES),
+      planOf(seededRandom(`plan-${seed}`), FAULT_KINDS),
     )
     const shapes = plans.map(({ shape }) => shape)
     expect(new Set(shapes.map(({ nodes }) => nodes))).toEqual(new Set([1, 2, 3, 4, 5]))

@@ -20,8 +20,9 @@ import { SimPool } from "../pool/sim-pool.js"
 import { type Breach, breachOf } from "./breach.js"
 import { requireWhole, works } from "./hunt-checks.js"
 import { ADMIN_WORK, FAULTS, type Fault, LATER_FAULTS } from "./hunt-faults.js"
+import { PLOTS } from "./hunt-plots.js"
 import { HuntPool } from "./hunt-pool.js"
-import { type HuntPlan, plainPlanOf, planOf } from "./swarm.js"
+import { type FaultKinds, type HuntPlan, plainPlanOf, planOf } from "./swarm.js"
 import { Watch } from "./watch.js"
 
 export interface HuntResult {
@@ -58,18 +59,22 @@ export interface HuntOptions {
 /** Stands among the faults where they end. */
 export const CALM = "calm"
 const STORY_MS = 1_200_000
-const ALL_FAULTS: Readonly<Record<string, Fault>> = { ...FAULTS, ...LATER_FAULTS }
+const ALL_FAULTS: Readonly<Record<string, Fault>> = { ...FAULTS, ...LATER_FAULTS, ...PLOTS }
 export const FAULT_NAMES: readonly string[] = Object.keys(ALL_FAULTS)
+export const FAULT_KINDS: FaultKinds = {
+  faults: Object.keys({ ...FAULTS, ...LATER_FAULTS }),
+  plots: Object.keys(PLOTS),
+}
 
 export async function hunt(seed: Seed, options: HuntOptions = {}): Promise<HuntResult> {
   const { logRecordsMax = 4000, isPlain = false } = options
   const world = nodeWorld({ seed: `hunt-${seed}`, logRecordsMax })
   const random = world.random.fork("hunt")
-  const drawn = isPlain ? plainPlanOf(random, Object.keys(FAULTS)) : planOf(random, FAULT_NAMES)
+  const drawn = isPlain ? plainPlanOf(random, Object.keys(FAULTS)) : planOf(random, FAULT_KINDS)
   const plan = { ...drawn, ...given(options) }
   const faults: HuntFault[] = []
   const sim = new SimPool({ world, ...plan.shape })
-  const pool = new HuntPool(sim, random.fork("pool"))
+  const pool = new HuntPool(sim, random.fork("pool"), plan.shape.hotBlocks)
   const teller = new Teller(pool, random, plan, faults, options.faults === undefined)
   const watch = new Watch(pool)
   let isOver = false

@@ -3,7 +3,8 @@
  *
  * Shape, load and faults are drawn anew for every seed, and a part of the faults is switched off
  * altogether: a world in which everything goes wrong all the time rarely comes to the states that
- * one kind of fault alone, again and again, leads to.
+ * one kind of fault alone, again and again, leads to. Small volumes, intent logs without room and
+ * loads on a few blocks make the same chunks meet everything.
  */
 import type { SeededRandom } from "@rmr/testkit"
 import type { StoreKind } from "../pool/sim-store.js"
@@ -18,6 +19,10 @@ export interface HuntShape {
   readonly storeKind: StoreKind
   /** A pool beside the one that the faults aim at, over the same sessions. */
   readonly otherPools: readonly string[]
+  /** Hot extents that a store has room for; as few as can be, in some. */
+  readonly hotExtentsMax?: number
+  /** Most of the load goes to so many blocks, so that the same chunks meet everything. */
+  readonly hotBlocks?: number
 }
 
 export interface HuntPlan {
@@ -27,35 +32,58 @@ export interface HuntPlan {
   readonly rounds: number
 }
 
-export const SECOND_POOL = "attic"
+/** By name. */
+export interface FaultKinds {
+  readonly faults: readonly string[]
+  /** Faults of several steps, on the way to a state that chance hardly comes to. */
+  readonly plots: readonly string[]
+}
 
-export function planOf(random: SeededRandom, allFaults: readonly string[]): HuntPlan {
+export const SECOND_POOL = "attic"
+/** What a store must have room for beside what may be hot: see `hotExtentsOf` of the server. */
+const IO_BYTES_MOST = 128 * 1024
+const COPIES = 16
+
+export function planOf(random: SeededRandom, kinds: FaultKinds): HuntPlan {
   const shape = shapeOf(random.fork("shape"))
-  const faults = faultsOf(random.fork("faults"), allFaults)
+  const faults = faultsOf(random.fork("faults"), kinds)
   return { shape, faults, rounds: random.fork("rounds").between(1, 3) }
 }
 
 function shapeOf(random: SeededRandom): HuntShape {
   const nodes = random.pick([1, 2, 2, 3, 3, 3, 4, 5])
   const minNormal = random.chance(0.4) ? 1 : undefined
+  const extentBytes = random.pick([64, 64, 256]) * 1024
+  const queueDepth = random.pick([2, 4, 16])
+  const isTight = random.chance(0.5)
+  const toSpare = queueDepth * (Math.ceil(IO_BYTES_MOST / extentBytes) + 1) + COPIES
   return {
     nodes,
-    sizeBytes: random.pick([1, 1, 2]) * 1024 * 1024,
+    sizeBytes: random.pick([256, 512, 1024, 2048]) * 1024,
     chunkSizeBytes: random.pick([4, 8, 16, 64]) * 1024,
-    extentBytes: random.pick([64, 256]) * 1024,
-    queueDepth: random.pick([2, 4, 16]),
+    extentBytes,
+    queueDepth,
     ...(minNormal === undefined ? {} : { minNormal }),
     storeKind: random.pick(["memory", "file", "file-with-sums"]),
     otherPools: random.chance(0.3) ? [SECOND_POOL] : [],
+    ...(isTight ? { hotExtentsMax: toSpare + random.pick([1, 2, 6]) } : {}),
+    ...(random.chance(0.6) ? { hotBlocks: random.pick([4, 16, 48]) } : {}),
   }
 }
 
-/** Half of the seeds have all of them. */
-function faultsOf(random: SeededRandom, all: readonly string[]): readonly string[] {
-  if (random.chance(0.5)) return all
-  const share = random.pick([0.15, 0.3, 0.6])
-  const some = all.filter(() => random.chance(share))
-  return some.length > 0 ? some : [random.pick(all)]
+/** Of all faults, of a part of them, or of plots with a few others. */
+function faultsOf(random: SeededRandom, kinds: FaultKinds): readonly string[] {
+  const all = [...kinds.faults, ...kinds.plots]
+  const mode = random.below(10)
+  if (mode < 4) return all
+  if (mode < 7) {
+    const share = random.pick([0.15, 0.3, 0.6])
+    const some = all.filter(() => random.chance(share))
+    return some.length > 0 ? some : [random.pick(all)]
+  }
+  const plots = kinds.plots.filter(() => random.chance(0.4))
+  const beside = kinds.faults.filter(() => random.chance(0.1))
+  return plots.length > 0 ? [...plots, ...beside] : [random.pick(kinds.plots)]
 }
 
 /** As hunts were drawn before there were swarms: the seeds of regressions tell what they told. */

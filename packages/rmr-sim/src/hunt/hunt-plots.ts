@@ -1,0 +1,242 @@
+/**
+ * Plots: faults of several steps, each on the way to a state that faults drawn one by one hardly
+ * come to: a member that is normal and still lacks chunks while all lose power, an opening that is
+ * given up half-way, a write that one member alone has seen, a store of two lives ago.
+ *
+ * They do nothing that faults could not do; they only wait for the moment. What they leave behind
+ * (nodes that are down, links that are slow) the hunt resolves before it looks whether all is well.
+ */
+import { type SeededRandom, severSession } from "@rmr/testkit"
+import type { Fault } from "./hunt-faults.js"
+import type { HuntPool } from "./hunt-pool.js"
+
+const OUT_MS = 5000
+const IN_MS = 8000
+const STEP_MS = 20
+
+function drawSlot(hunt: HuntPool, random: SeededRandom): number {
+  return random.below(hunt.sim.nodes.length)
+}
+
+function nameOf(hunt: HuntPool, slot: number): string {
+  return hunt.sim.nodes[slot]!.host.name
+}
+
+/** Whether the member came to be in the view, or out of it, within so much time. */
+async function comes(hunt: HuntPool, slot: number, isIn: boolean, ms: number): Promise<boolean> {
+  for (let passed = 0; passed < ms; passed += STEP_MS) {
+    if (hunt.client === undefined) return false
+    if (hunt.isIn(slot) === isIn) return true
+    await hunt.pause(STEP_MS)
+  }
+  return false
+}
+
+/** A member is put out: its process ends, or it is cut off from the client. */
+async function putOut(hunt: HuntPool, random: SeededRandom, slot: number): Promise<boolean> {
+  const name = hunt.client?.sim.host.name
+  if (name === undefined) return false
+  if (random.chance(0.5)) hunt.endNode(slot, random.chance(0.3) ? "machine" : "process")
+  else {
+    hunt.sim.network.cut(name, nameOf(hunt, slot))
+    const session = hunt.client?.sim.pool.legs[slot]?.link.session
+    if (session !== undefined) severSession(session)
+  }
+  return comes(hunt, slot, false, OUT_MS)
+}
+
+/** And comes back, whatever kept it out. */
+async function letIn(hunt: HuntPool, slot: number): Promise<boolean> {
+  const name = hunt.client?.sim.host.name
+  if (name !== undefined) hunt.sim.network.heal(name, nameOf(hunt, slot))
+  hunt.startNode(slot)
+  return comes(hunt, slot, true, IN_MS)
+}
+
+/** Everything that this member and its peers say to each other comes late, for so long. */
+function slowPeers(hunt: HuntPool, slot: number, slowMsMax: number, ms: number): void {
+  const { network, nodes } = hunt.sim
+  const name = nameOf(hunt, slot)
+  for (const { host } of nodes) {
+    if (host.name === name) continue
+    network.tuneLink(name, host.name, { slowChance: 1, slowMsMax })
+    network.tuneLink(host.name, name, { slowChance: 1, slowMsMax })
+  }
+  hunt.later(ms, () => network.tune({ slowChance: 0.01, slowMsMax: 20 }))
+}
+
+/** All that are named die within a moment, each with its machine or not. */
+function endAll(hunt: HuntPool, random: SeededRandom, slots: Iterable<number>): void {
+  const powerChance = random.pick([0, 0.5, 1, 1])
+  const withinMs = random.pick([0, 0, 5, 50])
+  for (const slot of slots) {
+    const kind = random.chance(powerChance) ? "machine" : "process"
+    if (withinMs === 0) hunt.endNode(slot, kind)
+    else hunt.later(random.between(0, withinMs), () => hunt.endNode(slot, kind))
+  }
+}
+
+/** Some or all come up again, in any order, and somebody opens. */
+async function startAgain(hunt: HuntPool, random: SeededRandom): Promise<void> {
+  await hunt.pause(random.between(60, 300))
+  const withinMs = random.pick([0, 300])
+  for (const slot of hunt.sim.nodes.keys()) {
+    if (random.chance(0.9)) hunt.later(random.between(0, withinMs), () => hunt.startNode(slot))
+  }
+  await hunt.pause(withinMs)
+  if (hunt.client === undefined || random.chance(0.2)) await hunt.tryOpen(true)
+}
+
+/** R3, R6, S4: everybody dies while one of the view still lacks chunks and fetches them. */
+const dieWhileSyncing: Fault = async (hunt, random) => {
+  const slot = drawSlot(hunt, random)
+  if (!(await putOut(hunt, random, slot))) return
+  await hunt.pause(random.between(50, 1500))
+  slowPeers(hunt, slot, random.pick([20, 100, 400]), 6000)
+  if (!(await letIn(hunt, slot))) return
+  await hunt.pause(random.pick([0, 50, 500]) * random.unit())
+  const others = [...hunt.sim.nodes.keys()].filter((other) => other !== slot)
+  if (random.chance(0.7)) hunt.killClient()
+  endAll(hunt, random, random.chance(0.7) ? hunt.sim.nodes.keys() : others)
+  await startAgain(hunt, random)
+}
+
+/** S2, S3, S9: members come and go around one that fetches what it lacks. */
+const changeWhileSyncing: Fault = async (hunt, random) => {
+  const slot = drawSlot(hunt, random)
+  if (!(await putOut(hunt, random, slot))) return
+  await hunt.pause(random.between(50, 1500))
+  slowPeers(hunt, slot, random.pick([20, 100, 400]), 6000)
+  if (!(await letIn(hunt, slot))) return
+  for (let nth = random.between(1, 3); nth > 0; nth--) {
+    const other = drawSlot(hunt, random)
+    await putOut(hunt, random, other)
+    await hunt.pause(random.between(0, 300))
+    await letIn(hunt, other)
+  }
+}
+
+/** I4, I5, S9: a flush is good, and at that moment all lose power. */
+const dieAfterFlush: Fault = async (hunt, random) => {
+  const slot = drawSlot(hunt, random)
+  if (random.chance(0.5)) {
+    if (!(await putOut(hunt, random, slot))) return
+    await hunt.pause(random.between(0, 500))
+    if (!(await letIn(hunt, slot))) return
+  } else {
+    const ms = random.pick([20, 100, 400])
+    hunt.sim.nodes[slot]!.store.disk?.setTiming({ flush: [ms, 4 * ms] })
+    await hunt.pause(random.between(50, 500))
+  }
+  const { client, load } = hunt
+  if (client === undefined) return
+  await load.flush(client)
+  hunt.killClient()
+  for (const other of hunt.sim.nodes.keys()) hunt.endNode(other, "machine")
+  for (const node of hunt.sim.nodes) node.calmStores()
+  await startAgain(hunt, random)
+}
+
+/** R4, R5: what the client wrote last has come to one member alone, and that one may be gone. */
+const dieAfterReachingOne: Fault = async (hunt, random) => {
+  const name = hunt.client?.sim.host.name
+  if (name === undefined) return
+  const { network, nodes } = hunt.sim
+  const kept = drawSlot(hunt, random)
+  const others = [...nodes.keys()].filter((other) => other !== kept)
+  for (const other of others) network.cutOneWay(name, nameOf(hunt, other))
+  await hunt.pause(random.between(1, 80))
+  hunt.killClient()
+  for (const other of others) network.heal(name, nameOf(hunt, other))
+  if (random.chance(0.7)) {
+    hunt.endNode(kept, random.chance(0.3) ? "machine" : "process")
+    hunt.later(random.between(300, 6000), () => hunt.startNode(kept))
+  }
+  await hunt.pause(random.between(0, 300))
+  await hunt.tryOpen(true)
+}
+
+/** F1, F3: somebody takes over while what the holder asked for is still being done. */
+const takeOverUnderFire: Fault = async (hunt, random) => {
+  for (const node of hunt.sim.nodes) {
+    if (random.chance(0.3)) continue
+    const ms = random.pick([5, 20, 100])
+    node.store.disk?.setTiming({ write: [ms, 4 * ms] })
+    hunt.later(random.between(200, 4000), () => node.calmStores())
+  }
+  const host = hunt.client?.sim.host
+  await hunt.pause(random.between(10, 200))
+  if (host !== undefined && random.chance(0.3)) await hunt.pauseHost(host, random)
+  await hunt.tryOpen(true)
+}
+
+/** F1, F2: an opening is given up half-way, and who answered it may be gone as well. */
+const abandonOpening: Fault = async (hunt, random) => {
+  const { sim } = hunt
+  const taker = sim.newClient()
+  const opening = sim.open(true, taker).catch(() => undefined)
+  await hunt.pause(random.pick([4, 12, 40, 400]) * random.unit())
+  sim.network.crash(taker.host.name, "process")
+  void opening
+  if (random.chance(0.6)) endAll(hunt, random, sim.nodes.keys())
+  if (random.chance(0.3)) hunt.killClient()
+  await startAgain(hunt, random)
+}
+
+/** R3, V2: one is out, and then all others die in the middle of what they do. */
+const dieWithoutTheAbsent: Fault = async (hunt, random) => {
+  const absent = drawSlot(hunt, random)
+  if (!(await putOut(hunt, random, absent))) return
+  await hunt.pause(random.between(0, 1500))
+  const others = [...hunt.sim.nodes.keys()].filter((other) => other !== absent)
+  if (random.chance(0.8)) hunt.killClient()
+  endAll(hunt, random, others)
+  await hunt.pause(random.between(60, 300))
+  for (const other of others) hunt.startNode(other)
+  if (hunt.client === undefined) await hunt.tryOpen(true)
+  await hunt.pause(random.between(0, 500))
+  await letIn(hunt, absent)
+}
+
+/** V4b: a store is set back to a life or an absence before this one. */
+const setBack: Fault = async (hunt, random) => {
+  const slot = drawSlot(hunt, random)
+  hunt.takeBackup(slot)
+  await hunt.pause(random.between(0, 500))
+  for (let lives = random.between(1, 2); lives > 0; lives--) {
+    hunt.endNode(slot, "process")
+    if (!(await comes(hunt, slot, false, OUT_MS))) break
+    await hunt.pause(random.between(0, 500))
+    if (!(await letIn(hunt, slot))) break
+    await hunt.pause(random.between(100, 1000))
+  }
+  await hunt.restoreBackup()
+}
+
+/** M2: a member is out twice, and what was noted of it the first time is over. */
+const leaveTwice: Fault = async (hunt, random) => {
+  const slot = drawSlot(hunt, random)
+  for (let nth = 0; nth < 2; nth++) {
+    if (!(await putOut(hunt, random, slot))) return
+    await hunt.pause(random.between(0, 800))
+    if (random.chance(0.4)) {
+      const other = drawSlot(hunt, random)
+      hunt.endNode(other, random.chance(0.5) ? "machine" : "process")
+      hunt.later(random.between(50, 500), () => hunt.startNode(other))
+    }
+    if (!(await letIn(hunt, slot))) return
+    await hunt.pause(random.between(0, 400))
+  }
+}
+
+export const PLOTS: Readonly<Record<string, Fault>> = {
+  dieWhileSyncing,
+  changeWhileSyncing,
+  dieAfterFlush,
+  dieAfterReachingOne,
+  takeOverUnderFire,
+  abandonOpening,
+  dieWithoutTheAbsent,
+  setBack,
+  leaveTwice,
+}
