@@ -137,19 +137,35 @@ export class BlockOracle {
     this.reads.delete(read)
   }
 
-  /** What is wrong with these bytes; undefined where nothing is. */
+  /** Of whoever looks now, into a store itself: it is over at once. */
+  now(): ReadMark {
+    return { beginTick: ++this.tick }
+  }
+
+  /** What is wrong with these bytes, from a block's beginning on; undefined where nothing is. */
   judge(read: ReadMark, firstBlock: number, bytes: Uint8Array): string | undefined {
-    const words = new Uint32Array(bytes.slice().buffer)
-    for (let unit = 0; unit < words.length / UNIT_WORDS; unit++) {
-      const number = firstBlock + Math.floor(unit / UNITS)
-      const id = idOf(words, unit * UNIT_WORDS, number)
-      if (id === undefined) return `block ${number} is torn inside unit ${unit % UNITS}`
-      const may = this.mayHold(number, unit % UNITS, read.beginTick)
-      if (!may.includes(id)) {
-        return `block ${number} unit ${unit % UNITS} holds ${id}, not one of ${may.join(", ")}`
-      }
+    for (let at = 0; at < bytes.length; at += BLOCK_BYTES_MIN) {
+      const number = firstBlock + Math.floor(at / VOLUME_BLOCK_BYTES)
+      const unit = (at / BLOCK_BYTES_MIN) % UNITS
+      const wrong = this.judgeUnit(read, number, unit, bytes, at)
+      if (wrong !== undefined) return wrong
     }
     return undefined
+  }
+
+  /** The same of one unit of one block. */
+  judgeUnit(
+    { beginTick }: ReadMark,
+    number: number,
+    unit: number,
+    bytes: Uint8Array,
+    at = 0,
+  ): string | undefined {
+    const id = idOf(wordsOf(bytes, at, BLOCK_BYTES_MIN), 0, number)
+    if (id === undefined) return `block ${number} is torn inside unit ${unit}`
+    if (this.may(number, unit, beginTick, id)) return undefined
+    const all = this.allOf(number, unit, beginTick).join(", ")
+    return `block ${number} unit ${unit} holds ${id}, not one of ${all}`
   }
 
   /** All is at rest, and this is what the block holds: nothing else is possible any more. */
@@ -158,7 +174,7 @@ export class BlockOracle {
     assert(block !== undefined, "a block of the volume")
     // What is not durable may still be lost, and then something older is there again.
     if (block.mutations.some((one) => this.undecided.has(one))) return
-    const words = new Uint32Array(bytes.slice().buffer)
+    const words = wordsOf(bytes, 0, bytes.length)
     const ids = Uint32Array.from(
       { length: UNITS },
       (_, unit) => idOf(words, unit * UNIT_WORDS, number) ?? 0,
@@ -172,13 +188,21 @@ export class BlockOracle {
     for (let at = firstBlock; at < firstBlock + blockCount; at++) yield this.blocks[at]!
   }
 
-  private mayHold(number: number, unit: number, beginTick: number): number[] {
+  private may(number: number, unit: number, beginTick: number, id: number): boolean {
     const { rest, restIsOver, mutations } = this.blocks[number]!
-    const ids: number[] = []
     const since = lastBegin(mutations, beginTick)
-    if (rest !== undefined && !restIsOver && since === 0) ids.push(rest.ids[unit]!)
-    for (const { id, endTick } of mutations) if (endTick >= since) ids.push(id)
-    return ids
+    for (let nth = mutations.length - 1; nth >= 0; nth--) {
+      const mutation = mutations[nth]!
+      if (mutation.id === id && mutation.endTick >= since) return true
+    }
+    return rest !== undefined && !restIsOver && since === 0 && rest.ids[unit] === id
+  }
+
+  /** For whoever is told what was wrong. */
+  private allOf(number: number, unit: number, beginTick: number): number[] {
+    const { rest, mutations } = this.blocks[number]!
+    const ids = [rest?.ids[unit] ?? 0, ...mutations.map(({ id }) => id)]
+    return ids.filter((id) => this.may(number, unit, beginTick, id))
   }
 
   /** Forgets what no read can return any more, and no power cut can bring back. */
@@ -212,6 +236,13 @@ export function fillBlocks(bytes: Uint8Array, firstBlock: number, id: number): v
     words[at] = id
     words[at + 1] = id === 0 ? 0 : firstBlock + Math.floor(at / perBlock)
   }
+}
+
+/** As words, in place where they lie so that words can. */
+function wordsOf(bytes: Uint8Array, at: number, length: number): Uint32Array {
+  const start = bytes.byteOffset + at
+  if (start % 4 === 0) return new Uint32Array(bytes.buffer, start, length / 4)
+  return new Uint32Array(bytes.slice(at, at + length).buffer)
 }
 
 /** Whose bytes these are; undefined for bytes of nobody, of another block, or of several. */

@@ -71,12 +71,12 @@ export class HuntLoad {
   private busyCount = 0
   private readonly workers: Promise<void>[] = []
 
-  /** Where in the volume its hot blocks are, from 0 to 1. */
-  private readonly hotPlace: number
+  private readonly firstHot: number
 
   constructor(options: HuntLoadOptions) {
     this.options = options
-    this.hotPlace = options.random.fork("hot").unit()
+    const { random, oracle, hotBlocks = 0 } = options
+    this.firstHot = random.fork("hot").below(oracle.blockCount - hotBlocks + 1)
   }
 
   start(workerCount: number, pauseMs: number): void {
@@ -124,9 +124,16 @@ export class HuntLoad {
       return { firstBlock: random.below(oracle.blockCount - wish + 1), blockCount: wish }
     }
     const blockCount = Math.min(wish, hotBlocks)
-    const firstHot = this.hotPlace * (oracle.blockCount - hotBlocks)
-    const firstBlock = Math.floor(firstHot) + random.below(hotBlocks - blockCount + 1)
-    return { firstBlock, blockCount }
+    return { firstBlock: this.firstHot + random.below(hotBlocks - blockCount + 1), blockCount }
+  }
+
+  /** All blocks one after the other, and in turn with them the hot ones. */
+  blockToLookAt(nth: number): number {
+    const { oracle, hotBlocks } = this.options
+    const half = nth >> 1
+    if (hotBlocks !== undefined && nth % 2 === 0) return this.firstHot + (half % hotBlocks)
+    // A step that has no divisor in common with any power of two: all blocks, in no run.
+    return (half * 37) % oracle.blockCount
   }
 
   async write(

@@ -13,6 +13,8 @@ import { HuntVolume } from "./hunt-volume.js"
 
 const OPEN_MS = 30_000
 const QUIET_MS = 5
+/** A client looks after its legs at least so often, whether or not it is asked for anything. */
+const KNOW_MS = 15_000
 
 interface Backup {
   readonly slot: number
@@ -34,6 +36,8 @@ export class HuntPool extends HuntVolume {
   /** Slots whose member was deleted, and is to come again as a new one. */
   private readonly deleted = new Set<number>()
   private readonly starting = new Map<number, Promise<void>>()
+  /** Who was taken over, with what it has open beside. */
+  private readonly leftBehind: { old: HuntClient; beside: HuntClient | undefined }[] = []
 
   constructor(sim: SimPool, random: SeededRandom, hotBlocks?: number) {
     const onBroken = (what: string): void => {
@@ -363,11 +367,23 @@ export class HuntPool extends HuntVolume {
     for (let nth = 0; nth < 6; nth++) {
       this.later(random.between(0, 3000), () => void this.askOld(old, nth % 2 === 0))
     }
-    this.later(10_000, () => {
+    this.leftBehind.push({ old, beside })
+  }
+
+  /** F4: with nothing in the way any more, all that were taken over come to know it. */
+  async requireAllKnow(): Promise<void> {
+    for (const { old, beside } of this.leftBehind.splice(0)) {
+      const { host, pool } = old.sim
+      for (let ms = 0; ms < KNOW_MS && host.isAlive && pool.ended === undefined; ms += 100) {
+        await this.pause(100)
+      }
+      if (host.isAlive && pool.ended === undefined) {
+        this.onBroken(`F4: ${host.name} was taken over, and does not know it`)
+      }
       this.sim.killClient(old.sim)
       old.die()
       beside?.die()
-    })
+    }
   }
 
   private async askOld(old: HuntClient, isWrite: boolean): Promise<void> {

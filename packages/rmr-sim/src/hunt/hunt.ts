@@ -146,6 +146,7 @@ class Teller {
       await bringBack(pool, random)
       await requireWhole(pool, random)
       await this.requireSecondWhole()
+      await pool.requireAllKnow()
     }
     await pool.stopLoad()
   }

@@ -1,28 +1,29 @@
 /**
- * Watch: the oracles that look while a hunt goes on, after every event or a few.
+ * Watch: the oracles that look while a hunt goes on, after every event.
  *
  * - P1, P2, P4: what a normal member holds in a chunk that it calls clean is what a read may
- *   return, looked at in its store and not by asking it.
+ *   return, looked at in its store and not by asking it: 512 bytes of all members at each event.
  * - V1: a view counts only where all of its members have it on their disks.
  * - P5: the epoch that a store has on its disk never goes back.
  * - P6: memory of a process has a bound, whatever its peers do.
  * - What our own code catches and logs as its own mistake ends the hunt at once. So do transitions
  *   that no table of states has: the cells that hold states assert them.
  */
-import { compareViews, VOLUME_BLOCK_BYTES } from "@rmr/core"
+import { BLOCK_BYTES_MIN, compareViews, VOLUME_BLOCK_BYTES } from "@rmr/core"
+import type { SimMember } from "../pool/sim-member.js"
 import type { SimNode } from "../pool/sim-pool.js"
 import type { HuntPool } from "./hunt-pool.js"
 import type { HuntVolume } from "./hunt-volume.js"
 
-/** Events between two looks: a look costs more than most events do. */
-const EVENTS_PER_LOOK = 16
+const UNITS = VOLUME_BLOCK_BYTES / BLOCK_BYTES_MIN
+/** Events between two looks at who holds memory: that changes slowly. */
+const EVENTS_PER_LEASES = 64
 /** What a process may have leased at a time: all requests it admits, and as many copies. */
 const LEASES_MAX = 1024
 
 export class Watch {
   private readonly pool: HuntPool
   private eventCount = 0
-  private lookCount = 0
   private recordCount = 0
   private mistake: string | undefined
   private readonly epochs = new Map<string, number>()
@@ -33,12 +34,14 @@ export class Watch {
 
   /** Called before each event. */
   look(): void {
-    if (++this.eventCount % EVENTS_PER_LOOK !== 0) return
-    this.lookCount++
     const { pool } = this
-    this.lookAtBlock(pool)
-    if (pool.second !== undefined) this.lookAtBlock(pool.second)
-    for (const node of pool.sim.nodes) this.lookAtNode(node)
+    const { nodes, world } = pool.sim
+    this.eventCount++
+    for (const { parts } of nodes) for (const part of parts) this.lookAtEpoch(part)
+    this.lookAtUnit(pool)
+    if (pool.second !== undefined) this.lookAtUnit(pool.second)
+    if (this.eventCount % EVENTS_PER_LEASES === 0) for (const node of nodes) this.lookAtNode(node)
+    if (this.recordCount === world.log.forgottenCount + world.log.records.length) return
     const mistake = this.ownMistake()
     if (mistake !== undefined) pool.onBroken(mistake)
   }
@@ -56,29 +59,28 @@ export class Watch {
     return this.mistake
   }
 
-  /** One block after the other, on all members that have to be right. */
-  private lookAtBlock(volume: HuntVolume): void {
-    const { client, oracle, parts } = volume
+  /** One unit of one block after the other, on all members that have to be right. */
+  private lookAtUnit(volume: HuntVolume): void {
+    const { client, oracle, parts, load } = volume
     if (client === undefined || client.sim.pool.ended !== undefined) return
-    const { record } = client.sim.pool
-    // A step that has no divisor in common with any power of two: all blocks, in no run.
-    const block = (this.lookCount * 37) % oracle.blockCount
+    const { normal, mapVersion } = client.sim.pool.record
+    const block = load.blockToLookAt(this.eventCount)
+    const unit = (this.eventCount + (this.eventCount >> 7)) % UNITS
     const offset = block * VOLUME_BLOCK_BYTES
     if (volume.mayFail(offset, VOLUME_BLOCK_BYTES)) return
-    const must = record.normal & ~volume.doomed
-    for (const [slot, part] of parts.entries()) {
-      const member = part.pool?.member
-      const map = member?.volume
-      if ((must & (1 << slot)) === 0 || member === undefined || map === undefined) continue
-      if (compareViews(member.view, record.mapVersion) < 0) {
-        const { version } = record.mapVersion
-        volume.onBroken(`V1: view ${version} counts, and member ${slot} does not have it`)
+    const must = normal & ~volume.doomed
+    for (let slot = 0; slot < parts.length; slot++) {
+      const { pool, store } = parts[slot]!
+      const map = pool?.member.volume
+      if ((must & (1 << slot)) === 0 || pool === undefined || map === undefined) continue
+      if (compareViews(pool.member.view, mapVersion) < 0) {
+        volume.onBroken(
+          `V1: view ${mapVersion.version} counts, and member ${slot} does not have it`,
+        )
       }
       if (map.maps.own.byteOf(map.geometry.chunkOf(offset)) !== 0) continue
-      const mark = oracle.beginRead()
-      oracle.endRead(mark)
-      const bytes = part.store.peek(offset, VOLUME_BLOCK_BYTES)
-      const wrong = oracle.judge(mark, block, bytes)
+      const bytes = store.peek(offset + unit * BLOCK_BYTES_MIN, BLOCK_BYTES_MIN)
+      const wrong = oracle.judgeUnit(oracle.now(), block, unit, bytes)
       if (wrong !== undefined) {
         volume.onBroken(`P4: member ${slot} calls clean what it does not have: ${wrong}`)
       }
@@ -92,15 +94,19 @@ export class Watch {
     if (leaseCount > LEASES_MAX) {
       this.pool.onBroken(`P6: ${host.name} has ${leaseCount} leases, without a bound`)
     }
-    for (const { store, pool } of node.parts) {
-      if (pool === undefined) continue
-      const { epoch } = pool.member.state
-      if (this.pool.setBack.delete(store.name)) this.epochs.delete(store.name)
-      const known = this.epochs.get(store.name) ?? 0
-      if (epoch < known) {
-        this.pool.onBroken(`P5: ${store.name} was in epoch ${known}, and is in ${epoch}`)
-      }
-      this.epochs.set(store.name, epoch)
+  }
+
+  /** P5. */
+  private lookAtEpoch({ store, pool }: SimMember): void {
+    if (pool === undefined) return
+    const { setBack } = this.pool
+    if (setBack.size > 0 && setBack.delete(store.name)) this.epochs.delete(store.name)
+    const { epoch } = pool.member.state
+    const known = this.epochs.get(store.name) ?? 0
+    if (epoch === known) return
+    if (epoch < known) {
+      this.pool.onBroken(`P5: ${store.name} was in epoch ${known}, and is in ${epoch}`)
     }
+    this.epochs.set(store.name, epoch)
   }
 }

@@ -8,7 +8,7 @@ import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
-import type { ProductMutant } from "./product-mutants.js"
+import type { ProductMutant, SourceEdit } from "./product-mutants.js"
 
 export const REPOSITORY: string = fileURLToPath(new URL("../../../..", import.meta.url))
 const PACKAGES = ["rmr-core", "rmr-client", "rmr-server", "brmr-store", "rmr-testkit", "rmr-sim"]
@@ -46,13 +46,17 @@ export class MutantTree {
 
   /** Runs with the rule taken out; afterwards the copy is whole again. */
   async without<T>(mutant: ProductMutant, run: () => Promise<T>): Promise<T> {
-    const path = join(this.root, "packages", mutant.file)
-    const source = await readFile(path, "utf8")
-    await writeFile(path, applied(mutant, source))
+    const sources = new Map<string, string>()
     try {
+      for (const edit of editsOf(mutant)) {
+        const path = join(this.root, "packages", edit.file)
+        const source = await readFile(path, "utf8")
+        if (!sources.has(path)) sources.set(path, source)
+        await writeFile(path, applied(edit, source))
+      }
       return await run()
     } finally {
-      await writeFile(path, source)
+      for (const [path, source] of sources) await writeFile(path, source)
     }
   }
 
@@ -62,9 +66,13 @@ export class MutantTree {
   }
 }
 
+export function editsOf(mutant: ProductMutant): readonly SourceEdit[] {
+  return [mutant, ...(mutant.also ?? [])]
+}
+
 /** The source with the edit made; fails where its text is not there, or more than once. */
-export function applied({ name, file, find, replace }: ProductMutant, source: string): string {
+export function applied({ file, find, replace }: SourceEdit, source: string): string {
   const pieces = source.split(find)
   if (pieces.length === 2) return pieces.join(replace)
-  throw new Error(`"${name}": its text is ${pieces.length - 1} times in ${file}, not once`)
+  throw new Error(`"${find}" is ${pieces.length - 1} times in ${file}, not once`)
 }

@@ -7,19 +7,35 @@
  * sure that every edit still finds its text, so that none rots away unseen.
  */
 
-export interface ProductMutant {
-  /** The rule or promise, then what is done instead. */
-  readonly name: string
+export interface SourceEdit {
   /** From `packages/`. */
   readonly file: string
   readonly find: string
   readonly replace: string
 }
 
+export interface ProductMutant extends SourceEdit {
+  /** The rule or promise, then what is done instead. */
+  readonly name: string
+  /** Where what one rule lets through another one refuses: that one is taken out as well. */
+  readonly also?: readonly SourceEdit[]
+}
+
 const CORE = "rmr-core/src"
 const CLIENT = "rmr-client/src"
 const SERVER = "rmr-server/src"
 const STORE = "brmr-store/src"
+
+const OF_ANY_VIEW: SourceEdit = {
+  file: `${CORE}/rules/fence.ts`,
+  find: '  if (compareViews(request.view, member.joinedView) < 0) return "stale-view"\n',
+  replace: "",
+}
+const OF_ANY_SESSION: SourceEdit = {
+  file: `${CORE}/rules/fence.ts`,
+  find: '  if (request.sessionGeneration < member.sessionGeneration) return "stale-view"\n',
+  replace: "",
+}
 
 const VIEWS: readonly ProductMutant[] = [
   {
@@ -59,10 +75,11 @@ const VIEWS: readonly ProductMutant[] = [
     replace: "",
   },
   {
-    name: "F3: requests of an earlier epoch are carried out",
+    name: "F3, W5: requests of an earlier epoch are carried out, whatever they came on",
     file: `${CORE}/rules/fence.ts`,
     find: '  if (isFenced(member, request)) return "fenced"\n',
     replace: "",
+    also: [OF_ANY_VIEW, OF_ANY_SESSION],
   },
   {
     name: "F4: fenced is one more leg that failed",
@@ -92,16 +109,15 @@ const MUTATIONS: readonly ProductMutant[] = [
     replace: "if (rows.done[row] !== 0) {",
   },
   {
-    name: "W5: requests of views before the joining are carried out",
-    file: `${CORE}/rules/fence.ts`,
-    find: '  if (compareViews(request.view, member.joinedView) < 0) return "stale-view"\n',
-    replace: "",
+    name: "W5: requests of before the joining are carried out, whatever they came on",
+    ...OF_ANY_VIEW,
+    also: [OF_ANY_SESSION],
   },
   {
-    name: "W5: what is left on a session of before is carried out",
-    file: `${CORE}/rules/fence.ts`,
-    find: '  if (request.sessionGeneration < member.sessionGeneration) return "stale-view"\n',
-    replace: "",
+    name: "W7: an answer that comes late counts for whoever has the io unit now",
+    file: `${CLIENT}/io/engine-wire.ts`,
+    find: "rows.kinds[row] !== KIND_FREE && rows.serials[row] === submissions.serials[submission]",
+    replace: "rows.kinds[row] !== KIND_FREE",
   },
   {
     name: "W6: nobody suspects what was given up",
@@ -207,6 +223,14 @@ const MAPS: readonly ProductMutant[] = [
     file: `${CORE}/rules/marks.ts`,
     find: "return compareViews(stamp, normalThroughInStar) > 0",
     replace: "return compareViews(stamp, normalThroughInStar) > 1",
+  },
+  {
+    name: "M3: what a member knows of itself is wiped when a map update begins",
+    file: `${SERVER}/rejoin/map-receiver.ts`,
+    find: "    const { chunkCount } = volume.geometry\n    const view",
+    replace:
+      "    const { chunkCount } = volume.geometry\n" +
+      "    volume.maps.own.clearRange(0 as never, chunkCount)\n    const view",
   },
   {
     name: "M3: what was marked during the map update is not sent",
