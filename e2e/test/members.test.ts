@@ -44,6 +44,10 @@ describe("the members of a pool that is in use", () => {
       code: 1,
       words: expect.stringContaining("has a member 3 already"),
     })
+    expect(await admin("move", "vault", "3", "tcp://127.0.0.1:9")).toMatchObject({
+      code: 1,
+      words: expect.stringContaining('"rmr pool disable vault 3" first'),
+    })
     expect(await admin("delete", "vault", "1")).toMatchObject({ code: 0 })
     await nbdsh(folder, pool.uri, 'h.pwrite(b"c" * 65536, 2097152)\nh.flush()')
     const { client } = await pool.client.status()

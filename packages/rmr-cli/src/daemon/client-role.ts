@@ -191,6 +191,11 @@ export class ClientRole {
     return { pool: poolName, member, address }
   }
 
+  async moveMember(poolName: string, member: number, address: string): Promise<unknown> {
+    await this.poolOf(poolName).move({ memberId: memberId(member), address })
+    return { pool: poolName, member, address }
+  }
+
   async maintain(poolName: string, member: number, isOut: boolean): Promise<unknown> {
     await this.poolOf(poolName).maintain(memberId(member), isOut)
     return { pool: poolName, member, isOut }

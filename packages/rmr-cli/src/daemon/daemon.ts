@@ -86,6 +86,12 @@ export class Daemon {
           count(args, "member"),
           text(args, "address"),
         ),
+      "pool-move": async (args) =>
+        this.requireClient().moveMember(
+          text(args, "pool"),
+          count(args, "member"),
+          text(args, "address"),
+        ),
       "pool-maintain": async (args) =>
         this.requireClient().maintain(
           text(args, "pool"),

@@ -150,6 +150,15 @@ function memberVerbs(pool: Command): void {
     print(options, result, () => `member ${member} belongs to ${name} now, ${words}`)
   })
   admin(
+    pool.command("move <pool> <member> <address>"),
+    "say where the node of a member is found now; it answers there already, and is out of use",
+  ).action(async (name: string, member: string, address: string, options: AdminOptions) => {
+    const args = { pool: name, member: Number(member), address }
+    const result = await ask(options, "pool-move", args)
+    const words = "name it in the client's configuration, too, before that starts again"
+    print(options, result, () => `member ${member} of ${name} is found at ${address} now; ${words}`)
+  })
+  admin(
     pool.command("delete <pool> <member>"),
     "without this member from now on; its store can be erased then",
   )

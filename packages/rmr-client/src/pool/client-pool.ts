@@ -15,7 +15,7 @@ import { assemble } from "./assembling.js"
 import type { Leg } from "./leg.js"
 import { LegKeeper } from "./leg-keeper.js"
 import { leaveMembers } from "./legs.js"
-import { extendedPool, maintainedMember, poolWithout } from "./members.js"
+import { extendedPool, maintainedMember, movedMember, poolWithout } from "./members.js"
 import { grownVolume, replacedStore } from "./membership.js"
 import { type Opening, openMembers } from "./opening.js"
 import { failureFields, type KnownMember, type PoolContext } from "./pool-context.js"
@@ -159,6 +159,14 @@ export class ClientPool implements VolumeSource {
   async extend(member: KnownMember): Promise<void> {
     const { context, loop, record } = this
     const change = await extendedPool(context, record, member)
+    loop.want()
+    await loop.edits.ask(context, change)
+  }
+
+  /** G2: the node of an absent member is found at another address, where it has to answer. */
+  async move(member: KnownMember): Promise<void> {
+    const { context, loop, record } = this
+    const change = await movedMember(context, record, member)
     loop.want()
     await loop.edits.ask(context, change)
   }

@@ -57,11 +57,17 @@ export class LegKeeper {
 
   /**
    * G2, G4: a leg for each member of the record in force, whoever waited for that view or did not.
-   * One that is new is dialed like any that is missing.
+   * One that is new is dialed like any that is missing, and so is one whose node has moved. Where a
+   * client was told of another address than the record has, that counts until the record changes.
    */
-  follow({ members }: PoolMetadata): void {
+  follow({ members }: PoolMetadata, before: PoolMetadata): void {
     for (const leg of [...this.legs]) {
-      if (leg !== undefined && members[leg.slot]?.memberId !== leg.memberId) this.leave(leg)
+      if (leg === undefined) continue
+      const entry = members[leg.slot]
+      const isMoved = entry?.address !== before.members[leg.slot]?.address
+      if (entry?.memberId !== leg.memberId || (isMoved && leg.address !== entry.address)) {
+        this.leave(leg)
+      }
     }
     for (const [slot, entry] of members.entries()) {
       if (entry === undefined || this.legs[slot] !== undefined) continue

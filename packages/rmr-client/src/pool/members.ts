@@ -60,6 +60,41 @@ export async function extendedPool(
 }
 
 /**
+ * G2: a member's node is found at another address from now on. It has to answer there with the
+ * store that the record names, and not be in the view: what is under way to it would be cut off.
+ */
+export async function movedMember(
+  context: PoolContext,
+  record: PoolMetadata,
+  { memberId, address }: KnownMember,
+): Promise<RecordChange> {
+  const { poolName } = context
+  const slot = slotOf(context, record, memberId)
+  const entry = record.members[slot]
+  if (record.members.some((one) => one?.address === address)) {
+    throw new RmrError("exists", `pool ${poolName} has a member at ${address} already`)
+  }
+  const requireOut = ({ normal }: PoolMetadata): void => {
+    if (!has(normal, slot)) return
+    const words = `member ${memberId} is in use at ${entry?.address}`
+    throw new RmrError("busy", `${words}; "rmr pool disable ${poolName} ${memberId}" first`)
+  }
+  requireOut(record)
+  const leg = makeLeg(context, { memberId, address }, slot)
+  await joinLeg(context, leg)
+  if (leg.report?.storeUuid !== entry?.storeUuid) {
+    const words = `the store at ${address} is ${leg.report?.storeUuid}`
+    throw new RmrError("mismatch", `${words}; that of member ${memberId} is ${entry?.storeUuid}`)
+  }
+  const edit = (next: PoolMetadata): PoolMetadata => {
+    const now = next.members[slot]
+    if (now?.memberId !== memberId) return next
+    return { ...next, members: withMember(next, slot, { ...now, address }) }
+  }
+  return { edit, check: async (now) => requireOut(now) }
+}
+
+/**
  * G4: without this member. Fails with `no-leg` where too few would be left, and with
  * `no-clean-copy`, which says of how many chunks, where it may hold the only clean copies.
  */

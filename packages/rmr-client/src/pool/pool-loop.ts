@@ -163,6 +163,7 @@ export class PoolLoop {
 
   /** A view is effective: the data path follows it (V2, W3). */
   private enter({ record, takenBack }: EffectiveView, before: MemberSet): void {
+    const last = this.recordNow
     this.recordNow = record
     const { epoch, version } = record.mapVersion
     const view = { epoch, version, normal: record.normal }
@@ -171,7 +172,7 @@ export class PoolLoop {
     this.engine.core.growTo(record.mappedSizeBytes)
     this.engine.enterView(view, absentIdsOf(record), record.ranges, takenBack)
     this.engine.forgetUncertain(record.ranges)
-    this.keeper.follow(record)
+    this.keeper.follow(record, last)
     const { legs } = this.keeper
     for (let slot = 0; slot < legs.length; slot++) this.engine.core.legs[slot] = legs[slot]?.io
     for (const leg of legs) {

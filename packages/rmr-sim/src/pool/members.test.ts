@@ -94,6 +94,55 @@ describe("a member that comes", () => {
   })
 })
 
+describe("a member that moves", () => {
+  it("G2: is found at its new address, by the client and by the members that copy", async () => {
+    await tell(805, { sizeBytes: SIZE, nodes: 3, minNormal: 1 }, async (sim) => {
+      await sim.startAll()
+      const client = await sim.create()
+      const user = userOf(client)
+      const [first, second, third] = sim.nodes
+      expect(await user.write(0, pattern(1, 8192))).toBe(STATUS_OK)
+      await second!.stop()
+      second!.address = "sim:node-2:7"
+      expect(await user.write(CHUNK, pattern(2, 8192))).toBe(STATUS_OK)
+      await second!.start()
+      await pause(sim, 3000)
+      expect(client.pool.record.normal).toBe(0b101)
+      await client.pool.move(knownOf(second!))
+      expect(client.pool.record.members[1]?.address).toBe("sim:node-2:7")
+      await expectWhole(sim, client, sim.nodes)
+      // Whoever copies from it asks it there, too.
+      first!.kill()
+      third!.kill()
+      expect(await user.write(2 * CHUNK, pattern(3, 8192))).toBe(STATUS_OK)
+      await third!.start()
+      await first!.start()
+      await expectWhole(sim, client, sim.nodes)
+      expect(await user.read(2 * CHUNK, 8192)).toEqual(pattern(3, 8192))
+    })
+  })
+
+  it("G2: stays where it is while it is in use, or another store answers there", async () => {
+    await tell(806, { sizeBytes: SIZE, nodes: 3, founders: 2 }, async (sim) => {
+      await sim.startAll()
+      const { pool } = await sim.create()
+      const [first, second, third] = sim.nodes
+      const elsewhere = { memberId: second!.memberId, address: "sim:node-2:7" }
+      const words = /in use at sim:node-2:1; "rmr pool disable vault 2" first/
+      await expect(pool.move(elsewhere)).rejects.toMatchObject({ code: "busy", message: words })
+      await pool.maintain(second!.memberId, true)
+      await expect(pool.move(elsewhere)).rejects.toMatchObject({ code: "unreachable" })
+      const taken = pool.move({ memberId: second!.memberId, address: first!.address })
+      await expect(taken).rejects.toMatchObject({ code: "exists" })
+      const other = pool.move({ memberId: second!.memberId, address: third!.address })
+      await expect(other).rejects.toMatchObject({ code: "mismatch" })
+      const nobody = pool.move({ memberId: memberId(9), address: "sim:node-2:7" })
+      await expect(nobody).rejects.toMatchObject({ code: "not-found" })
+      expect(pool.record.members[1]?.address).toBe("sim:node-2:1")
+    })
+  })
+})
+
 describe("a member that is deleted", () => {
   it("G4: leaves with one view, and never starts a pool again", async () => {
     await tell(811, { sizeBytes: SIZE, nodes: 3 }, async (sim) => {

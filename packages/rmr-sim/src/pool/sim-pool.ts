@@ -76,7 +76,8 @@ const TIMES: Partial<PoolTimes> = {
 
 export class SimNode {
   readonly memberId: MemberId
-  readonly address: string
+  /** Where it listens when it is started next. */
+  address: string
   readonly host: Host
   /** Of each pool; the one that every story has comes first. */
   readonly parts: SimMember[]
