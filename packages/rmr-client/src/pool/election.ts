@@ -6,87 +6,30 @@
  * elected one clears its own suspicion; beside a clean copy, who lost its cache gives its suspicion
  * up for certainty.
  */
-import type { ChunkNumber, ChunkRange, ElectStep, FlushScope, MemberSet } from "@rmr/core"
-import {
-  CHUNK_RANGES_MAX,
-  DirtyMap,
-  decideElection,
-  decideFlush,
-  decideYield,
-  NO_CHUNK,
-  RANK_REAL,
-  RmrError,
-  slotsOf,
-} from "@rmr/core"
+import type { ChunkRange, DirtyMap, ElectStep } from "@rmr/core"
+import { CHUNK_RANGES_MAX, RmrError, slotsOf } from "@rmr/core"
+import { dirtyRuns } from "./dirty-runs.js"
+import { ElectionPlan, type ElectionTerms } from "./election-plan.js"
 import { type MapReading, readOwnMap } from "./map-reading.js"
 
-export interface ElectionResult {
-  /** I5: for whom a flush may be sent. */
-  readonly flushes: FlushScope
-  /** Chunks that wait for an absent member, or for the time after which rank 2 is elected. */
-  readonly waitingChunks: number
-  /** Of these, chunks of which somebody is to be elected: before that, nobody joins (R6). */
-  readonly undecidedChunks: number
-  /** Chunks that some member lacked. */
-  readonly dirtyChunks: number
-  /** Chunks that some member lacks still. */
-  readonly dirty: DirtyMap
-  /** Chunks on which mutations were held: elected now, or to be elected after a while (W2). */
-  readonly held: readonly ChunkRange[]
-}
+export type ElectionResult = Omit<ElectionPlan, "add" | "elected" | "yielding">
+export type Election = MapReading & ElectionTerms
 
-export interface Election extends MapReading {
-  readonly absent: MemberSet
-  /** Nobody of the base view is missing, or was waited for long enough. */
-  readonly mayElectCacheLost: boolean
-}
+/** Of a volume whose runs are many, so many are looked at before others have their turn. */
+const RUNS_PER_TURN = 2048
 
 export async function runElection(election: Election): Promise<ElectionResult> {
+  const { clock } = election.context.env
   const maps = await readOwnMaps(election)
-  const elected = new Map<number, ChunkRange[]>()
-  const yielding = new Map<number, { by: number; ranges: ChunkRange[] }>()
-  const held: ChunkRange[] = []
-  let waitingChunks = 0
-  let undecidedChunks = 0
-  let dirtyChunks = 0
-  let flushes: FlushScope = "callers"
-  const bytes: number[] = []
-  const dirty = new DirtyMap({ chunkCount: election.chunkCount })
-  for (const chunk of chunksDirtyAnywhere(maps)) {
-    for (const slot of slotsOf(election.normal)) bytes[slot] = maps[slot]?.byteOf(chunk) ?? 0
-    const decision = decideElection(bytes, election.normal)
-    dirtyChunks++
-    if (decision.decide === "elect") {
-      appendTo(held, chunk)
-      if (decision.rank === 2 && !election.mayElectCacheLost) {
-        waitingChunks++
-        undecidedChunks++
-        flushes = "nobody"
-        dirty.mark(chunk, RANK_REAL)
-        continue
-      }
-      append(elected, decision.slot, chunk)
-      bytes[decision.slot] = 0
-    }
-    for (const slot of slotsOf(decideYield(bytes, election.normal))) {
-      const by = slotsOf(election.normal).find((one) => bytes[one] === 0) ?? slot
-      const entry = yielding.get(slot) ?? { by, ranges: [] }
-      yielding.set(slot, entry)
-      appendTo(entry.ranges, chunk)
-      bytes[slot] = 1
-    }
-    if (decision.decide === "wait") waitingChunks++
-    flushes = narrower(flushes, decideFlush(bytes, election.normal, election.absent))
-    if (slotsOf(election.normal).some((slot) => bytes[slot] !== 0)) dirty.mark(chunk, RANK_REAL)
+  const plan = new ElectionPlan(election)
+  let runCount = 0
+  for (const run of dirtyRuns(maps)) {
+    plan.add(run)
+    if (++runCount % RUNS_PER_TURN !== 0) continue
+    await new Promise<void>((resolve) => clock.schedule(0, resolve))
   }
-  await carryOut(election, elected, yielding)
-  return { flushes, waitingChunks, undecidedChunks, dirtyChunks, dirty, held }
-}
-
-/** A flush is about all chunks: the one that allows the least decides. */
-function narrower(one: FlushScope, other: FlushScope): FlushScope {
-  if (one === "nobody" || other === "nobody") return "nobody"
-  return one === "pool" ? one : other
+  await carryOut(election, plan)
+  return plan
 }
 
 /** The ranges as commands carry them. */
@@ -96,21 +39,7 @@ export function* parts(ranges: readonly ChunkRange[]): Generator<readonly ChunkR
   }
 }
 
-/** Ranges of neighbours become one. */
-export function appendTo(ranges: ChunkRange[], chunk: number): void {
-  const last = ranges.at(-1)
-  if (last !== undefined && last.firstChunk + last.chunkCount === chunk) {
-    ranges[ranges.length - 1] = { ...last, chunkCount: last.chunkCount + 1 }
-  } else {
-    ranges.push({ firstChunk: chunk, chunkCount: 1 })
-  }
-}
-
-async function carryOut(
-  election: Election,
-  elected: ReadonlyMap<number, readonly ChunkRange[]>,
-  yielding: ReadonlyMap<number, { readonly by: number; readonly ranges: readonly ChunkRange[] }>,
-): Promise<void> {
+async function carryOut(election: Election, { elected, yielding }: ElectionPlan): Promise<void> {
   for (const [slot, ranges] of elected) {
     for (const part of parts(ranges)) {
       // All marks before any clear: whoever is absent may hold what is decided against (RT-39).
@@ -151,25 +80,4 @@ async function readOwnMaps(election: Election): Promise<(DirtyMap | undefined)[]
     }),
   )
   return maps
-}
-
-/** Every chunk that is dirty anywhere, ascending. */
-function* chunksDirtyAnywhere(maps: readonly (DirtyMap | undefined)[]): Generator<ChunkNumber> {
-  for (let from = 0; ; ) {
-    let next: ChunkNumber = NO_CHUNK
-    for (const map of maps) {
-      if (map === undefined || from >= map.chunkCount) continue
-      const chunk = map.nextDirty(from)
-      if (chunk !== NO_CHUNK && (next === NO_CHUNK || chunk < next)) next = chunk
-    }
-    if (next === NO_CHUNK) return
-    yield next
-    from = next + 1
-  }
-}
-
-function append(into: Map<number, ChunkRange[]>, slot: number, chunk: number): void {
-  const ranges = into.get(slot) ?? []
-  into.set(slot, ranges)
-  appendTo(ranges, chunk)
 }

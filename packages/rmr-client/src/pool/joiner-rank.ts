@@ -17,7 +17,8 @@ import {
   RmrError,
   slotsOf,
 } from "@rmr/core"
-import { appendTo, parts } from "./election.js"
+import { parts } from "./election.js"
+import { appendTo } from "./election-plan.js"
 import type { Leg } from "./leg.js"
 import type { LegKeeper } from "./leg-keeper.js"
 import { readOwnMap } from "./map-reading.js"
@@ -68,7 +69,7 @@ async function rangesThatYield(joiner: JoinerRank, chunkCount: number): Promise<
   for (let chunk = own.nextDirty(0); chunk !== NO_CHUNK; chunk = nextDirty(own, chunk)) {
     const isClean = others.some((map) => map.byteOf(chunk) === CHUNK_CLEAN)
     const decision = decideRankOfJoiner(own.byteOf(chunk), isClean, waitsFor.length > 0)
-    if (decision === "yield") appendTo(ranges, chunk)
+    if (decision === "yield") appendTo(ranges, { firstChunk: chunk, chunkCount: 1 })
     if (decision !== "wait") continue
     const words = `it may lack what member ${waitsFor.join(", ")} has of chunk ${chunk}`
     throw new RmrError("no-clean-copy", `${words}, which comes first`)

@@ -21,6 +21,9 @@ import { absentIdsOf, membersOf } from "./view-record.js"
 
 /** Between two elections, where one alone does not settle it. */
 const AGAIN_MS = 500
+/** And so many times what the last one took, so that a large volume does not get busy with it. */
+const AGAIN_TIMES = 25
+const AGAIN_MS_MAX = 10_000
 /** After one that failed, or when somebody asks for it. */
 const SOON_MS = 100
 
@@ -88,7 +91,8 @@ export class Settling {
     const { incomplete } = engine.core
     const chunkCount = Math.ceil(mappedSizeBytes / chunkSizeBytes)
     const reading = { context, legs: keeper.legs, mapVersion, normal, chunkCount }
-    this.dueMs = this.nowMs + SOON_MS
+    const beginMs = this.nowMs
+    this.dueMs = beginMs + SOON_MS
     this.isWantedAgain = false
     incomplete.present.ask()
     const result = await runElection({
@@ -100,7 +104,7 @@ export class Settling {
     this.isDecidedNow = result.undecidedChunks === 0
     await Promise.all(slotsOf(normal).map((slot) => keeper.enable(slot, record)))
     const isSettled = result.waitingChunks === 0 && result.dirtyChunks === 0
-    this.dueMs = isSettled ? Number.POSITIVE_INFINITY : this.againMs(noLegMs)
+    this.dueMs = isSettled ? Number.POSITIVE_INFINITY : this.againMs(noLegMs, this.nowMs - beginMs)
     // What was said while the maps were on their way may not be in them.
     if (this.isWantedAgain) this.want()
     engine.core.flushes = result.flushes
@@ -112,11 +116,12 @@ export class Settling {
   }
 
   /** After a while, and not later than what is waited for has been waited for long enough (R6). */
-  private againMs(noLegMs: number): number {
+  private againMs(noLegMs: number, tookMs: number): number {
     const { nowMs } = this
+    const inMs = Math.max(AGAIN_MS, Math.min(AGAIN_TIMES * tookMs, AGAIN_MS_MAX))
     const overMs = this.missingMs + noLegMs
     const isWaiting = this.missing !== 0 && overMs > nowMs
-    return isWaiting ? Math.min(nowMs + AGAIN_MS, overMs) : nowMs + AGAIN_MS
+    return isWaiting ? Math.min(nowMs + inMs, overMs) : nowMs + inMs
   }
 
   /**
