@@ -5,7 +5,9 @@
  * mutations that it may hold. One is over when a later one was acknowledged that began after it had
  * ended; before that, both may be read (W1, Q22). An acknowledgement counts for as long as somebody
  * who took part in it has not lost power, or for ever once a flush or FUA covered it (P1). What
- * ended with an error may be there or not, until something is acknowledged over it.
+ * ended with an error may be there or not, until something is acknowledged over it; or until the
+ * next client has read the block: an opening settles what the last client left (R4, RT-49), and
+ * from then on the block is what it was read as, unless power is lost.
  *
  * A unit of `atomicBytes` is never torn; a block may be, between mutations that it may hold.
  */
@@ -40,10 +42,15 @@ interface Rest {
   readonly ids: Uint32Array
 }
 
-interface Block {
+interface Holdings {
   rest: Rest | undefined
   restIsOver: boolean
   mutations: Mutation[]
+}
+
+interface Block extends Holdings {
+  /** What it may hold again if power is lost, where it was only read as what it holds. */
+  unlessKept: (Holdings & { readonly sinceTick: number }) | undefined
 }
 
 export class BlockOracle {
@@ -54,6 +61,8 @@ export class BlockOracle {
   private readonly reads = new Set<ReadMark>()
   private tick = 0
   private nextId = 1
+  /** When the client that has the pool had opened it. */
+  private openTick = 0
 
   constructor(sizeBytes: number) {
     this.blockCount = sizeBytes / VOLUME_BLOCK_BYTES
@@ -61,24 +70,34 @@ export class BlockOracle {
       rest: { ids: new Uint32Array(UNITS) },
       restIsOver: false,
       mutations: [],
+      unlessKept: undefined,
     }))
   }
 
-  begin(firstBlock: number, blockCount: number, isZero: boolean): Mutation {
-    const id = isZero ? 0 : this.nextId++
-    const mutation: Mutation = {
-      id,
-      firstBlock,
-      blockCount,
-      beginTick: ++this.tick,
-      endTick: NOT_YET,
-      isAcknowledged: false,
-      isDurable: false,
-      lostBy: 0,
+  /** Another client has the pool: whatever its predecessors asked for is done, or never is (P5). */
+  open(): void {
+    this.openTick = ++this.tick
+    for (const mutation of this.undecided) {
+      if (mutation.endTick === NOT_YET) mutation.endTick = this.openTick
     }
+  }
+
+  /** A mutation that must not be carried out anywhere: its bytes are never right. */
+  beginForbidden(firstBlock: number, blockCount: number): Mutation {
+    return this.newMutation(firstBlock, blockCount, this.nextId++)
+  }
+
+  begin(firstBlock: number, blockCount: number, isZero: boolean): Mutation {
+    const mutation = this.newMutation(firstBlock, blockCount, isZero ? 0 : this.nextId++)
     for (const block of this.blocksOf(mutation)) block.mutations.push(mutation)
     this.undecided.add(mutation)
     return mutation
+  }
+
+  private newMutation(firstBlock: number, blockCount: number, id: number): Mutation {
+    const beginTick = ++this.tick
+    const state = { endTick: NOT_YET, isAcknowledged: false, isDurable: false, lostBy: 0 }
+    return { id, firstBlock, blockCount, beginTick, ...state }
   }
 
   /** `without` are members that do not have it, for a reason that is not a loss of power. */
@@ -93,7 +112,7 @@ export class BlockOracle {
 
   /** Nobody knows what became of it. */
   fail(mutation: Mutation): void {
-    mutation.endTick = ++this.tick
+    if (mutation.endTick === NOT_YET) mutation.endTick = ++this.tick
     this.undecided.delete(mutation)
   }
 
@@ -109,11 +128,15 @@ export class BlockOracle {
       this.undecided.delete(mutation)
       for (const block of this.blocksOf(mutation)) this.prune(block)
     }
+    for (const block of this.blocks) {
+      if ((block.unlessKept?.sinceTick ?? beginTick) < beginTick) block.unlessKept = undefined
+    }
   }
 
   /** These members lost what was not flushed; the pool is with those in `normal` now. */
   losePower(lost: MemberSet, normal: MemberSet): void {
     for (const mutation of this.undecided) mutation.lostBy |= lost
+    for (const block of this.blocks) if (block.unlessKept !== undefined) doubt(block)
     this.narrow(normal)
   }
 
@@ -168,6 +191,24 @@ export class BlockOracle {
     return `block ${number} unit ${unit} holds ${id}, not one of ${all}`
   }
 
+  /** What the last clients left undecided was read: from now on it is this. */
+  noteRead({ beginTick }: ReadMark, firstBlock: number, bytes: Uint8Array): void {
+    if (beginTick <= this.openTick) return
+    const count = bytes.length / VOLUME_BLOCK_BYTES
+    for (let nth = 0; nth < count; nth++) {
+      const { mutations, rest, restIsOver } = this.blocks[firstBlock + nth]!
+      if (mutations.length === 0 || !mutations.every((one) => this.isLeft(one))) continue
+      const at = nth * VOLUME_BLOCK_BYTES
+      this.settle(firstBlock + nth, bytes.subarray(at, at + VOLUME_BLOCK_BYTES))
+      const sinceTick = ++this.tick
+      this.blocks[firstBlock + nth]!.unlessKept = { rest, restIsOver, mutations, sinceTick }
+    }
+  }
+
+  private isLeft(mutation: Mutation): boolean {
+    return mutation.endTick <= this.openTick && !this.undecided.has(mutation)
+  }
+
   /** All is at rest, and this is what the block holds: nothing else is possible any more. */
   settle(number: number, bytes: Uint8Array): void {
     const block = this.blocks[number]
@@ -182,6 +223,7 @@ export class BlockOracle {
     block.rest = { ids }
     block.restIsOver = false
     block.mutations = []
+    block.unlessKept = undefined
   }
 
   private *blocksOf({ firstBlock, blockCount }: Mutation): Generator<Block> {
@@ -215,8 +257,19 @@ export class BlockOracle {
     }
     if (since === 0) return
     block.restIsOver = true
+    block.unlessKept = undefined
     block.mutations = block.mutations.filter(({ endTick }) => endTick >= since)
   }
+}
+
+/** What it was read as may be lost. */
+function doubt(block: Block): void {
+  const { unlessKept } = block
+  if (unlessKept === undefined) return
+  block.rest = unlessKept.rest
+  block.restIsOver = unlessKept.restIsOver
+  block.mutations = [...unlessKept.mutations, ...block.mutations]
+  block.unlessKept = undefined
 }
 
 /** When the newest mutation began that was acknowledged before this moment. */

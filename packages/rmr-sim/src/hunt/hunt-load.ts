@@ -143,6 +143,16 @@ export class HuntLoad {
     isForced: boolean,
   ): Promise<boolean> {
     const mutation = this.options.oracle.begin(firstBlock, blockCount, false)
+    return this.writeAs(client, mutation, isForced)
+  }
+
+  /** By a client that does not have the pool any more: nobody carries it out (P5). */
+  async writeForbidden(client: HuntClient, block: number): Promise<boolean> {
+    return this.writeAs(client, this.options.oracle.beginForbidden(block, 1), false)
+  }
+
+  private writeAs(client: HuntClient, mutation: Mutation, isForced: boolean): Promise<boolean> {
+    const { firstBlock, blockCount } = mutation
     mutation.lostBy |= this.options.doomed()
     const bytes = new Uint8Array(blockCount * VOLUME_BLOCK_BYTES)
     fillBlocks(bytes, firstBlock, mutation.id)
@@ -223,6 +233,7 @@ export class HuntLoad {
     oracle.narrow(client.sim.pool.record.normal)
     const wrong = oracle.judge(mark, firstBlock, read)
     if (wrong !== undefined) onBroken(`P2: ${what} by ${client.sim.host.name}: ${wrong}`)
+    else oracle.noteRead(mark, firstBlock, read)
     return read
   }
 

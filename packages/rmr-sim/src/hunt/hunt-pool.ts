@@ -391,7 +391,7 @@ export class HuntPool extends HuntVolume {
     const { load, random, oracle } = this
     const block = random.below(oracle.blockCount)
     const isGood = isWrite
-      ? await load.write(old, block, 1, false)
+      ? await load.writeForbidden(old, block)
       : (await load.read(old, block, 1)) !== undefined
     if (isGood)
       this.onBroken(`P5: a client that was taken over did a ${isWrite ? "write" : "read"}`)

@@ -89,6 +89,7 @@ export class HuntVolume {
   /** This process has the pool now. */
   use(opened: SimClient): HuntClient {
     this.client = huntClient(opened)
+    this.oracle.open()
     this.oracle.narrow(this.normal)
     return this.client
   }
