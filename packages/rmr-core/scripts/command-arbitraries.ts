@@ -205,14 +205,13 @@ const sendMdBuf: fc.Arbitrary<Request<"send-md-buf">> = withRecord((metadata) =>
 })
 
 const rejoinPool: fc.Arbitrary<Request<"rejoin-pool">> = withRecord((metadata) =>
-  fc.record({ nonce: uuid, abandonedLineage: optionalUuid }).map(({ nonce, abandonedLineage }) => ({
-    body: {
-      nonce,
-      abandonedLineage:
-        abandonedLineage === metadata.mapVersion.lineage ? ZERO_UUID : abandonedLineage,
-    },
-    payload: metadata,
-  })),
+  fc.record({ nonce: uuid, lineage: optionalUuid }).map(({ nonce, lineage }) => {
+    const { epoch, version } = metadata.mapVersion
+    const isNone = lineage === metadata.mapVersion.lineage || lineage === ZERO_UUID
+    const given = isNone ? NO_VIEW : { epoch, version }
+    const abandonedLineage = isNone ? ZERO_UUID : lineage
+    return { body: { nonce, abandonedLineage, abandonedView: given }, payload: metadata }
+  }),
 )
 
 /** A body without a payload that ties nothing to the envelope. */

@@ -19,6 +19,7 @@ import {
 import { sizeOf } from "../src/rules/member-set.js"
 import {
   compareViews,
+  type LineageEntry,
   type MapVersion,
   type MemberEntry,
   NO_VIEW,
@@ -170,13 +171,14 @@ function tableOf(
 
 /** Lineages whose forks go back in time, as far as there is time before the view. */
 function historyOf(lineages: readonly Uuid[], version: MapVersion): PoolMetadata["history"] {
-  const history: { lineage: Uuid; fork: ViewNumber }[] = []
+  const history: LineageEntry[] = []
   let epoch = version.epoch
   for (const lineage of lineages) {
     if (epoch <= 1 || lineage === version.lineage) break
     epoch = Math.ceil(epoch / 2)
     if (epoch >= (history.at(-1)?.fork.epoch ?? version.epoch)) break
-    history.push({ lineage, fork: { epoch, version: version.version } })
+    const fork = { epoch, version: version.version }
+    history.push({ lineage, fork, lostChunks: epoch, isSettled: epoch % 2 === 0 })
   }
   return history
 }

@@ -48,7 +48,8 @@ const DIGEST = "d0d1d2d3d4d5d6d7d8d9dadbdcdddedf"
 
 const A = 7 as MemberId
 const B = 9 as MemberId
-
+const FORK = { epoch: 5, version: 6 }
+const GIVEN_UP = { nonce: NONCE, abandonedLineage: OTHER_LINEAGE, abandonedView: FORK }
 export const RECORD: PoolMetadata = {
   poolName: "golden",
   groupId: groupIdOfName("golden"),
@@ -58,7 +59,7 @@ export const RECORD: PoolMetadata = {
   queueDepth: 128,
   minNormal: 1,
   mapVersion: { lineage: LINEAGE, epoch: 11, version: 22 },
-  history: [{ lineage: OTHER_LINEAGE, fork: { epoch: 5, version: 6 } }],
+  history: [{ lineage: OTHER_LINEAGE, fork: FORK, lostChunks: 7, isSettled: true }],
   members: [
     {
       memberId: A,
@@ -174,7 +175,7 @@ const EXCHANGES: { readonly [K in CommandKind]: Exchange<K> } = {
     answer: { result: { report: REPORT }, ...none },
   },
   "rejoin-pool": {
-    request: { body: { nonce: NONCE, abandonedLineage: OTHER_LINEAGE }, payload: RECORD },
+    request: { body: GIVEN_UP, payload: RECORD },
     answer: { result: { report: REPORT }, ...none },
   },
   "enable-pool": {

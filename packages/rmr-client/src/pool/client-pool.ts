@@ -5,13 +5,22 @@
  * views and mends what is wrong, step by step. Here is how a pool begins, what its user may ask of
  * it, and how it ends.
  */
-import type { MemberId, MemberSet, PoolMetadata, Volume, VolumeOpen, VolumeSource } from "@rmr/core"
-import { RmrError, statusOf } from "@rmr/core"
+import type {
+  MemberId,
+  MemberSet,
+  PoolMetadata,
+  ViewNumber,
+  Volume,
+  VolumeOpen,
+  VolumeSource,
+} from "@rmr/core"
+import { RmrError, sizeOf, statusOf } from "@rmr/core"
 import type { PoolCounts } from "../io/io-counts.js"
 import type { IoEngine } from "../io/io-engine.js"
 import type { IoOwner } from "../links/link-registry.js"
 import { flushOnce, PoolVolume, type VolumeHost } from "../volume/pool-volume.js"
 import { assemble } from "./assembling.js"
+import type { ForcedReport } from "./forced-opening.js"
 import type { Leg } from "./leg.js"
 import { LegKeeper } from "./leg-keeper.js"
 import { leaveMembers } from "./legs.js"
@@ -23,6 +32,8 @@ import { ioOwner, poolEngine } from "./pool-engine.js"
 import { poolHost } from "./pool-host.js"
 import { PoolLoop } from "./pool-loop.js"
 import type { RejoinProgress } from "./rejoining.js"
+import { giveUpHistory } from "./resolving.js"
+import { viewText } from "./sides.js"
 import { askAllLegs, checkMaps, type MapCheck, type UserAnswer } from "./user-commands.js"
 
 export class ClientPool implements VolumeSource {
@@ -35,6 +46,8 @@ export class ClientPool implements VolumeSource {
   private readonly host: VolumeHost
   private readonly volumes = new Set<PoolVolume>()
   private readonly joinedRuns = new Set<(memberId: number) => Promise<void>>()
+  /** What an admin took upon himself when this client opened the pool by force (F6). */
+  readonly forced: ForcedReport | undefined
   private endedBy: RmrError | undefined
   private closing: Promise<void> | undefined
 
@@ -42,6 +55,7 @@ export class ClientPool implements VolumeSource {
     const { registry } = context
     this.context = context
     this.name = context.poolName
+    this.forced = opening.forced
     this.keeper = new LegKeeper(context, () => this.loop.want())
     this.host = poolHost({
       registry,
@@ -79,6 +93,13 @@ export class ClientPool implements VolumeSource {
       throw thrown
     }
     context.registry.noteOpened(context.poolName)
+    if (opening.forced !== undefined) {
+      const { missing, chunkSizeBytes: _, ...fields } = opening.forced
+      const without = missing.map(({ memberId }) => memberId).join(", ")
+      const fork = viewText(fields.fork)
+      const told = { pool: context.poolName, without, ...fields, fork }
+      context.env.log.write("warn", "pool.forced", told)
+    }
     return pool
   }
 
@@ -199,6 +220,21 @@ export class ClientPool implements VolumeSource {
     })
   }
 
+  /**
+   * R7: a member of another history gives that up for this pool's. `keep` is a member of this side,
+   * so that nobody gives up the one that he means to keep; `view` is the last one of the other that
+   * was seen, so that nothing is given up that came after it.
+   */
+  async resolve(keep: MemberId, discard: MemberId, view: ViewNumber): Promise<void> {
+    const { context, keeper, loop } = this
+    const record = (): PoolMetadata => loop.record
+    const wantEpoch = (): void => loop.wantEpoch()
+    const leg = keeper.legs.find((one) => one?.memberId === discard)
+    const seen = this.returning.find(({ memberId }) => memberId === discard)?.split
+    await giveUpHistory({ context, record, wantEpoch, keep, leg, discard, view, seen })
+    if (leg !== undefined) loop.noteResolved(leg.slot)
+  }
+
   /** A handle on the volume, with tokens and completions of its own. */
   open(options: VolumeOpen): Volume {
     const volume = new PoolVolume(this.name, this.host, options)
@@ -220,6 +256,17 @@ export class ClientPool implements VolumeSource {
   /** What every member says of its own map (upstream: check_map). */
   checkMaps(): Promise<readonly MapCheck[]> {
     return checkMaps(this.keeper.legs, this.record, this.context.times.commandMs)
+  }
+
+  /** As many members work as a view needs. */
+  get isServing(): boolean {
+    const { normal, minNormal } = this.record
+    return sizeOf(this.keeper.usable & normal) >= Math.max(1, minNormal)
+  }
+
+  /** Nothing is acknowledged any more, and what is on its way is not waited for. */
+  giveUp(why: string): void {
+    this.tearDown(new RmrError("closed", `pool ${this.name} was given up: ${why}`))
   }
 
   /** Resolves what is in flight, flushes, and leaves the members. Idempotent. */

@@ -77,7 +77,8 @@ describe("the plan of an election", () => {
       fc.property(fc.array(marks, { minLength: 1, maxLength: 3 }), fc.boolean(), (all, may) => {
         const maps = all.map(mapOf)
         const normal = (1 << maps.length) - 1
-        const terms = { normal, absent: 0, mayElectCacheLost: may, chunkCount: CHUNKS }
+        const settled = { acceptsLoss: false, mayElectCacheLost: may }
+        const terms = { normal, absent: 0, ...settled, chunkCount: CHUNKS }
         const plan = new ElectionPlan(terms)
         for (const run of dirtyRuns(maps)) plan.add(run)
         const elected: number[] = []

@@ -22,6 +22,8 @@ export interface ElectionTerms {
   readonly absent: MemberSet
   /** Nobody of the base view is missing, or was waited for long enough. */
   readonly mayElectCacheLost: boolean
+  /** F6: what is lost counts as it is. */
+  readonly acceptsLoss: boolean
   readonly chunkCount: number
 }
 
@@ -35,6 +37,9 @@ export interface Yielding {
 interface Verdict {
   /** Whose copy is right from now on; none where that needs no decision. */
   readonly elected: number | undefined
+  /** Who has them as they are, though all really lack them (F6). */
+  readonly accepted: number | undefined
+  readonly isLost: boolean
   /** Mutations were held for them. */
   readonly isHeld: boolean
   readonly isWaiting: boolean
@@ -54,6 +59,8 @@ export class ElectionPlan {
   waitingChunks = 0
   /** Of these, chunks of which somebody is to be elected: before that, nobody joins (R6). */
   undecidedChunks = 0
+  /** Chunks that all members really lack; where that was accepted, they lacked them. */
+  lostChunks = 0
   /** Chunks that some member lacked. */
   dirtyChunks = 0
   /** Chunks that some member lacks still. */
@@ -62,6 +69,7 @@ export class ElectionPlan {
   readonly held: ChunkRange[] = []
   /** By slot. */
   readonly elected: Map<number, ChunkRange[]> = new Map()
+  readonly accepted: Map<number, ChunkRange[]> = new Map()
   readonly yielding: Map<number, Yielding> = new Map()
   private readonly terms: ElectionTerms
   private readonly verdicts = new Map<number, Verdict>()
@@ -78,11 +86,9 @@ export class ElectionPlan {
     if (verdict.isHeld) appendTo(this.held, run)
     if (verdict.isWaiting) this.waitingChunks += chunkCount
     if (verdict.isUndecided) this.undecidedChunks += chunkCount
-    if (verdict.elected !== undefined) {
-      const ranges = this.elected.get(verdict.elected) ?? []
-      this.elected.set(verdict.elected, ranges)
-      appendTo(ranges, run)
-    }
+    if (verdict.isLost) this.lostChunks += chunkCount
+    if (verdict.elected !== undefined) appendOf(this.elected, verdict.elected, run)
+    if (verdict.accepted !== undefined) appendOf(this.accepted, verdict.accepted, run)
     for (const slot of slotsOf(verdict.yielding)) {
       const entry = this.yielding.get(slot) ?? { by: verdict.clean ?? slot, ranges: [] }
       this.yielding.set(slot, entry)
@@ -103,35 +109,48 @@ export class ElectionPlan {
   }
 }
 
-function decide({ normal, absent, mayElectCacheLost }: ElectionTerms, said: readonly number[]) {
+function decide(terms: ElectionTerms, said: readonly number[]): Verdict {
+  const { normal, absent, mayElectCacheLost, acceptsLoss } = terms
   const bytes = [...said]
   const decision = decideElection(bytes, normal)
-  const isHeld = decision.decide === "elect"
-  if (isHeld && decision.rank === RANK_CACHE_LOST && !mayElectCacheLost) {
-    const nothing = { elected: undefined, yielding: 0, clean: undefined }
-    const waits = { isHeld, isWaiting: true, isUndecided: true, isDirty: true }
-    return { ...nothing, ...waits, flushes: "nobody" } satisfies Verdict
+  const isElected = decision.decide === "elect"
+  if (isElected && decision.rank === RANK_CACHE_LOST && !mayElectCacheLost) {
+    const nobody = { elected: undefined, accepted: undefined, clean: undefined, yielding: 0 }
+    const waits = { isHeld: true, isWaiting: true, isUndecided: true, isDirty: true }
+    return { ...nobody, ...waits, isLost: false, flushes: "nobody" }
   }
-  if (isHeld) bytes[decision.slot] = 0
+  const isLost = decision.decide === "wait"
+  const elected = isElected ? decision.slot : undefined
+  const accepted = isLost && acceptsLoss ? slotsOf(normal)[0] : undefined
+  const chosen = elected ?? accepted
+  if (chosen !== undefined) bytes[chosen] = 0
   const yielding = decideYield(bytes, normal)
   const clean = slotsOf(normal).find((slot) => bytes[slot] === 0)
   for (const slot of slotsOf(yielding)) bytes[slot] = 1
   return {
-    elected: isHeld ? decision.slot : undefined,
-    isHeld,
-    isWaiting: decision.decide === "wait",
+    elected,
+    accepted,
+    isLost,
+    isHeld: chosen !== undefined,
+    isWaiting: isLost && accepted === undefined,
     isUndecided: false,
     yielding,
     clean,
     flushes: decideFlush(bytes, normal, absent),
     isDirty: bytes.some((byte, slot) => has(normal, slot) && byte !== 0),
-  } satisfies Verdict
+  }
 }
 
 /** A flush is about all chunks: the one that allows the least decides. */
 function narrower(one: FlushScope, other: FlushScope): FlushScope {
   if (one === "nobody" || other === "nobody") return "nobody"
   return one === "pool" ? one : other
+}
+
+function appendOf(into: Map<number, ChunkRange[]>, slot: number, range: ChunkRange): void {
+  const ranges = into.get(slot) ?? []
+  into.set(slot, ranges)
+  appendTo(ranges, range)
 }
 
 /** Ranges of neighbours become one. */

@@ -4,7 +4,8 @@
  * The own maps of all normal members decide, and nothing is consumed: asked again, it gives the
  * same or an equally good result. First all of them mark the chunks for the absent, then the
  * elected one clears its own suspicion; beside a clean copy, who lost its cache gives its suspicion
- * up for certainty.
+ * up for certainty. What all of them really lack is lost or waits for somebody absent; only where
+ * an admin has accepted the loss does what one of them holds count (F6).
  */
 import type { ChunkRange, DirtyMap, ElectStep } from "@rmr/core"
 import { CHUNK_RANGES_MAX, RmrError, slotsOf } from "@rmr/core"
@@ -12,7 +13,7 @@ import { dirtyRuns } from "./dirty-runs.js"
 import { ElectionPlan, type ElectionTerms } from "./election-plan.js"
 import { type MapReading, readOwnMap } from "./map-reading.js"
 
-export type ElectionResult = Omit<ElectionPlan, "add" | "elected" | "yielding">
+export type ElectionResult = Omit<ElectionPlan, "add" | "elected" | "accepted" | "yielding">
 export type Election = MapReading & ElectionTerms
 
 /** Of a volume whose runs are many, so many are looked at before others have their turn. */
@@ -28,7 +29,11 @@ export async function runElection(election: Election): Promise<ElectionResult> {
     if (++runCount % RUNS_PER_TURN !== 0) continue
     await new Promise<void>((resolve) => clock.schedule(0, resolve))
   }
-  await carryOut(election, plan)
+  await elect(election, plan.elected, "clear")
+  await elect(election, plan.accepted, "accept")
+  for (const [slot, { by, ranges }] of plan.yielding) {
+    for (const part of parts(ranges)) await step(election, slot, "yield", by, part)
+  }
   return plan
 }
 
@@ -39,18 +44,19 @@ export function* parts(ranges: readonly ChunkRange[]): Generator<readonly ChunkR
   }
 }
 
-async function carryOut(election: Election, { elected, yielding }: ElectionPlan): Promise<void> {
+async function elect(
+  election: Election,
+  elected: ReadonlyMap<number, readonly ChunkRange[]>,
+  how: "clear" | "accept",
+): Promise<void> {
   for (const [slot, ranges] of elected) {
     for (const part of parts(ranges)) {
       // All marks before any clear: whoever is absent may hold what is decided against (RT-39).
       await Promise.all(
         slotsOf(election.normal).map((to) => step(election, to, "mark", slot, part)),
       )
-      await step(election, slot, "clear", slot, part)
+      await step(election, slot, how, slot, part)
     }
-  }
-  for (const [slot, { by, ranges }] of yielding) {
-    for (const part of parts(ranges)) await step(election, slot, "yield", by, part)
   }
 }
 

@@ -11,6 +11,7 @@ import type {
   Env,
   LegEvent,
   LegState,
+  LineageClaim,
   MapVersion,
   MemberId,
   MemberReport,
@@ -43,6 +44,8 @@ export class Leg {
   openedIncarnation: number | undefined
   /** Its store knows the pool, as far as the member said when it was joined last. */
   hasRecord = false
+  /** Of which history its store is, and how far it went there, as it said last (R7). */
+  claim: LineageClaim | undefined
   /** The session that was tied to the pool last. */
   joinedSession: Session | undefined
   /** It was told to take IO, by this client and in this opening. */

@@ -26,6 +26,7 @@ export function legsOf(
     leg.report = known?.report
     leg.joinedSession = known?.joinedSession
     leg.hasRecord = known?.hasRecord ?? false
+    leg.claim = known?.claim
     return leg
   })
 }

@@ -18,29 +18,32 @@ import type {
   RestartClass,
   StartDecision,
   View,
-  ViewNumber,
 } from "@rmr/core"
 import {
   assert,
   compareViews,
-  decideLineage,
-  decideStart,
+  decideReturner,
   has,
-  MEMBERS_MAX,
-  maxView,
-  NO_VIEW,
   nextEpoch,
   openingNormalThrough,
   RECOVERY_RANGES_MAX,
   RmrError,
   reconcileLastIo,
-  slotsOf,
   suspectedBy,
 } from "@rmr/core"
 import { newer } from "./assembling.js"
+import {
+  decideOpening,
+  type ForcedReport,
+  forcedRecord,
+  type OpeningDecision,
+  reportForced,
+} from "./forced-opening.js"
 import { joined, NO_MUTATION } from "./joined-ranges.js"
 import type { Leg } from "./leg.js"
 import { NO_MAP_VERSION, type PoolContext, RECORD_ROOM } from "./pool-context.js"
+import { answerOf, numberOf, type Present } from "./present.js"
+import { chosenSide, claimOfWitness, isOfSide } from "./sides.js"
 import { membersOf, withReport } from "./view-record.js"
 
 /** What the opened members know, and what follows from it. */
@@ -50,16 +53,8 @@ export interface Opening {
   /** The record to propose; its normal set is all that may be, and may shrink. */
   readonly record: PoolMetadata
   readonly restarts: readonly RestartClass[]
-}
-
-/** One member that answers, with what it says before it is opened. */
-interface Present {
-  readonly leg: Leg
-  readonly record: PoolMetadata
-  /** The host of a client that has the pool and that the member has heard, if any (F5). */
-  readonly heldBy: string | undefined
-  /** The highest epoch that it has opened. */
-  readonly openEpoch: number
+  /** Where it was forced, and was not a start like any other. */
+  readonly forced: ForcedReport | undefined
 }
 
 /** A member, what its OPEN answered. */
@@ -73,6 +68,8 @@ interface Opened extends Present {
 export interface Holding {
   /** The highest epoch that this client has asked for. */
   readonly epoch: number
+  /** The history that it works in: no other one concerns it (R7). */
+  readonly claim: LineageClaim
   /** From here on members may refuse what is said in an earlier epoch. */
   readonly onOpening: (epoch: number) => void
   /** What it sent and did not resolve; it is listed first. */
@@ -85,10 +82,14 @@ export async function openMembers(
   legs: readonly (Leg | undefined)[],
   holding?: Holding,
 ): Promise<Opening> {
-  const present = await queryAll(context, legs)
-  requireStart(present)
+  const answering = await queryAll(context, legs)
+  const present = partOf(context, answering, holding)
+  // Whoever has the pool never forces anything: an admin has said so of one opening, and not of it.
+  const isForced = context.isForced && holding === undefined
+  const asked = decideOpening(context.poolName, present, isForced)
   requireFree(context, present)
-  const highest = present.map((one) => epochOf(one))
+  // Epochs of another history, too: its members may come back to this one.
+  const highest = answering.map((one) => epochOf(one))
   if (holding !== undefined) {
     requireHolding(context, present, holding)
     highest.push(holding.epoch)
@@ -98,7 +99,9 @@ export async function openMembers(
     holding?.onOpening(epoch)
     const opened = await openAll(context, present, epoch)
     if (Array.isArray(opened)) {
-      return conclude(context, legs, opened, epoch, holding?.carried() ?? [])
+      const decision = decideOpening(context.poolName, opened, isForced)
+      requireSameForce(asked, decision)
+      return conclude({ context, legs, opened, epoch, decision }, holding?.carried() ?? [])
     }
     // F4: whoever has the pool and is refused has it no more.
     if (attempt === ATTEMPTS_MAX || holding !== undefined) throw opened.error
@@ -144,12 +147,32 @@ async function queryAll(
       }
     }),
   )
-  const [first] = present
-  if (first === undefined) return present
-  const newest = present.map(({ record }) => record).reduce(newer, first.record)
-  return present
-    .filter((one) => isStoreOf(one.record, one) && isStoreOf(newest, one))
-    .sort((a, b) => a.leg.slot - b.leg.slot)
+  return present.sort((a, b) => a.leg.slot - b.leg.slot)
+}
+
+/**
+ * V5, R7: those that take part in this start: of one history, or of one that it was forked from,
+ * and not beyond that. For a client that has the pool, somebody who was forced off its own history
+ * is another client that has taken it (F4).
+ */
+function partOf(
+  context: PoolContext,
+  answering: readonly Present[],
+  holding: Holding | undefined,
+): readonly Present[] {
+  if (answering.length === 0) return answering
+  const side = holding?.claim ?? chosenSide(context, answering)
+  const isForcedOff = (one: Present): boolean =>
+    decideReturner(side, claimOfWitness(one)).decide === "descendant"
+  if (holding !== undefined && answering.some(isForcedOff)) {
+    throw new RmrError("fenced", `pool ${context.poolName} was started elsewhere by force`)
+  }
+  const part = answering.filter((one) => isOfSide(side, claimOfWitness(one)))
+  const [first] = part
+  if (first === undefined) return part
+  const own = part.filter(({ record }) => record.mapVersion.lineage === side.lineage)
+  const newest = (own.length > 0 ? own : part).map(({ record }) => record).reduce(newer)
+  return part.filter((one) => isStoreOf(one.record, one) && isStoreOf(newest, one))
 }
 
 /**
@@ -161,14 +184,11 @@ function isStoreOf({ members }: PoolMetadata, { leg }: Present): boolean {
   return entry?.memberId === leg.memberId && entry.storeUuid === leg.report?.storeUuid
 }
 
-/** V5, asked with what is known before anybody was opened. */
-function requireStart(present: readonly Present[]): void {
-  const answers = present.map(({ leg, record }) => answerOf(leg, record))
-  const lineage = decideLineage(present.map(({ leg, record }) => claimOf(leg, record)))
-  if (lineage === "split-brain") {
-    throw new RmrError("split-brain", "members have gone on apart; resolve it with --keep")
-  }
-  requireDecision(present, decideStart(answers, minNormalOf(present)))
+/** F6: what is forced is what was found when nothing had changed yet, and no other start. */
+function requireSameForce(asked: OpeningDecision, decision: OpeningDecision): void {
+  if (decision.forced === undefined) return
+  if (asked.forced !== undefined && asked.start.normal === decision.start.normal) return
+  throw new RmrError("no-leg", "members have gone while the pool was opened; try again")
 }
 
 /**
@@ -194,56 +214,14 @@ function requireFree(
 function requireHolding(
   { poolName }: PoolContext,
   present: readonly Present[],
-  { epoch }: Holding,
+  { epoch, claim }: Holding,
 ): void {
-  const other = present.find(({ openEpoch }) => openEpoch > epoch)
+  const other = present.find(
+    ({ openEpoch, record }) => openEpoch > epoch && record.mapVersion.lineage === claim.lineage,
+  )
   if (other === undefined) return
   const words = `another client has opened epoch ${other.openEpoch} of pool ${poolName}`
   throw new RmrError("fenced", words)
-}
-
-function requireDecision(
-  present: readonly Present[],
-  decision: StartDecision,
-): Extract<StartDecision, { decide: "start" }> {
-  if (decision.decide === "start") return decision
-  const [first] = present
-  const ids = slotsOf(decision.missing).map((slot) => first?.record.members[slot]?.memberId ?? slot)
-  const names = ids.length === 0 ? "any member" : `member ${ids.join(", ")}`
-  const words = `${decision.needCount} more of ${names} must be here: they may know more (V5)`
-  throw new RmrError("no-leg", words)
-}
-
-function claimOf(leg: Leg, record: PoolMetadata): LineageClaim {
-  const { lineage } = record.mapVersion
-  const seen = leg.report?.seen ?? record.mapVersion
-  return { lineage, seen: maxView(seen, record.mapVersion), history: record.history }
-}
-
-function minNormalOf(present: readonly Present[]): number {
-  let newest: PoolMetadata | undefined
-  for (const { record } of present) {
-    if (newest === undefined || compareViews(record.mapVersion, newest.mapVersion) > 0) {
-      newest = record
-    }
-  }
-  return newest?.minNormal ?? 1
-}
-
-function answerOf(leg: Leg, record: PoolMetadata): OpenAnswer {
-  const view: View = { ...numberOf(record.mapVersion), normal: record.normal }
-  const { report } = leg
-  const isAhead = report !== undefined && compareViews(report.seen, view) > 0
-  const seen: View = isAhead ? { ...numberOf(report.seen), normal: report.seenNormal } : view
-  const normalThrough = Array.from(
-    { length: MEMBERS_MAX },
-    (_, slot) => record.members[slot]?.normalThrough ?? NO_VIEW,
-  )
-  return { slot: leg.slot, view, seen, normalThrough }
-}
-
-function numberOf({ epoch, version }: ViewNumber): ViewNumber {
-  return { epoch, version }
 }
 
 async function openAll(
@@ -283,17 +261,22 @@ async function openAll(
 
 const OPEN_ROOM = 256 * 1024
 
+interface Concluding {
+  readonly context: PoolContext
+  readonly legs: readonly (Leg | undefined)[]
+  readonly opened: readonly Opened[]
+  readonly epoch: number
+  readonly decision: OpeningDecision
+}
+
 /** With the answers of all that were opened: the opening view, its suspicions made durable. */
 async function conclude(
-  context: PoolContext,
-  legs: readonly (Leg | undefined)[],
-  opened: readonly Opened[],
-  epoch: number,
+  { context, legs, opened, epoch, decision }: Concluding,
   carried: readonly MutationRange[],
 ): Promise<Opening> {
   const answers = opened.map(({ leg, knowledge }) => answerOf(leg, knowledge.metadata))
-  const decision = requireDecision(opened, decideStart(answers, minNormalOf(opened)))
-  const { star, normal, limit } = decision
+  const { start, forced } = decision
+  const { star, normal, limit } = start
   const base = recordOfStar(opened, star)
   const absent = membersOf(base) & ~normal
   const tables: (readonly LastIoEntry[] | undefined)[] = []
@@ -304,7 +287,7 @@ async function conclude(
     openingEntry(entry, slot, { star, limit, epoch }, answers, legs[slot]),
   )
   const { lineage } = base.mapVersion
-  const record: PoolMetadata = {
+  const plain: PoolMetadata = {
     ...base,
     members,
     normal,
@@ -313,7 +296,10 @@ async function conclude(
   }
   const inside = opened.filter(({ leg }) => has(normal, leg.slot))
   const restarts = inside.map(({ restart }) => restart)
-  return { epoch, decision, record, restarts }
+  if (forced === undefined) return { epoch, decision: start, record: plain, restarts, forced }
+  const record = forcedRecord({ context, forced, record: plain, base })
+  const report = await reportForced(context, record, base, opened, forced.row === "stale")
+  return { epoch, decision: start, record, restarts, forced: report }
 }
 
 /** The record of V*; where it was only told of, the newest that is here. */

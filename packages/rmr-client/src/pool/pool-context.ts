@@ -15,6 +15,7 @@ import { ZERO_UUID } from "@rmr/core"
 import type { ReadPolicy } from "../io/engine-leg.js"
 import type { LinkRegistry } from "../links/link-registry.js"
 import type { Leg } from "./leg.js"
+import { claimOf } from "./sides.js"
 
 export interface PoolTimes {
   /** A leg that owes an answer for longer is put out of the view (V7). */
@@ -74,6 +75,10 @@ export interface PoolContext {
   readonly readPolicy: ReadPolicy
   readonly checksum: Checksum
   readonly isTakeover: boolean
+  /** An admin said so: where V5 does not hold, go on in a history of its own (F6). */
+  readonly isForced: boolean
+  /** Whose history is opened, where members have gone on apart (R7). */
+  readonly side: MemberId | undefined
 }
 
 export const NO_MAP_VERSION: MapVersion = { lineage: ZERO_UUID, epoch: 0, version: 0 }
@@ -125,6 +130,7 @@ export async function joinLeg(context: PoolContext, leg: Leg): Promise<PoolMetad
   leg.report = reply.result.report
   leg.joinedSession = session
   leg.hasRecord = reply.payload !== undefined
+  leg.claim = reply.payload === undefined ? undefined : claimOf(reply.payload, leg.report.seen)
   return reply.payload
 }
 

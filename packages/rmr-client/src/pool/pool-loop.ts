@@ -12,6 +12,7 @@ import type { IoEngine } from "../io/io-engine.js"
 import type { VolumeHost } from "../volume/pool-volume.js"
 import { PoolVolume } from "../volume/pool-volume.js"
 import { changeView, leaveLegs, type ViewParts } from "./changing.js"
+import { ForcedLoss } from "./forced-loss.js"
 import { letJoin, requireQuiet } from "./joining.js"
 import type { LegKeeper } from "./leg-keeper.js"
 import { inMaintenance } from "./members.js"
@@ -56,6 +57,7 @@ export class PoolLoop {
   private readonly rejoining: Rejoining
   private readonly reopening: Reopening
   private readonly slowLegs: SlowLegs
+  private readonly forcedLoss: ForcedLoss
   private changer: ViewChanger
   private recordNow: PoolMetadata
   private epoch = 0
@@ -92,6 +94,13 @@ export class PoolLoop {
       onFenced: (epoch) => this.onFenced(epoch),
       want: () => this.want(),
     })
+    this.forcedLoss = new ForcedLoss({
+      context,
+      record,
+      hasComing: () => this.rejoining.hasComing,
+      elect: (acceptsLoss) => this.settling.run(this.recordNow, acceptsLoss),
+      change: (change) => this.edit(change),
+    })
     const onFenced = (epoch: number): void => this.onFenced(epoch)
     this.side = new SideWork({ context, keeper, engine, record, onFenced })
   }
@@ -112,6 +121,16 @@ export class PoolLoop {
 
   get returning(): readonly RejoinProgress[] {
     return this.rejoining.progress
+  }
+
+  /** A member has given its own history up for this one, and may return (R7). */
+  noteResolved(slot: number): void {
+    this.rejoining.noteResolved(slot)
+  }
+
+  /** The next step opens the pool anew, above all epochs that members know. */
+  wantEpoch(): void {
+    this.reopening.want()
   }
 
   /** The pool's own flushes go through a handle of their own. */
@@ -267,6 +286,7 @@ export class PoolLoop {
     if (this.settling.isDue(nowMs) || this.changer.isPending || this.keeper.hasTrouble) return true
     if (this.rejoining.ready !== undefined || this.edits.isWanted) return true
     if (this.mustReopen(nowMs) || this.slowLegs.slow.length > 0) return true
+    if (this.forcedLoss.isDue(nowMs)) return true
     return this.keeper.isAnyLate(this.recordNow, this.engine.core.wire, nowMs)
   }
 
@@ -300,7 +320,7 @@ export class PoolLoop {
   private async step(): Promise<void> {
     const nowMs = this.context.env.clock.nowMs()
     if (this.mustReopen(nowMs)) {
-      await this.start(await this.reopening.open())
+      await this.start(await this.reopening.open(this.recordNow))
       return
     }
     if (this.changer.isPending) {
@@ -326,6 +346,7 @@ export class PoolLoop {
     if (this.edits.isWanted) await this.edits.run((change) => this.edit(change))
     else if (this.hasUncertain) await this.change("change", normal)
     else if (this.settling.isDue(nowMs)) await this.settling.run(this.recordNow)
+    else if (this.forcedLoss.isDue(nowMs) && this.mayGrow) await this.forcedLoss.settle()
     const joiner = this.rejoining.ready
     if (joiner !== undefined && this.mayGrow) await this.join(joiner)
   }

@@ -1,5 +1,5 @@
 /** Opening and creating pools: what a user says about one, with defaults for the rest. */
-import type { Checksum } from "@rmr/core"
+import type { Checksum, MemberId } from "@rmr/core"
 import { crc32c, groupIdOfName, IO_DEADLINE_MS_MIN, RmrError } from "@rmr/core"
 import type { ReadPolicy } from "../io/engine-leg.js"
 import type { LinkRegistry } from "../links/link-registry.js"
@@ -22,6 +22,14 @@ export interface PoolOptions {
   readonly checksum?: Checksum
   /** An admin said so: take the pool from a client that is alive. */
   readonly isTakeover?: boolean
+  /**
+   * An admin said so: where members are missing that may know more, go on without them, in a
+   * history of its own (F6). What they know alone is lost then, or a split brain. Where nobody is
+   * missing that matters, it changes nothing.
+   */
+  readonly isForced?: boolean
+  /** Where members have gone on apart: open the history that this one has (R7). */
+  readonly side?: MemberId
 }
 
 export interface OpenOptions extends PoolOptions {
@@ -58,6 +66,8 @@ function poolContext(options: PoolOptions): PoolContext {
     readPolicy: options.readPolicy ?? "round-robin",
     checksum: options.checksum ?? crc32c,
     isTakeover: options.isTakeover ?? false,
+    isForced: options.isForced ?? false,
+    side: options.side,
   }
 }
 

@@ -14,13 +14,15 @@
  * waits longer each time; who was put out soon after it had returned, too.
  */
 import type { MemberSet, PoolMetadata } from "@rmr/core"
-import { compareViews, has, RmrError, slotsOf, ZERO_UUID } from "@rmr/core"
+import { compareViews, has, NO_VIEW, RmrError, slotsOf, ZERO_UUID } from "@rmr/core"
 import { yieldRankOfJoiner } from "./joiner-rank.js"
 import type { Leg } from "./leg.js"
 import type { LegKeeper } from "./leg-keeper.js"
 import { MapUpdate } from "./map-update.js"
 import { beginEmpty } from "./membership.js"
 import { failureFields, type PoolContext } from "./pool-context.js"
+import { claimOf } from "./sides.js"
+import { type SplitBrain, splitError, splitOf } from "./split-brain.js"
 
 /** Before another try, doubled each time up to the second. */
 const AGAIN_MS = 250
@@ -44,9 +46,17 @@ export interface Joiner {
 /** How far the return of a member has come, for people. */
 export interface RejoinProgress {
   readonly memberId: number
-  readonly phase: "held back" | "draining" | "receiving marks" | "joining" | "waiting"
+  readonly phase:
+    | "held back"
+    | "split brain"
+    | "draining"
+    | "receiving marks"
+    | "joining"
+    | "waiting"
   /** Why the last try failed, or what it waits for. */
   readonly detail: string
+  /** With "split brain": its history and ours (R7). */
+  readonly split: SplitBrain | undefined
 }
 
 export interface RejoiningOptions {
@@ -71,6 +81,7 @@ interface Standing {
   dueMs: number
   normalSinceMs: number
   detail: string
+  split: SplitBrain | undefined
 }
 
 export class Rejoining {
@@ -99,15 +110,41 @@ export class Rejoining {
   /** Members that are out of the view: what becomes of each. */
   get progress(): readonly RejoinProgress[] {
     const { keeper, record } = this.options
-    return keeper.legs.flatMap((leg) => {
+    return keeper.legs.flatMap((leg): readonly RejoinProgress[] => {
       if (leg === undefined || has(record().normal, leg.slot)) return []
       const { memberId } = leg
       const held = this.options.heldBack(leg.slot)
-      if (held !== undefined) return [{ memberId, phase: "held back" as const, detail: held }]
-      const detail = this.standings.get(leg.slot)?.detail ?? ""
+      const { detail = "", split } = this.standings.get(leg.slot) ?? {}
+      if (split !== undefined) return [{ memberId, phase: "split brain", detail, split }]
+      if (held !== undefined) {
+        return [{ memberId, phase: "held back", detail: held, split }]
+      }
       const phase = this.running?.leg === leg ? this.running.phase : ("waiting" as const)
-      return [{ memberId, phase, detail }]
+      return [{ memberId, phase, detail, split }]
     })
+  }
+
+  /** Members that answer and may return: what they have may be needed (R6). */
+  get hasComing(): boolean {
+    const { keeper, record, heldBack } = this.options
+    return keeper.legs.some((leg) => {
+      if (leg?.isUp !== true || has(record().normal, leg.slot)) return false
+      return heldBack(leg.slot) === undefined && this.splitOf(leg.slot) === undefined
+    })
+  }
+
+  /** What was found of a member of another history, if it is one. */
+  splitOf(slot: number): SplitBrain | undefined {
+    return this.standings.get(slot)?.split
+  }
+
+  /** It has given its history up, and returns like any other. */
+  noteResolved(slot: number): void {
+    const standing = this.standingOf(slot)
+    standing.split = undefined
+    standing.detail = ""
+    standing.failures = 0
+    standing.dueMs = 0
   }
 
   /** Begins where somebody is back and nothing else is under way. */
@@ -166,7 +203,13 @@ export class Rejoining {
   private standingOf(slot: number): Standing {
     const known = this.standings.get(slot)
     if (known !== undefined) return known
-    const standing = { failures: 0, dueMs: 0, normalSinceMs: 0, detail: "" }
+    const standing: Standing = {
+      failures: 0,
+      dueMs: 0,
+      normalSinceMs: 0,
+      detail: "",
+      split: undefined,
+    }
     this.standings.set(slot, standing)
     return standing
   }
@@ -181,7 +224,8 @@ export class Rejoining {
     const standing = this.standingOf(slot)
     const { context, keeper } = this.options
     if (standing.detail !== error.message) {
-      context.env.log.write("warn", "pool.rejoin-failed", {
+      const isSplit = standing.split !== undefined
+      context.env.log.write(isSplit ? "error" : "warn", "pool.rejoin-failed", {
         pool: context.poolName,
         member: keeper.legs[slot]?.memberId ?? slot,
         ...failureFields(error),
@@ -240,13 +284,23 @@ export class Rejoining {
       throw new RmrError("mismatch", `${words}; ${help}`)
     }
     if (!leg.hasRecord) await beginEmpty(context, leg, record)
+    const standing = this.standingOf(leg.slot)
+    standing.split = await splitOf(context, leg, record)
+    if (standing.split !== undefined) {
+      throw splitError(context, standing.split, record, leg.memberId)
+    }
     leg.io.sessionGeneration++
-    const body = { nonce: context.nonce, abandonedLineage: ZERO_UUID }
+    const body = {
+      nonce: context.nonce,
+      abandonedLineage: ZERO_UUID,
+      abandonedView: NO_VIEW,
+    }
     const { mapVersion } = record
     const { commandMs } = context.times
     const reply = await leg.ask("rejoin-pool", mapVersion, body, record, commandMs)
     leg.report = reply.result.report
     leg.openedIncarnation = reply.result.report.incarnation
+    leg.claim = claimOf(record, leg.report.seen)
   }
 
   /** Another source each time: one that fails is not asked again at once. */

@@ -13,6 +13,7 @@ import type { IoEngine } from "../io/io-engine.js"
 import type { LegKeeper } from "./leg-keeper.js"
 import { type Opening, openMembers } from "./opening.js"
 import type { PoolContext } from "./pool-context.js"
+import { claimOf } from "./sides.js"
 import type { ViewChanger } from "./view-changer.js"
 import { membersOf } from "./view-record.js"
 
@@ -32,6 +33,8 @@ export class Reopening {
   private dueMs = 0
   private askedNow = 0
   private isBegunNow = false
+  /** Somebody needs a higher epoch than the one that is open (R7). */
+  private isWanted = false
 
   constructor(options: ReopeningOptions) {
     this.options = options
@@ -42,16 +45,22 @@ export class Reopening {
     return this.askedNow
   }
 
+  /** Tries once to open the pool in an epoch above all that members know, also of others (F2). */
+  want(): void {
+    this.isWanted = true
+  }
+
   /** An opening view is in force. */
   noteOpened({ epoch }: ViewNumber): void {
     this.askedNow = Math.max(this.askedNow, epoch)
     this.isBegunNow = false
+    this.isWanted = false
     this.shortMs = undefined
   }
 
   /** R8: whether the next step of the pool is to open it anew. */
   isDue(nowMs: number, record: PoolMetadata, { allowed, isPending }: ViewChanger): boolean {
-    if (this.isBegunNow) return nowMs >= this.dueMs
+    if (this.isBegunNow || this.isWanted) return nowMs >= this.dueMs
     const { context, keeper } = this.options
     const isShort = sizeOf(keeper.up & allowed) < Math.max(1, record.minNormal)
     if (!isShort) {
@@ -77,12 +86,14 @@ export class Reopening {
   }
 
   /** Opens all that are there. Fails with `no-leg` where these may not know everything. */
-  async open(): Promise<Opening> {
+  async open(record: PoolMetadata): Promise<Opening> {
     const { context, keeper, engine } = this.options
     const { clock, random } = context.env
+    this.isWanted = false
     try {
       return await openMembers(context, keeper.legs, {
         epoch: this.askedNow,
+        claim: claimOf(record),
         onOpening: (epoch) => {
           this.askedNow = epoch
           this.isBegunNow = true

@@ -83,8 +83,11 @@ export class Settling {
     return nowMs >= this.dueMs
   }
 
-  /** Elects, and enables who is normal in the view and not in use yet. */
-  async run(record: PoolMetadata): Promise<void> {
+  /**
+   * Elects, and enables who is normal in the view and not in use yet. With `acceptsLoss`, what is
+   * lost counts as it is (F6). Returns of how many chunks nobody of N has anything that is good.
+   */
+  async run(record: PoolMetadata, acceptsLoss = false): Promise<number> {
     const { context, keeper, engine } = this.options
     const { mapVersion, normal, chunkSizeBytes, mappedSizeBytes } = record
     const { noLegMs } = context.times
@@ -98,6 +101,7 @@ export class Settling {
     const result = await runElection({
       ...reading,
       absent: membersOf(record) & ~normal,
+      acceptsLoss,
       mayElectCacheLost: this.missing === 0 || this.nowMs - this.missingMs >= noLegMs,
     })
     incomplete.present.answer(result.dirty)
@@ -113,6 +117,7 @@ export class Settling {
     // Before the elected one clears its chunks, all mark them for the absent (RT-39).
     if (result.held.length > 0) this.absentTurn++
     if (this.absentAsked !== this.absentTurn) this.hearOfAbsent(reading, absentIdsOf(record))
+    return result.lostChunks
   }
 
   /** After a while, and not later than what is waited for has been waited for long enough (R6). */

@@ -55,5 +55,5 @@ it("F6 the history is newest first and bounded", () => {
   let history = forkHistory(OLD, at(1), [])
   for (let i = 0; i < 40; i++) history = forkHistory(FORCED, at(i), history)
   expect(history).toHaveLength(LINEAGE_HISTORY_MAX)
-  expect(history[0]).toEqual({ lineage: FORCED, fork: at(39) })
+  expect(history[0]).toMatchObject({ lineage: FORCED, fork: at(39), isSettled: false })
 })

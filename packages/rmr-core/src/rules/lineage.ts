@@ -76,6 +76,7 @@ export function forkHistory(
   fork: ViewNumber,
   parentHistory: readonly LineageEntry[],
 ): LineageEntry[] {
-  const entry = { lineage: parent, fork: { epoch: fork.epoch, version: fork.version } }
+  const view = { epoch: fork.epoch, version: fork.version }
+  const entry = { lineage: parent, fork: view, lostChunks: 0, isSettled: false }
   return [entry, ...parentHistory].slice(0, LINEAGE_HISTORY_MAX)
 }

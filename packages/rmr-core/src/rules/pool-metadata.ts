@@ -29,6 +29,10 @@ export interface MapVersion extends ViewNumber {
 export interface LineageEntry {
   readonly lineage: Uuid
   readonly fork: ViewNumber
+  /** Chunks of which the forced start had no good copy; one that was there counts since (F6). */
+  readonly lostChunks: number
+  /** Until then, a chunk that all of N really lack is still to be counted as lost (R6). */
+  readonly isSettled: boolean
 }
 
 /**

@@ -172,6 +172,13 @@ const BODIES: readonly Row[] = [
     "rejoin-pool.body.abandonedLineage",
   ],
   [
+    "R7: a history to be given up without its last view",
+    "rejoin-pool",
+    { "body.abandonedView": "0000000000000000" },
+    "view",
+    "rejoin-pool.body.abandonedView",
+  ],
+  [
     "W5: a joined view that is to come",
     "enable-pool",
     { "body.joinedView": "17" },

@@ -13,7 +13,7 @@ import {
   POOL_NAME_BYTES_MAX,
   QUEUE_DEPTH_MAX,
 } from "../limits.js"
-import type { PoolMetadata, Uuid, ViewNumber } from "../rules/pool-metadata.js"
+import { type PoolMetadata, type Uuid, type ViewNumber, ZERO_UUID } from "../rules/pool-metadata.js"
 import {
   type CommandSpec,
   NOTHING,
@@ -65,6 +65,7 @@ export interface ReportResult {
 export interface RejoinPoolBody {
   readonly nonce: Uuid
   readonly abandonedLineage: Uuid
+  readonly abandonedView: ViewNumber
 }
 
 export type EnableMode = "start" | "resume" | "rejoin" | "maintenance"
@@ -168,21 +169,27 @@ export const REJOIN_POOL: CommandSpec<MembershipCommandTypes["rejoin-pool"]> = {
     The holder is back with a member that it had lost. The server pool goes "no-io", admits
     nothing, finishes what it had admitted ("draining" meanwhile) and refuses older session
     generations from then on. The payload is the record of the holder's effective view, from which
-    the member learns what changed while it was away. A member of another history is refused
-    "split-brain", unless the request names that history as the one to give up: an admin's
-    choice.`,
+    the member learns what changed while it was away. A member whose history is an earlier part of
+    the record's takes that over, durably. Of another history it refuses "split-brain", unless the
+    request names that history and its last view as the ones to give up: an admin's choice. Then it
+    takes the record and marks all of its chunks as missing, in one step.`,
   rules: ["W5", "V6", "R8", "R7", "G2", "G5"],
-  body: struct<RejoinPoolBody>("REJOIN_POOL body", 32, [
+  body: struct<RejoinPoolBody>("REJOIN_POOL body", 40, [
     ["nonce", 0, UUID, "of the holder's process"],
     ["abandonedLineage", 16, OPTIONAL_UUID, "the member's own history, to be given up; 0 for none"],
+    ["abandonedView", 32, OPTIONAL_VIEW, "the last view there that the admin saw; 0 for none"],
   ]),
   payload: RECORD_PAYLOAD,
   result: REPORT_RESULT,
   resultPayload: NO_PAYLOAD,
-  check: (body, metadata, envelope) =>
-    body.abandonedLineage === envelope.mapVersion.lineage
-      ? new Refused("contradiction", "body.abandonedLineage")
-      : refuseOtherVersion(metadata, envelope),
+  check({ abandonedLineage, abandonedView }, metadata, envelope) {
+    if (abandonedLineage === envelope.mapVersion.lineage) {
+      return new Refused("contradiction", "body.abandonedLineage")
+    }
+    const isNone = abandonedLineage === ZERO_UUID
+    if (isNone !== (abandonedView.epoch === 0)) return new Refused("view", "body.abandonedView")
+    return refuseOtherVersion(metadata, envelope)
+  },
 }
 
 export const ENABLE_POOL: CommandSpec<MembershipCommandTypes["enable-pool"]> = {

@@ -34,9 +34,16 @@ export interface LastIoToMapBody {
 
 /**
  * First every normal member marks, then the elected one clears; beside a clean copy, who lost its
- * cache yields (R6).
+ * cache yields (R6). What is lost an admin accepts: then the elected one clears also that (F6).
  */
-export type ElectStep = "mark" | "clear" | "yield"
+export type ElectStep = "mark" | "clear" | "yield" | "accept"
+
+const ELECT_STEP_NUMBERS: Readonly<Record<ElectStep, number>> = {
+  mark: 1,
+  clear: 2,
+  yield: 3,
+  accept: 4,
+}
 
 export interface ElectBody {
   readonly step: ElectStep
@@ -157,13 +164,14 @@ export const ELECT: CommandSpec<RecoveryCommandTypes["elect"]> = {
     asked to "clear": it clears its own suspicion, durably. A chunk that is real in its own map
     is never cleared by this. With "yield" nobody is elected: "elected" has the chunks clean, and
     the receiver, also one that joins, makes those that it suspects with rank 2 real, durably.
-    Repeating a step changes nothing.`,
-  rules: ["R5", "R6"],
+    "accept" is "clear" for what is lost: nobody has a good copy, an admin has said so, and what
+    the elected one holds counts, also where it is real. Repeating a step changes nothing.`,
+  rules: ["R5", "R6", "F6"],
   body: struct<ElectBody>(
     "ELECT body",
     4,
     [
-      ["step", 0, oneOf<ElectStep>({ mark: 1, clear: 2, yield: 3 }), "which of the steps"],
+      ["step", 0, oneOf(ELECT_STEP_NUMBERS), "which of the steps"],
       ["elected", 1, MEMBER_ID, "whose copy was chosen, or is clean"],
       ["reserved", 2, reserved(2), "must be zero"],
     ],

@@ -46,6 +46,8 @@ function history(...forks: readonly (readonly [number, number])[]): Partial<Pool
     history: forks.map(([epoch, version], at) => ({
       lineage: `${at + 1}`.padStart(32, "e"),
       fork: { epoch, version },
+      lostChunks: 0,
+      isSettled: true,
     })),
   }
 }
@@ -90,7 +92,7 @@ const WRONG: readonly Row[] = [
   ["a fork that is no view", history([0, 0]), "contradiction", "history.0.fork"],
   [
     "itself as its ancestor",
-    { history: [{ lineage: RECORD.mapVersion.lineage, fork: { epoch: 1, version: 1 } }] },
+    { history: [{ ...RECORD.history[0]!, lineage: RECORD.mapVersion.lineage }] },
     "contradiction",
     "history.0.lineage",
   ],

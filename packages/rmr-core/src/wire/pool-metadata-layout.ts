@@ -27,6 +27,7 @@ import type {
   Uuid,
 } from "../rules/pool-metadata.js"
 import {
+  BOOL,
   EXISTING_VIEW,
   integer,
   MAP_VERSION,
@@ -100,9 +101,12 @@ export const METADATA_HEAD: Struct<PoolMetadataHead> = struct<PoolMetadataHead>(
   ],
 )
 
-export const METADATA_LINEAGE: Struct<LineageEntry> = struct<LineageEntry>("lineage", 24, [
+export const METADATA_LINEAGE: Struct<LineageEntry> = struct<LineageEntry>("lineage", 32, [
   ["fork", 0, EXISTING_VIEW, "the last view that both histories share (F6)"],
   ["lineage", 8, UUID, "the history that the next newer one was forked from"],
+  ["lostChunks", 24, U32, "chunks of which the forced start had no good copy (F6)"],
+  ["isSettled", 28, BOOL, "they are counted: nothing more is taken for lost (R6)"],
+  ["reserved", 29, reserved(3), "must be zero"],
 ])
 
 export interface MetadataMember extends Omit<MemberEntry, "address"> {

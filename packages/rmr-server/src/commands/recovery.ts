@@ -1,11 +1,11 @@
 /** Commands of recovery, and what a member tells about itself (rules R4, R5, R6, V4, S9). */
-import type { ChunkRange, CommandOf } from "@rmr/core"
+import type { ChunkRange, CommandOf, ElectStep } from "@rmr/core"
 import {
   CHUNK_REAL,
+  CHUNK_SUSPECT_CACHE_LOST,
   type ChunkNumber,
   compareViews,
   NO_CHUNK,
-  RANK_CACHE_LOST,
   RANK_IN_FLIGHT,
   RANK_REAL,
   RmrError,
@@ -52,7 +52,7 @@ export const elect: Handler<"elect"> = (pool, command, caller) =>
     requireView(pool, command)
     const { step, elected, ranges } = command.body
     for (const range of ranges) requireChunks(volume, range)
-    if (step === "clear" && elected !== pool.member.memberId) {
+    if ((step === "clear" || step === "accept") && elected !== pool.member.memberId) {
       throw new RmrError("mismatch", `member ${pool.member.memberId} was not elected`)
     }
     let changedChunks = 0
@@ -76,14 +76,10 @@ async function stepOf(
   }
   const chosen: ChunkNumber[] = []
   for (let chunk = maps.own.nextDirty(first, end); chunk !== NO_CHUNK; ) {
-    const isChosen =
-      step === "clear"
-        ? maps.own.byteOf(chunk) !== CHUNK_REAL
-        : maps.own.rankOf(chunk) === RANK_CACHE_LOST
-    if (isChosen) chosen.push(chunk)
+    if (isChosenBy(step, maps.own.byteOf(chunk))) chosen.push(chunk)
     chunk = chunk + 1 < end ? maps.own.nextDirty(chunk + 1, end) : NO_CHUNK
   }
-  if (step === "clear") {
+  if (step !== "yield") {
     // Its bytes count from now on, so they are on stable storage first (S4).
     await pool.member.jobs.flush()
     await pool.member.clearDurably(chosen)
@@ -91,6 +87,12 @@ async function stepOf(
     for (const chunk of chosen) maps.markOwn(chunk, 1, RANK_REAL)
   }
   return chosen.length
+}
+
+/** What is real is cleared only where an admin has said that it is lost everywhere (F6). */
+function isChosenBy(step: ElectStep, byte: number): boolean {
+  if (step === "accept") return true
+  return step === "clear" ? byte !== CHUNK_REAL : byte === CHUNK_SUSPECT_CACHE_LOST
 }
 
 /** How long this takes says how quick the store is: its state is written again, durably. */

@@ -2,7 +2,7 @@
  * REJOIN_POOL and the commands of a map update: how a member comes back (rules W5, M3, R5, V4).
  *
  * ```
- *   client ─ REJOIN ─► joiner     drained; told of the view in force
+ *   client ─ REJOIN ─► joiner     drained; told of the view in force, and of its history
  *          ─ MAP_READY ─► joiner  suspects what it may have alone
  *          ─ MAP_SEND ─► source ─ SEND_MAP_BUF …, MAP_BUF_DONE ─► joiner     IO goes on
  *          ─ MAP_DONE ─► joiner, normal members   all of it durable
@@ -13,7 +13,6 @@ import type { CommandOf, MapVersion, MemberEntry, PoolMetadata } from "@rmr/core
 import {
   compareViews,
   decideOpen,
-  decideReturner,
   isRolledBack,
   RANK_IN_FLIGHT,
   RANK_REAL,
@@ -24,6 +23,7 @@ import { type MemberVolume, markOwn, resizeVolume } from "../pool/member-volume.
 import type { ServerPool } from "../pool/server-pool.js"
 import { absentSlot } from "../rejoin/map-receiver.js"
 import { type Answer, type Handler, refusal, requireHolder, requireVolume } from "./answer.js"
+import { requireNotLarger, requireUnused, rowOfHistory, takeHistory } from "./histories.js"
 
 export const rejoinPool: Handler<"rejoin-pool"> = (pool, command, caller) =>
   pool.serially(async () => {
@@ -33,12 +33,18 @@ export const rejoinPool: Handler<"rejoin-pool"> = (pool, command, caller) =>
     if (nonce !== caller.nonce) {
       throw new RmrError("mismatch", "the request names another process than its session")
     }
+    const record = command.payload
+    requireThisPool(pool, record)
+    // Epochs are of one history: those of another end nobody's pool (F4, R7).
+    const row = rowOfHistory(pool, command)
     const stored = { epoch: member.state.epoch, nonce: member.state.nonce }
     const decision = decideOpen(stored, { epoch, nonce })
-    if (decision === "fenced") throw refusal(pool, "fenced", epoch)
+    if (row !== "same") requireUnused(pool, row, epoch, nonce)
+    else if (decision === "fenced") throw refusal(pool, "fenced", epoch)
     requireVolume(pool)
-    const entry = requireItsRecord(pool, command.payload)
-    pool.updates.rejoin(command.payload)
+    const entry = requireItsRecord(pool, record)
+    requireNotLarger(pool, record, row)
+    pool.updates.rejoin(record)
     admission.isDraining = true
     admission.isOpen = false
     if (decision === "adopt") {
@@ -46,8 +52,12 @@ export const rejoinPool: Handler<"rejoin-pool"> = (pool, command, caller) =>
       pool.takeUp()
     }
     await pool.drain("rejoin")
-    await makeRoom(pool, command.payload)
-    await learn(pool, command.payload, entry)
+    await makeRoom(pool, record)
+    if (row !== "same") {
+      await takeHistory(pool, record, entry, row)
+      pool.takeUp()
+    }
+    await learn(pool, record, entry)
     admission.isDraining = false
     admission.isOpen = true
     admission.sessionGeneration = command.sessionGeneration
@@ -75,12 +85,14 @@ async function learn(
   await member.raiseSeen(mapVersion.lineage, mapVersion, normal)
 }
 
-/** The record is of this pool and this store, and names the member absent. */
-function requireItsRecord({ member, name }: ServerPool, record: PoolMetadata): MemberEntry {
-  const { identity, state, record: own } = member
-  if (record.poolUuid !== identity.poolUuid) {
-    throw new RmrError("mismatch", `the record is of another pool than ${name} here`)
-  }
+function requireThisPool({ member, name }: ServerPool, { poolUuid }: PoolMetadata): void {
+  if (poolUuid === member.identity.poolUuid) return
+  throw new RmrError("mismatch", `the record is of another pool than ${name} here`)
+}
+
+/** The record is of this store, and names the member absent. */
+function requireItsRecord({ member }: ServerPool, record: PoolMetadata): MemberEntry {
+  const { identity } = member
   const slot = slotOfMember(record, member.memberId)
   const entry = record.members[slot]
   if (entry === undefined || entry.storeUuid !== identity.storeUuid) {
@@ -90,12 +102,6 @@ function requireItsRecord({ member, name }: ServerPool, record: PoolMetadata): M
     throw new RmrError("mismatch", `member ${member.memberId} has another slot in that view`)
   }
   absentSlot(record, member.memberId)
-  const { lineage } = record.mapVersion
-  const ours = { lineage: state.lineage, seen: state.seen, history: own?.history ?? [] }
-  const theirs = { lineage, seen: record.mapVersion, history: record.history }
-  if (decideReturner(theirs, ours).decide !== "same-lineage") {
-    throw new RmrError("split-brain", `this member is of history ${state.lineage}, not ${lineage}`)
-  }
   if (record.chunkSizeBytes !== identity.chunkSizeBytes) {
     throw new RmrError("mismatch", `the volume has chunks of ${identity.chunkSizeBytes} bytes here`)
   }

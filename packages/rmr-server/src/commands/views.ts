@@ -62,6 +62,7 @@ async function changeView(
   pool.noteHeard()
   if (verdict !== "persist") return answerOf(pool, 0, [])
   requireThisPool(pool, record)
+  requireHistory(pool, record, command.body.purpose)
   const isJoining = !admission.isNormal
   if (isJoining && command.body.purpose === "grow") requireUpdated(pool, command)
   await endGivenUp(pool, command, record)
@@ -144,6 +145,18 @@ function requireThisPool(pool: ServerPool, record: PoolMetadata): void {
     record.chunkSizeBytes === member.identity.chunkSizeBytes
   if (!isSamePool) throw new RmrError("mismatch", "the record is of another pool")
   requireSize(member, record)
+}
+
+/** F6: only an opening begins another history, and whoever opened this member has seen its own. */
+function requireHistory(
+  { member }: ServerPool,
+  { mapVersion }: PoolMetadata,
+  purpose: CommandOf<"map-add">["body"]["purpose"],
+): void {
+  const { lineage } = member.state
+  if (purpose === "open" || mapVersion.lineage === lineage) return
+  const words = `this member is of history ${lineage}, the view of ${mapVersion.lineage}`
+  throw new RmrError("split-brain", words)
 }
 
 /** G1: a volume grows into room that the store has, and never shrinks. */

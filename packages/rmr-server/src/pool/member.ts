@@ -163,6 +163,29 @@ export class Member {
     })
   }
 
+  /**
+   * R7: the record of another history, in which this member is absent, takes the place of its own,
+   * with whatever has changed in the maps, in one commit.
+   */
+  async takeHistory(metadata: PoolMetadata, change: Partial<MemberState>): Promise<void> {
+    const volume = this.volumeNow
+    assert(volume !== undefined, "who has a history tracks the volume")
+    const { lineage, epoch, version } = metadata.mapVersion
+    const seen = { epoch, version }
+    const next = { ...this.stateNow, ...change, lineage, seen, seenNormal: metadata.normal }
+    const saved = { metadata, markings: metadata.ranges.map(() => "none" as const) }
+    const bytes = POOL_METADATA_CELL.encode(saved)
+    await this.inOrder(async () => {
+      const cells = [{ kind: "pool-metadata", index: 0, bytes } as const, this.stateCell(next)]
+      await this.commitMaps(volume, cells, () => {
+        // Since when others are normal there, it does not know.
+        this.since.length = 0
+        this.stateNow = next
+        this.savedNow = saved
+      })
+    })
+  }
+
   /** S10: who is normal in this view and was not in the last has joined with it. */
   private noteNormal({ normal, mapVersion }: PoolMetadata): void {
     const before = this.record?.normal ?? 0

@@ -326,6 +326,16 @@ export class SimPool {
     return { ...client, pool: await openPool(options) }
   }
 
+  /** An admin opens it, and says how: by force, or whose history (F6, R7). */
+  async openAs(
+    said: Partial<PoolOptions>,
+    client: SimProcess = this.newClient(),
+  ): Promise<SimClient> {
+    const { members } = this
+    const options = { ...this.poolOptions(client.registry, POOL_NAME), isTakeover: true, ...said }
+    return { ...client, pool: await openPool({ ...options, members }) }
+  }
+
   /** The process of a client dies, without a goodbye. */
   killClient(client: SimClient): void {
     this.network.crash(client.host.name, "process")

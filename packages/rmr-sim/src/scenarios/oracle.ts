@@ -47,6 +47,11 @@ export class Oracle {
     }
   }
 
+  /** F6: a forced start may show this again, until the block is written anew. */
+  mayShow(block: number, value: number): void {
+    this.writesByBlock.set(block, [{ order: 0, value }, ...this.writesOf(block)])
+  }
+
   mayHold(block: number): ReadonlySet<number> {
     return new Set(this.writesOf(block).map(({ value }) => value))
   }
