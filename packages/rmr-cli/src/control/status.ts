@@ -1,5 +1,6 @@
 /** What a daemon answers: the shapes that programs and the demo's view read. */
-import type { MemberMap, PoolMetadata } from "@rmr/core"
+import type { ForcedReport } from "@rmr/client"
+import type { LineageClaim, LineageEntry, MemberMap, PoolMetadata } from "@rmr/core"
 import { dirtyRanges, rankName } from "@rmr/core"
 
 export interface StateShown {
@@ -63,7 +64,29 @@ export interface LegStatus extends StateShown {
   readonly latencyMs: number
   readonly dirtyChunks: number
   /** Of a member that is out of the view: how far it is on its way back, and what it waits for. */
-  readonly returning: { readonly phase: string; readonly detail: string } | null
+  readonly returning: {
+    readonly phase: string
+    readonly detail: string
+    /** With the phase "split brain": the pool's history and the member's (R7). */
+    readonly split: { readonly here: HistoryShown; readonly there: HistoryShown } | null
+  } | null
+}
+
+/** A start by force: the history that was left, and what that cost (F6). */
+export interface ForkShown {
+  readonly lineage: string
+  /** The last view of it that counts. */
+  readonly fork: string
+  readonly lostChunks: number
+  /** Until then, it may become more. */
+  readonly isSettled: boolean
+}
+
+export interface HistoryShown {
+  readonly lineage: string
+  /** The last view there that is known. */
+  readonly view: string
+  readonly forks: readonly Pick<ForkShown, "lineage" | "fork">[]
 }
 
 export interface ClientPoolStatus {
@@ -77,6 +100,10 @@ export interface ClientPoolStatus {
   readonly why: string | null
   readonly device: { readonly name: string; readonly sizeBytes: number } | null
   readonly view: string | null
+  /** The history that the view is of. */
+  readonly lineage: string | null
+  /** Starts by force that it comes from, the newest first. */
+  readonly forks: readonly (ForkShown & { readonly lostBytes: number })[]
   readonly sizeBytes: number | null
   readonly isFlushable: boolean
   readonly legs: readonly LegStatus[]
@@ -123,6 +150,7 @@ export interface PoolShown {
   readonly uuid: string
   readonly lineage: string
   readonly view: string
+  readonly forks: readonly ForkShown[]
   readonly sizeBytes: number
   readonly chunkSizeBytes: number
   readonly queueDepth: number
@@ -135,6 +163,11 @@ export interface PoolShown {
   }[]
 }
 
+/** What `pool start` answers: the status, and what was forced. */
+export interface StartShown extends ClientPoolStatus {
+  readonly forced: ForcedReport | null
+}
+
 /** What `map check` answers of each member. */
 export interface MapCheckShown {
   readonly member: number
@@ -144,6 +177,27 @@ export interface MapCheckShown {
   readonly error: string | null
 }
 
+export function shownForks({
+  history,
+  chunkSizeBytes,
+}: PoolMetadata): readonly (ForkShown & { readonly lostBytes: number })[] {
+  return history.map(({ lineage, fork, lostChunks, isSettled }) => ({
+    lineage,
+    fork: `${fork.epoch}.${fork.version}`,
+    lostChunks,
+    lostBytes: lostChunks * chunkSizeBytes,
+    isSettled,
+  }))
+}
+
+export function shownClaim({ lineage, seen, history }: LineageClaim): HistoryShown {
+  const forks = history.map((entry: LineageEntry) => ({
+    lineage: entry.lineage,
+    fork: `${entry.fork.epoch}.${entry.fork.version}`,
+  }))
+  return { lineage, view: `${seen.epoch}.${seen.version}`, forks }
+}
+
 export function shownPool(name: string, record: PoolMetadata): PoolShown {
   const { mapVersion, normal } = record
   return {
@@ -151,6 +205,7 @@ export function shownPool(name: string, record: PoolMetadata): PoolShown {
     uuid: record.poolUuid,
     lineage: mapVersion.lineage,
     view: `${mapVersion.epoch}.${mapVersion.version}`,
+    forks: shownForks(record),
     sizeBytes: record.mappedSizeBytes,
     chunkSizeBytes: record.chunkSizeBytes,
     queueDepth: record.queueDepth,

@@ -8,57 +8,51 @@ import { type Device, mapDevice, type NbdServer, nbdServer, unmapDevice } from "
 import {
   type ClientPool,
   createPool,
-  type Leg,
   LinkRegistry,
   type OpenOptions,
   openPool,
   type PoolTimes,
-  type RejoinProgress,
 } from "@rmr/client"
 import {
   buddyMemory,
   type Env,
-  explain,
+  type MemberId,
   type Memory,
   memberId,
   type PoolMetadata,
   RmrError,
   type Timer,
+  type ViewNumber,
 } from "@rmr/core"
 import { fastChecksum, fastStreamEngine, pageArenas, type StreamListener } from "@rmr/io"
 import { tcp } from "@rmr/transport-tcp"
 import type { ClientConfig, ClientPoolConfig } from "../config/config.js"
-import type {
-  ClientPoolStatus,
-  ClientStatus,
-  Counts,
-  DaemonStats,
-  LegStatus,
-  MapCheckShown,
-} from "../control/status.js"
+import type { ClientStatus, Counts, DaemonStats, MapCheckShown } from "../control/status.js"
 import { SOFTWARE } from "../version.js"
 import { nbdUri } from "./nbd-uri.js"
+import { type PoolEntry, poolStatus } from "./pool-status.js"
 
 const LEASES_MAX = 8192
 const RETRY_MS = 500
 
-interface Entry {
-  readonly config: ClientPoolConfig
+/** What an admin said of an opening. */
+export interface Asked {
+  readonly isTakeover?: boolean
+  readonly isForced?: boolean
+  /** A member of the history to open, where there are several (R7). */
+  readonly side?: MemberId
+  readonly sizeBytes?: number
+}
+
+interface Entry extends PoolEntry {
   pool: ClientPool | undefined
   device: Device | undefined
   error: RmrError | undefined
-  /** Until an admin unmaps it: it is opened as soon as it can be. */
   isWanted: boolean
   /** There while it waits for the next try. */
   retry: Timer | undefined
   /** There while it is being opened or unmapped. */
   work: Promise<void> | undefined
-}
-
-/** What an admin said of an opening. */
-interface Asked {
-  readonly isTakeover?: boolean
-  readonly sizeBytes?: number
 }
 
 export class ClientRole {
@@ -99,6 +93,35 @@ export class ClientRole {
     return role
   }
 
+  /**
+   * Opens a pool now, or fails with what it waits for. By force, and where the one that is open
+   * here has too few members to serve anybody, that one is given up (F6).
+   */
+  async start(poolName: string, asked: Asked): Promise<unknown> {
+    const entry = this.entryOf(poolName)
+    await settled(entry)
+    if (isServed(entry)) {
+      if (asked.isForced !== true || entry.pool?.isServing === true) {
+        throw new RmrError("exists", `pool ${poolName} is open here already`)
+      }
+      entry.pool?.giveUp("it is started by force")
+      entry.pool = undefined
+    }
+    await this.openNow(entry, asked)
+    return { ...poolStatus(this.env, entry), forced: entry.pool?.forced ?? null }
+  }
+
+  /** R7: a member of another history gives that up for the one that is open here. */
+  async resolve(
+    poolName: string,
+    keep: number,
+    discard: number,
+    view: ViewNumber,
+  ): Promise<unknown> {
+    await this.poolOf(poolName).resolve(memberId(keep), memberId(discard), view)
+    return { pool: poolName, keep, discard }
+  }
+
   async close(): Promise<void> {
     this.isClosed = true
     for (const entry of this.entries) stopWaiting(entry)
@@ -113,7 +136,7 @@ export class ClientRole {
     const { connectionCount: clientCount, ...stats } = this.nbd.stats()
     return {
       nbd: { ...stats, clientCount, uris: this.uris() },
-      pools: this.entries.map((entry) => this.poolStatus(entry)),
+      pools: this.entries.map((entry) => poolStatus(this.env, entry)),
     }
   }
 
@@ -123,7 +146,7 @@ export class ClientRole {
     await settled(entry)
     if (isServed(entry)) throw new RmrError("exists", `pool ${poolName} is open here already`)
     await this.openNow(entry, { isTakeover: true })
-    return this.poolStatus(entry)
+    return poolStatus(this.env, entry)
   }
 
   /**
@@ -141,7 +164,7 @@ export class ClientRole {
       entry.isWanted = false
       entry.error = undefined
     })
-    return this.poolStatus(entry)
+    return poolStatus(this.env, entry)
   }
 
   /** Fails with `mismatch` where the pool has another size than the one that is said. */
@@ -150,7 +173,7 @@ export class ClientRole {
     await settled(entry)
     if (isServed(entry)) throw new RmrError("exists", `${poolName} is mapped already`)
     await this.openNow(entry, sizeBytes === undefined ? {} : { sizeBytes })
-    return this.poolStatus(entry)
+    return poolStatus(this.env, entry)
   }
 
   recordOf(poolName: string): PoolMetadata | undefined {
@@ -295,12 +318,14 @@ export class ClientRole {
 
   private async openAndExport(entry: Entry, asked: Asked): Promise<void> {
     const exported = nameOf(entry.config)
-    const pool = await this.openOrCreate(entry.config, asked.isTakeover === true)
+    const pool = await this.openOrCreate(entry.config, asked)
     try {
       // What was exported is of a pool that somebody has taken meanwhile.
       if (entry.device !== undefined) await this.endExport(exported)
       entry.device = undefined
-      const device = await mapDevice({ ...asked, pool, name: exported })
+      const { sizeBytes } = asked
+      const sizes = sizeBytes === undefined ? {} : { sizeBytes }
+      const device = await mapDevice({ ...sizes, pool, name: exported })
       this.export(device, pool.name)
       entry.device = device
       entry.pool = pool
@@ -329,10 +354,12 @@ export class ClientRole {
     }
   }
 
-  private async openOrCreate(config: ClientPoolConfig, isTakeover: boolean): Promise<ClientPool> {
+  private async openOrCreate(config: ClientPoolConfig, asked: Asked): Promise<ClientPool> {
     const options = this.openOptions(config)
+    const { isTakeover = false, isForced = false, side } = asked
     try {
-      return await openPool({ ...options, isTakeover })
+      const said = side === undefined ? {} : { side }
+      return await openPool({ ...options, ...said, isTakeover, isForced })
     } catch (thrown) {
       const error = RmrError.from(thrown)
       if (error.code !== "not-found" || config.create === undefined) throw error
@@ -363,38 +390,6 @@ export class ClientRole {
         ? []
         : this.listeners.map(({ address }) => nbdUri(address, nameOf(config))),
     )
-  }
-
-  private poolStatus({ config, pool, device, error, isWanted }: Entry): ClientPoolStatus {
-    const record = pool?.record
-    const why = pool?.ended ?? pool?.trouble ?? error
-    const closed = isWanted ? "waiting" : "unmapped"
-    return {
-      name: config.name,
-      state: pool === undefined ? closed : (pool.ended?.code ?? "open"),
-      why: why?.message ?? null,
-      device: device === undefined ? null : { name: device.name, ...device.parameters },
-      view: record === undefined ? null : `${record.mapVersion.epoch}.${record.mapVersion.version}`,
-      sizeBytes: record?.mappedSizeBytes ?? null,
-      isFlushable: pool?.isFlushable ?? false,
-      legs: (pool?.legs ?? []).flatMap((leg) =>
-        leg === undefined ? [] : [this.legStatus(leg, pool?.returning ?? [])],
-      ),
-    }
-  }
-
-  private legStatus(leg: Leg, returning: readonly RejoinProgress[]): LegStatus {
-    const progress = returning.find(({ memberId: id }) => id === leg.memberId)
-    return {
-      member: leg.memberId,
-      address: leg.address,
-      ...explain(leg.state),
-      sinceMs: Math.round(this.env.clock.nowMs() - leg.state.sinceMs),
-      inFlight: leg.io.inFlight,
-      latencyMs: Math.round(leg.io.latencyMs * 1000) / 1000,
-      dirtyChunks: leg.io.dirtyHint,
-      returning: progress === undefined ? null : { phase: progress.phase, detail: progress.detail },
-    }
   }
 }
 

@@ -1,5 +1,5 @@
 /** One `rmr` daemon: either role or both, and the control socket over which admins speak to it. */
-import { RmrError } from "@rmr/core"
+import { memberId, RmrError } from "@rmr/core"
 import { jsonLog, lingerFor, realEnv } from "@rmr/io"
 import type { Config } from "../config/config.js"
 import { ControlServer, type Verbs } from "../control/control-server.js"
@@ -117,6 +117,19 @@ export class Daemon {
       "last-io": async (args) => this.requireStorage().lastIo(text(args, "pool")),
       "map-summary": async (args) => this.requireStorage().mapSummary(text(args, "pool")),
       "pool-takeover": async (args) => this.requireClient().takeOver(text(args, "pool")),
+      "pool-start": async (args) => {
+        const side = args["side"] === undefined ? {} : { side: memberId(count(args, "side")) }
+        const isForced = args["isForced"] === true
+        const isTakeover = args["isTakeover"] === true
+        return this.requireClient().start(text(args, "pool"), { ...side, isForced, isTakeover })
+      },
+      "pool-resolve": async (args) =>
+        this.requireClient().resolve(
+          text(args, "pool"),
+          count(args, "keep"),
+          count(args, "discard"),
+          { epoch: count(args, "epoch"), version: count(args, "version") },
+        ),
       "device-map": async (args) => this.requireClient().map(text(args, "pool"), size(args)),
       "device-unmap": async (args) => this.requireClient().unmap(text(args, "pool")),
     }

@@ -76,6 +76,8 @@ function look(
     why: null,
     device: null,
     view: "3.7",
+    lineage: null,
+    forks: [],
     sizeBytes: null,
     isFlushable: true,
     legs,

@@ -13,9 +13,10 @@ import type {
 } from "../control/status.js"
 import { JSON_OPTION, print, type Shown } from "./print.js"
 import { lastIoText, mapCheckText, mapsText, poolText, scrubText, statsText } from "./shown-text.js"
+import { startVerbs } from "./start-verbs.js"
 import { statusText } from "./status-text.js"
 
-interface AdminOptions extends Shown {
+export interface AdminOptions extends Shown {
   readonly socket?: string
 }
 
@@ -106,6 +107,7 @@ function poolVerbs(rmr: Command): void {
       print(options, result, () => `pool ${name} is open here now`)
     },
   )
+  startVerbs(pool)
   memberVerbs(pool)
   maintenanceVerbs(pool)
   admin(pool.command("grow <pool>"), "make the volume larger, while it is in use")
@@ -270,14 +272,14 @@ function wholeNumber(option: string, text: string): number {
   throw new RmrError("invalid-argument", `${option} ${text}: it is a whole number`)
 }
 
-function admin(command: Command, description: string): Command {
+export function admin(command: Command, description: string): Command {
   return command
     .description(description)
     .option("--socket <path>", `control socket of the daemon (or RMR_SOCKET)`)
     .option(...JSON_OPTION)
 }
 
-function ask(
+export function ask(
   { socket }: AdminOptions,
   verb: string,
   args: Readonly<Record<string, unknown>> = {},

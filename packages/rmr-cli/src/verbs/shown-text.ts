@@ -9,6 +9,8 @@ import type {
   ScrubShown,
 } from "../control/status.js"
 
+import { forksText } from "./history-text.js"
+
 export function statsText({ storage, client, nbd }: DaemonStats): string {
   const lines: string[] = []
   for (const { name, member, counts } of storage) {
@@ -36,6 +38,7 @@ export function poolText(pool: PoolShown): string {
     `pool ${pool.name}, ${pool.uuid}`,
     `  volume of ${sizeText(pool.sizeBytes)}, chunks of ${sizeText(pool.chunkSizeBytes)}`,
     `  view ${pool.view} of history ${pool.lineage}`,
+    ...forksText(pool.forks).map((line) => `    ${line}`),
     `  up to ${pool.queueDepth} writes in flight; at least ${pool.minNormal} members serve`,
   ]
   for (const { member, store, address, isNormal } of pool.members) {

@@ -11,6 +11,7 @@ function textOf(returning: LegStatus["returning"]): string {
     why: null,
     view: null,
     sizeBytes: null,
+    forks: [],
     legs: [{ member: 3, address: "tcp://c:1", ...leg, ...counts, returning }],
   }
   const client = { nbd: { uris: [] }, pools: [pool] }
@@ -21,13 +22,13 @@ function textOf(returning: LegStatus["returning"]): string {
 describe("status", () => {
   it("P11: says of a member that was too slow what it was, and when it comes back", () => {
     const detail = "slow: 412 ms against 3 ms of its peers; back when it has been fast for 20 s"
-    const text = textOf({ phase: "held back", detail })
+    const text = textOf({ phase: "held back", detail, split: null })
     expect(text).toContain(`out of the view, held back: ${detail}\n`.trimEnd())
     expect(text).not.toContain("the last try")
   })
 
   it("P11: says of one that failed to return what its last try was", () => {
-    const text = textOf({ phase: "waiting", detail: "too-small: it has no room" })
+    const text = textOf({ phase: "waiting", detail: "too-small: it has no room", split: null })
     expect(text).toContain("on its way back: waiting; the last try: too-small: it has no room")
   })
 })

@@ -7,6 +7,7 @@ import type {
   StateShown,
   StoragePoolStatus,
 } from "../control/status.js"
+import { forksText } from "./history-text.js"
 import { scrubText } from "./shown-text.js"
 
 const SYNC_STOPPED = "    copies are stopped; `sync start` goes on with what is dirty"
@@ -46,6 +47,7 @@ function clientPool(pool: ClientPoolStatus): string[] {
   const view = pool.view === null ? "" : `, view ${pool.view}`
   const lines = [`  pool ${pool.name}: ${pool.state}${size}${view}`]
   if (pool.why !== null) lines.push(`    ${pool.why}`)
+  lines.push(...forksText(pool.forks).map((line) => `    ${line}`))
   for (const leg of pool.legs) {
     lines.push(`    leg to member ${leg.member} at ${leg.address}: ${leg.state}`)
     if (leg.state === "normal") continue
@@ -56,6 +58,7 @@ function clientPool(pool: ClientPoolStatus): string[] {
 }
 
 function returningText({ phase, detail }: NonNullable<LegStatus["returning"]>): string {
+  if (phase === "split brain") return `out of the pool, ${phase}: ${detail}`
   if (phase === "held back") return `out of the view, ${phase}: ${detail}`
   const last = detail === "" ? "" : `; the last try: ${detail}`
   return `out of the view, on its way back: ${phase}${last}`
