@@ -100,6 +100,39 @@ describe("a chunk that nobody has who is here", () => {
   })
 })
 
+describe("a chunk that somebody has who returns", () => {
+  it("F6: R5: is not lost: who answers comes back first", async () => {
+    await scenario(12_007, { nodes: 3, minNormal: 1 }, async (pool) => {
+      await pool.create()
+      await pool.write(20, 1)
+      await pool.flush()
+      pool.kill("C")
+      await pool.untilNormal("AB")
+      // A cannot read it any more, and never gets it from B.
+      const copies = pool.hold("A", "B", "sync-read")
+      pool.spoil("A", 20)
+      await pool.readAll(20)
+      await pool.untilOwn("A", 20, "real")
+      pool.killClient()
+      pool.kill("B")
+      copies.release()
+      await pool.start("C")
+      await pool.pause(3500)
+      const { client } = await force(pool)
+      expect(client.pool.record.normal).toBe(1)
+      await pool.untilNormal("AC")
+      await untilSettled(pool)
+      expect(client.pool.record.history[0]).toMatchObject({ lostChunks: 0, isSettled: true })
+      expect(await pool.readAll(20)).toEqual([1])
+      // The client had put A out before it died: B was alone for a moment.
+      await pool.start("B")
+      await untilSplit(pool, "B")
+      expect(await resolve(pool, "A", "B")).toBe("ok")
+      await pool.whole()
+    })
+  })
+})
+
 describe("a start by force that is interrupted", () => {
   /** v2{ABC}: C is missing, and with minNormal 1 it may know more. */
   async function withoutC(pool: Scenario): Promise<void> {
@@ -217,6 +250,40 @@ describe("a member that was told of a view without it", () => {
       expect(await resolve(pool, "B", "A")).toBe("ok")
       await pool.whole()
       expect(await pool.readAll(60)).toEqual([0])
+    })
+  })
+
+  it("F6: RT-72: takes its marks about others for nothing", async () => {
+    await scenario(12_008, { nodes: 3, minNormal: 1 }, async (pool) => {
+      await pool.create()
+      await pool.write(50, 1)
+      await pool.flush()
+      pool.kill("C")
+      await pool.untilNormal("AB")
+      await pool.write(50, 2)
+      await pool.flush()
+      pool.kill("B")
+      await pool.untilNormal("A")
+      await pool.start("B")
+      expect(pool.markOf("B", "C", 50)).toBe("real")
+      // It is told of the view without it, and its marks are to be replaced by A's.
+      const marks = pool.hold("A", "B", "send-map-buf")
+      const last = pool.hold("A", "B", "map-buf-done")
+      await pool.until("they are gone", () => pool.markOf("B", "C", 50) === "clean")
+      pool.kill("A")
+      pool.killClient()
+      marks.release()
+      last.release()
+      await pool.start("C")
+      await pool.pause(3500)
+      const { client } = await force(pool)
+      expect(client.pool.forced).toMatchObject({ isStale: true, missing: [{ memberId: 1 }] })
+      await pool.untilNormal("BC")
+      expect(await pool.readAll(50)).toEqual([2])
+      await pool.start("A")
+      await untilSplit(pool, "A")
+      expect(await resolve(pool, "B", "A")).toBe("ok")
+      await pool.whole()
     })
   })
 })

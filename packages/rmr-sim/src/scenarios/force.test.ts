@@ -1,4 +1,5 @@
 /** Forced starts: what goes on without those who may know more (rules F6, R7, RT-11). */
+import { RmrError } from "@rmr/core"
 import {
   force,
   lineageOf,
@@ -8,9 +9,12 @@ import {
   untilSettled,
   untilSplit,
 } from "./force-verbs.js"
+import { isMessage } from "./messages.js"
 import { type Scenario, scenario } from "./verbs.js"
 
 jest.setTimeout(60_000)
+
+const isOpen = isMessage("open")
 
 /** v2{AB}; B dies; v3{A} and a write that B lacks; A and the client die; B is back. */
 async function newestIsGone(pool: Scenario): Promise<void> {
@@ -153,6 +157,52 @@ describe("a start by force", () => {
       await pool.whole()
       expect(client.pool.record.history).toHaveLength(1)
       expect(await pool.readAll(5)).toEqual([3])
+    })
+  })
+
+  it("F6: lowers the minimum to those that are there, and keeps to that", async () => {
+    await scenario(11_008, { nodes: 3, minNormal: 2 }, async (pool) => {
+      await pool.create()
+      await pool.write(3, 1)
+      await pool.flush()
+      pool.killClient()
+      pool.kill("B", "C")
+      await pool.pause(3500)
+      expect(await pool.refusal()).toContain("1 more of member 2, 3 must be here")
+      const { client } = await force(pool)
+      expect(client.pool.forced).toMatchObject({ minNormal: 1 })
+      expect(client.pool.record).toMatchObject({ minNormal: 1, normal: 1 })
+      await pool.write(3, 2)
+      await pool.start("B", "C")
+      await pool.whole()
+      expect(client.pool.record.minNormal).toBe(1)
+    })
+  })
+
+  it("F6: is not made where it was not needed when the members were asked", async () => {
+    await scenario(11_009, {}, async (pool) => {
+      await pool.create()
+      await pool.write(3, 1)
+      await pool.flush()
+      const before = lineageOf(pool, "A")
+      pool.killClient()
+      await pool.pause(3500)
+      const admin = pool.sim.newClient()
+      const { name } = admin.host
+      const held = pool.sim.network.holdMessages(name, pool.node("B").host.name, isOpen)
+      const opening = pool.sim.openAs({ isForced: true }, admin).then(
+        () => "it was opened",
+        (thrown: unknown) => RmrError.from(thrown).message,
+      )
+      await pool.until("B is asked", () => held.count > 0)
+      pool.kill("B")
+      held.release()
+      expect(await opening).toContain("members have gone while the pool was opened")
+      expect(lineageOf(pool, "A")).toBe(before)
+      await pool.start("B")
+      await pool.open()
+      expect(lineageOf(pool, "A")).toBe(before)
+      await pool.whole()
     })
   })
 

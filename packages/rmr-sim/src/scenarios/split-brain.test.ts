@@ -128,6 +128,22 @@ describe("a split brain", () => {
     })
   })
 
+  it("R7: G1: RT-76: is not resolved where the volume is larger on the other side", async () => {
+    await scenario(13_009, {}, async (pool) => {
+      await splitPool(pool)
+      const { party } = pool
+      const other = await pool.sim.openAs({ side: idOf("A") })
+      await other.pool.grow(2 * pool.sim.sizeBytes)
+      pool.killClient(pool.adopt(other))
+      pool.adopt(party.client)
+      await pool.pause(4000)
+      const grown = recordOf(pool, "A").mapVersion
+      await pool.until("it is seen", () => shownView(pool, "A").version === grown.version)
+      expect(await resolve(pool, "B", "A")).toContain("give the member an empty store")
+      expect(lineageOf(pool, "A")).toBe(grown.lineage)
+    })
+  })
+
   it("R7: needs a member that is of another history, and one that is kept", async () => {
     await scenario(13_005, { nodes: 3 }, async (pool) => {
       await pool.create()
