@@ -262,6 +262,8 @@ describe("a member that was told of a view without it", () => {
       await pool.untilNormal("AB")
       await pool.write(50, 2)
       await pool.flush()
+      // Nothing there is hot any more: what says that C lacks it is its mark.
+      await pool.pause(4000)
       pool.kill("B")
       await pool.untilNormal("A")
       await pool.start("B")

@@ -104,6 +104,34 @@ describe("a split brain", () => {
     })
   })
 
+  it("F4: R7: RT-74: the member itself refuses too, and its epoch ends nobody's pool", async () => {
+    await scenario(13_010, {}, async (pool) => {
+      await splitPool(pool)
+      pool.killClient()
+      await pool.pause(3500)
+      for (let times = 0; times < 3; times++) {
+        await startSide(pool, "A")
+        pool.killClient()
+        await pool.pause(3500)
+      }
+      pool.kill("A")
+      const { client } = await startSide(pool, "B")
+      await pool.start("A")
+      await untilSplit(pool, "A")
+      const before = recordOf(pool, "A").mapVersion
+      expect(client.pool.record.mapVersion.epoch).toBeLessThan(before.epoch)
+      const [leg] = client.pool.legs
+      if (leg === undefined) throw new Error("A has a leg")
+      // Its client does not know what it is, and asks it to rejoin.
+      leg.claim = undefined
+      const said = (): string => client.pool.returning[0]?.detail ?? ""
+      await pool.until("it refuses", () => said().includes("this member is of history"))
+      expect(client.pool.ended).toBeUndefined()
+      expect(await pool.begin(6, 4)).toBe("ok")
+      expect(recordOf(pool, "A").mapVersion).toEqual(before)
+    })
+  })
+
   it("R7: is not resolved by what an admin saw of it before it went on", async () => {
     await scenario(13_004, {}, async (pool) => {
       await splitPool(pool)
