@@ -106,6 +106,8 @@ export interface ClientPoolStatus {
   readonly forks: readonly (ForkShown & { readonly lostBytes: number })[]
   readonly sizeBytes: number | null
   readonly isFlushable: boolean
+  /** Chunks that nobody in the view has good, as ranges, the first ones (Q23). */
+  readonly lost: readonly { readonly first: number; readonly count: number }[]
   readonly legs: readonly LegStatus[]
 }
 

@@ -229,6 +229,16 @@ export class ClientRole {
     return { pool: poolName, member }
   }
 
+  async acceptChunk(
+    poolName: string,
+    chunk: number,
+    from: MemberId | undefined,
+    acceptsLoss: boolean,
+  ): Promise<unknown> {
+    await this.poolOf(poolName).acceptChunk(chunk, from, acceptsLoss)
+    return { pool: poolName, chunk }
+  }
+
   /** NBD clients that connect from now on see the new size; the others go on with the old one. */
   async growPool(poolName: string, sizeBytes: number): Promise<unknown> {
     await this.poolOf(poolName).grow(sizeBytes)

@@ -130,6 +130,13 @@ export class Daemon {
           count(args, "discard"),
           { epoch: count(args, "epoch"), version: count(args, "version") },
         ),
+      "chunk-accept": async (args) =>
+        this.requireClient().acceptChunk(
+          text(args, "pool"),
+          args["chunk"] === 0 ? 0 : count(args, "chunk"),
+          args["from"] === undefined ? undefined : memberId(count(args, "from")),
+          args["acceptsLoss"] === true,
+        ),
       "device-map": async (args) => this.requireClient().map(text(args, "pool"), size(args)),
       "device-unmap": async (args) => this.requireClient().unmap(text(args, "pool")),
     }

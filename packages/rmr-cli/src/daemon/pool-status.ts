@@ -5,6 +5,8 @@ import { type Env, explain, type RmrError } from "@rmr/core"
 import type { ClientPoolConfig } from "../config/config.js"
 import { type ClientPoolStatus, type LegStatus, shownClaim, shownForks } from "../control/status.js"
 
+const LOST_RANGES_MAX = 20
+
 /** A pool of the configuration, and how far it is. */
 export interface PoolEntry {
   readonly config: ClientPoolConfig
@@ -32,6 +34,9 @@ export function poolStatus(
     forks: record === undefined ? [] : shownForks(record),
     sizeBytes: record?.mappedSizeBytes ?? null,
     isFlushable: pool?.isFlushable ?? false,
+    lost: (pool?.lost ?? [])
+      .slice(0, LOST_RANGES_MAX)
+      .map(({ firstChunk: first, chunkCount: count }) => ({ first, count })),
     legs: (pool?.legs ?? []).flatMap((leg) =>
       leg === undefined ? [] : [legStatus(env, leg, pool?.returning ?? [])],
     ),

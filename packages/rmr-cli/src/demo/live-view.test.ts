@@ -78,6 +78,7 @@ function look(
     view: "3.7",
     lineage: null,
     forks: [],
+    lost: [],
     sizeBytes: null,
     isFlushable: true,
     legs,

@@ -13,7 +13,7 @@ import type {
 } from "../control/status.js"
 import { JSON_OPTION, print, type Shown } from "./print.js"
 import { lastIoText, mapCheckText, mapsText, poolText, scrubText, statsText } from "./shown-text.js"
-import { startVerbs } from "./start-verbs.js"
+import { chunkVerbs, startVerbs } from "./start-verbs.js"
 import { statusText } from "./status-text.js"
 
 export interface AdminOptions extends Shown {
@@ -58,6 +58,7 @@ export function adminVerbs(rmr: Command): void {
   poolVerbs(rmr)
   syncVerbs(rmr)
   scrubVerbs(rmr)
+  chunkVerbs(rmr)
   deviceVerbs(rmr)
 }
 
@@ -267,7 +268,7 @@ export function servedStoreVerbs(store: Command): void {
   )
 }
 
-function wholeNumber(option: string, text: string): number {
+export function wholeNumber(option: string, text: string): number {
   if (/^\d{1,15}$/.test(text)) return Number(text)
   throw new RmrError("invalid-argument", `${option} ${text}: it is a whole number`)
 }

@@ -1,8 +1,8 @@
-/** Verbs for starts that need an admin's word, and for what may come of them (rules F6, R7). */
+/** Verbs for what only an admin may decide: starts by force, and what is given up (F6, R7, Q23). */
 import { memberId, RmrError, type ViewNumber } from "@rmr/core"
 import type { Command } from "commander"
 import type { StartShown } from "../control/status.js"
-import { type AdminOptions, admin, ask } from "./admin-verbs.js"
+import { type AdminOptions, admin, ask, wholeNumber } from "./admin-verbs.js"
 import { startText } from "./history-text.js"
 import { print } from "./print.js"
 
@@ -10,6 +10,11 @@ interface StartOptions extends AdminOptions {
   readonly force?: boolean
   readonly takeover?: boolean
   readonly side?: string
+}
+
+interface AcceptOptions extends AdminOptions {
+  readonly from?: string
+  readonly acceptLoss?: boolean
 }
 
 interface ResolveOptions extends AdminOptions {
@@ -44,6 +49,24 @@ export function startVerbs(pool: Command): void {
       const result = await ask(options, "pool-resolve", args)
       const words = "has given its history up, and fetches all of the volume"
       print(options, result, () => `member ${discard} of ${name} ${words}`)
+    })
+}
+
+/** Q23: what nobody has any more. */
+export function chunkVerbs(rmr: Command): void {
+  const chunk = rmr.command("chunk").description("chunks that nobody has good")
+  admin(
+    chunk.command("accept <pool> <chunk>"),
+    "take what is left of a lost chunk, with zeroes where that cannot be read",
+  )
+    .option("--from <member>", "whose copy; default that of the first normal member")
+    .option("--accept-loss", "also if an absent member may have it")
+    .action(async (pool: string, text: string, options: AcceptOptions) => {
+      const from = options.from === undefined ? {} : { from: idOf("--from", options.from) }
+      const number = wholeNumber("chunk", text)
+      const args = { pool, chunk: number, acceptsLoss: options.acceptLoss ?? false, ...from }
+      const result = await ask(options, "chunk-accept", args)
+      print(options, result, () => `chunk ${number} of ${pool} is what was left of it`)
     })
 }
 

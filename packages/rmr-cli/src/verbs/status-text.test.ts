@@ -12,6 +12,7 @@ function textOf(returning: LegStatus["returning"]): string {
     view: null,
     sizeBytes: null,
     forks: [],
+    lost: [],
     legs: [{ member: 3, address: "tcp://c:1", ...leg, ...counts, returning }],
   }
   const client = { nbd: { uris: [] }, pools: [pool] }

@@ -48,6 +48,7 @@ function clientPool(pool: ClientPoolStatus): string[] {
   const lines = [`  pool ${pool.name}: ${pool.state}${size}${view}`]
   if (pool.why !== null) lines.push(`    ${pool.why}`)
   lines.push(...forksText(pool.forks).map((line) => `    ${line}`))
+  if (pool.lost.length > 0) lines.push(`    ${lostText(pool)}`)
   for (const leg of pool.legs) {
     lines.push(`    leg to member ${leg.member} at ${leg.address}: ${leg.state}`)
     if (leg.state === "normal") continue
@@ -55,6 +56,14 @@ function clientPool(pool: ClientPoolStatus): string[] {
     if (leg.returning !== null) lines.push(`      ${returningText(leg.returning)}`)
   }
   return lines
+}
+
+function lostText({ name, lost }: ClientPoolStatus): string {
+  const chunks = lost.map(({ first, count }) =>
+    count === 1 ? `${first}` : `${first}-${first + count - 1}`,
+  )
+  const words = `nobody in the view has chunk ${chunks.join(", ")}: reads fail`
+  return `${words}; overwrite all of it, or "rmr chunk accept ${name} CHUNK" takes what is left`
 }
 
 function returningText({ phase, detail }: NonNullable<LegStatus["returning"]>): string {

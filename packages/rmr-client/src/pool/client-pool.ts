@@ -6,6 +6,7 @@
  * it, and how it ends.
  */
 import type {
+  ChunkRange,
   MemberId,
   MemberSet,
   PoolMetadata,
@@ -24,6 +25,7 @@ import type { ForcedReport } from "./forced-opening.js"
 import type { Leg } from "./leg.js"
 import { LegKeeper } from "./leg-keeper.js"
 import { leaveMembers } from "./legs.js"
+import { acceptedChunk } from "./lost-chunks.js"
 import { extendedPool, maintainedMember, movedMember, poolWithout } from "./members.js"
 import { grownVolume, replacedStore } from "./membership.js"
 import { type Opening, openMembers } from "./opening.js"
@@ -215,6 +217,24 @@ export class ClientPool implements VolumeSource {
     const { context, keeper, loop } = this
     await loop.withWholeView(async () => {
       const change = maintainedMember(context, keeper.legs, this.record, memberId, isOut)
+      loop.want()
+      await loop.edits.ask(context, change)
+    })
+  }
+
+  /** Chunks that nobody in the view has good, so that reads of them fail (Q23). */
+  get lost(): readonly ChunkRange[] {
+    return this.loop.settling.lost
+  }
+
+  /**
+   * Q23: a lost chunk is what one member has left of it, with zeroes where that cannot be read.
+   * Refused where somebody absent may have it, unless an admin says that the loss is accepted.
+   */
+  async acceptChunk(chunk: number, from?: MemberId, acceptsLoss = false): Promise<void> {
+    const { context, keeper, loop } = this
+    const change = acceptedChunk({ context, legs: keeper.legs, chunk, from, acceptsLoss })
+    await loop.withWholeView(async () => {
       loop.want()
       await loop.edits.ask(context, change)
     })

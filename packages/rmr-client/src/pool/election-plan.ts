@@ -61,6 +61,7 @@ export class ElectionPlan {
   undecidedChunks = 0
   /** Chunks that all members really lack; where that was accepted, they lacked them. */
   lostChunks = 0
+  readonly lost: ChunkRange[] = []
   /** Chunks that some member lacked. */
   dirtyChunks = 0
   /** Chunks that some member lacks still. */
@@ -86,7 +87,10 @@ export class ElectionPlan {
     if (verdict.isHeld) appendTo(this.held, run)
     if (verdict.isWaiting) this.waitingChunks += chunkCount
     if (verdict.isUndecided) this.undecidedChunks += chunkCount
-    if (verdict.isLost) this.lostChunks += chunkCount
+    if (verdict.isLost) {
+      this.lostChunks += chunkCount
+      appendTo(this.lost, run)
+    }
     if (verdict.elected !== undefined) appendOf(this.elected, verdict.elected, run)
     if (verdict.accepted !== undefined) appendOf(this.accepted, verdict.accepted, run)
     for (const slot of slotsOf(verdict.yielding)) {

@@ -32,7 +32,7 @@ export async function runElection(election: Election): Promise<ElectionResult> {
   await elect(election, plan.elected, "clear")
   await elect(election, plan.accepted, "accept")
   for (const [slot, { by, ranges }] of plan.yielding) {
-    for (const part of parts(ranges)) await step(election, slot, "yield", by, part)
+    for (const part of parts(ranges)) await electStep(election, slot, "yield", by, part)
   }
   return plan
 }
@@ -53,15 +53,15 @@ async function elect(
     for (const part of parts(ranges)) {
       // All marks before any clear: whoever is absent may hold what is decided against (RT-39).
       await Promise.all(
-        slotsOf(election.normal).map((to) => step(election, to, "mark", slot, part)),
+        slotsOf(election.normal).map((to) => electStep(election, to, "mark", slot, part)),
       )
-      await step(election, slot, how, slot, part)
+      await electStep(election, slot, how, slot, part)
     }
   }
 }
 
-async function step(
-  { context, legs, mapVersion }: Election,
+export async function electStep(
+  { context, legs, mapVersion }: MapReading,
   to: number,
   what: ElectStep,
   elected: number,

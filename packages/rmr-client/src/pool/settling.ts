@@ -10,7 +10,7 @@
  * that are absent, the members of a view are asked once in it, since from then on their marks grow
  * only by what the data path sees too.
  */
-import type { MemberId, MemberSet, PoolMetadata } from "@rmr/core"
+import type { ChunkRange, MemberId, MemberSet, PoolMetadata } from "@rmr/core"
 import { DirtyMap, RmrError, slotsOf, without } from "@rmr/core"
 import type { IoEngine } from "../io/io-engine.js"
 import { runElection } from "./election.js"
@@ -44,11 +44,17 @@ export class Settling {
   private absentAsked = -1
   /** In the view in force, everybody was elected who is to be (R6). */
   private isDecidedNow = false
+  private lostNow: readonly ChunkRange[] = []
   /** `want` was called since the last election began. */
   private isWantedAgain = false
 
   constructor(options: SettlingOptions) {
     this.options = options
+  }
+
+  /** Chunks of which nobody in the view has anything that is good, as far as was looked. */
+  get lost(): readonly ChunkRange[] {
+    return this.lostNow
   }
 
   /** R6 precedes any grow: nobody is still to be elected, as far as was looked. */
@@ -106,6 +112,7 @@ export class Settling {
     })
     incomplete.present.answer(result.dirty)
     this.isDecidedNow = result.undecidedChunks === 0
+    this.lostNow = acceptsLoss ? [] : result.lost
     await Promise.all(slotsOf(normal).map((slot) => keeper.enable(slot, record)))
     const isSettled = result.waitingChunks === 0 && result.dirtyChunks === 0
     this.dueMs = isSettled ? Number.POSITIVE_INFINITY : this.againMs(noLegMs, this.nowMs - beginMs)

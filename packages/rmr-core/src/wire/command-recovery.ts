@@ -36,13 +36,14 @@ export interface LastIoToMapBody {
  * First every normal member marks, then the elected one clears; beside a clean copy, who lost its
  * cache yields (R6). What is lost an admin accepts: then the elected one clears also that (F6).
  */
-export type ElectStep = "mark" | "clear" | "yield" | "accept"
+export type ElectStep = "mark" | "clear" | "yield" | "accept" | "mend"
 
 const ELECT_STEP_NUMBERS: Readonly<Record<ElectStep, number>> = {
   mark: 1,
   clear: 2,
   yield: 3,
   accept: 4,
+  mend: 5,
 }
 
 export interface ElectBody {
@@ -165,8 +166,9 @@ export const ELECT: CommandSpec<RecoveryCommandTypes["elect"]> = {
     is never cleared by this. With "yield" nobody is elected: "elected" has the chunks clean, and
     the receiver, also one that joins, makes those that it suspects with rank 2 real, durably.
     "accept" is "clear" for what is lost: nobody has a good copy, an admin has said so, and what
-    the elected one holds counts, also where it is real. Repeating a step changes nothing.`,
-  rules: ["R5", "R6", "F6"],
+    the elected one holds counts, also where it is real. "mend" comes before that for one chunk: the
+    elected one writes zeroes where it cannot read the chunk. Repeating a step changes nothing.`,
+  rules: ["R5", "R6", "F6", "Q23"],
   body: struct<ElectBody>(
     "ELECT body",
     4,
@@ -182,7 +184,11 @@ export const ELECT: CommandSpec<RecoveryCommandTypes["elect"]> = {
     ["changedChunks", 0, U64, "chunks that the step marked, or cleared"],
   ]),
   resultPayload: NO_PAYLOAD,
-  check: ({ ranges }) => refuseChunkRanges(ranges, "body.ranges"),
+  check({ step, ranges }) {
+    const isOne = ranges.length === 1 && ranges[0]?.chunkCount === 1
+    if (step === "mend" && !isOne) return new Refused("range", "body.ranges")
+    return refuseChunkRanges(ranges, "body.ranges")
+  },
 }
 
 export const STORE_CHECK: CommandSpec<RecoveryCommandTypes["store-check"]> = {

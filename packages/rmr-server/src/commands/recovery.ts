@@ -14,6 +14,7 @@ import {
 import { type MemberVolume, markOwn } from "../pool/member-volume.js"
 import type { ServerPool } from "../pool/server-pool.js"
 import { type Handler, requireHolder, requireVolume } from "./answer.js"
+import { mendChunk } from "./mending.js"
 
 export const lastIoToMap: Handler<"last-io-to-map"> = (pool, command, caller) =>
   pool.serially(async () => {
@@ -45,6 +46,8 @@ export const readLastIo: Handler<"read-last-io"> = (pool, command, caller) => {
   return { result: {}, payload: applied }
 }
 
+const ELECTED_STEPS: ReadonlySet<ElectStep> = new Set(["clear", "accept", "mend"])
+
 export const elect: Handler<"elect"> = (pool, command, caller) =>
   pool.serially(async () => {
     requireHolder(pool, command, caller)
@@ -52,8 +55,12 @@ export const elect: Handler<"elect"> = (pool, command, caller) =>
     requireView(pool, command)
     const { step, elected, ranges } = command.body
     for (const range of ranges) requireChunks(volume, range)
-    if ((step === "clear" || step === "accept") && elected !== pool.member.memberId) {
+    if (ELECTED_STEPS.has(step) && elected !== pool.member.memberId) {
       throw new RmrError("mismatch", `member ${pool.member.memberId} was not elected`)
+    }
+    if (step === "mend") {
+      for (const { firstChunk } of ranges) await mendChunk(pool, volume, firstChunk as ChunkNumber)
+      return { result: { changedChunks: ranges.length }, payload: undefined }
     }
     let changedChunks = 0
     for (const range of ranges) changedChunks += await stepOf(pool, volume, step, range)

@@ -16,7 +16,7 @@ import { type Scenario, scenario } from "./verbs.js"
 
 jest.setTimeout(120_000)
 
-/** v2{AB}; A alone writes 2 at block 3; B alone, by force, writes 3 at block 5; A is split. */
+/** v2{AB}; A alone writes at blocks 3 and 200; B alone, by force, at block 5; A is split. */
 async function splitPool(pool: Scenario): Promise<void> {
   await pool.create()
   await pool.write(3, 1)
@@ -24,11 +24,14 @@ async function splitPool(pool: Scenario): Promise<void> {
   pool.kill("B")
   await pool.untilNormal("A")
   await pool.write(3, 2)
+  // In a chunk that nobody writes on the other side, so that no mark there is about it.
+  await pool.write(200, 9)
   await pool.flush()
   pool.kill("A")
   pool.killClient()
   await pool.start("B")
   pool.oracle.mayShow(3, 1)
+  pool.oracle.mayShow(200, 0)
   await force(pool)
   await untilSettled(pool)
   await pool.write(5, 3)
@@ -60,6 +63,7 @@ describe("a split brain", () => {
       expect(await resolve(pool, "B", "A")).toBe("ok")
       await pool.whole()
       expect(await pool.readAll(3)).toEqual([1])
+      expect(await pool.readAll(200)).toEqual([0])
     })
   })
 
@@ -77,6 +81,7 @@ describe("a split brain", () => {
       expect(await resolve(pool, "A", "B")).toBe("ok")
       await pool.whole()
       expect(await pool.readAll(5)).toEqual([0])
+      expect(await pool.readAll(200)).toEqual([9])
     })
   })
 
@@ -236,6 +241,7 @@ describe("a split brain", () => {
       expect(await pool.refusal()).toContain("1 more of member 2 must be here")
       pool.oracle.mayShow(3, 2)
       pool.oracle.mayShow(5, 0)
+      pool.oracle.mayShow(200, 9)
       const { client } = await force(pool)
       expect(client.pool.forced).toMatchObject({ isStale: true })
       expect(client.pool.forced?.chunksLost).toBe(32)
