@@ -52,7 +52,8 @@ export class FileSystem {
     this.child = child
     const limit = performance.now() + READY_MS_MAX
     while (!existsSync(file)) {
-      if (child.exitCode !== null) throw new Error(`nbdfuse ended with ${child.exitCode}`)
+      const ended = child.exitCode ?? child.signalCode
+      if (ended !== null) throw new Error(`nbdfuse ended with ${ended}`)
       if (performance.now() > limit) throw new Error("nbdfuse shows no file")
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
@@ -93,8 +94,10 @@ export class FileSystem {
     this.loop = ""
     const { child } = this
     this.child = undefined
-    if (child === undefined || child.exitCode !== null) return
-    const gone = new Promise((resolve) => child.once("exit", resolve))
+    if (child === undefined) return
+    // It may have ended by itself, with whom it asks: then its place is there still.
+    const isGone = child.exitCode !== null || child.signalCode !== null
+    const gone = isGone ? undefined : new Promise((resolve) => child.once("exit", resolve))
     await tried(this.folder, "umount", this.fuse)
     const timer = setTimeout(() => child.kill("SIGKILL"), END_MS_MAX)
     await gone

@@ -28,6 +28,8 @@ const PACKAGES = {
   mount: "mount",
   umount: "mount",
   unshare: "util-linux",
+  setpriv: "util-linux",
+  nbdkit: "nbdkit",
   fusermount3: "fuse3",
   "mkfs.ext4": "e2fsprogs",
   "fsck.ext4": "e2fsprogs",

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { freePorts } from "../../bench/device/target.js"
+import type { Place } from "../../bench/device/wires.js"
 import { askDaemon } from "../../packages/rmr-cli/src/control/control-client.js"
 import type { DaemonStatus } from "../../packages/rmr-cli/src/control/status.js"
 import { at } from "../../tools/setup/paths.js"
@@ -15,10 +16,13 @@ const LOOK_MS = 50
 export class RmrDaemon {
   readonly config: string
   readonly control: string
+  /** What runs it: a command that runs the one behind it in its own process, as `env` does. */
+  private readonly within: readonly string[]
   private child: ChildProcess | undefined
   private said = ""
 
-  constructor(folder: string, name: string, text: string) {
+  constructor(folder: string, name: string, text: string, within: readonly string[] = []) {
+    this.within = within
     this.config = join(folder, `${name}.toml`)
     this.control = join(folder, `${name}.control`)
     writeFileSync(this.config, `name = "${name}"\ncontrol = "${this.control}"\n${text}`)
@@ -42,8 +46,7 @@ export class RmrDaemon {
     return this.said
   }
 
-  /** `within`: a command that runs the one behind it in its own process, as `env` does. */
-  start(env: NodeJS.ProcessEnv = {}, within: readonly string[] = []): void {
+  start(env: NodeJS.ProcessEnv = {}, within: readonly string[] = this.within): void {
     const words = [...rmrWords(), "daemon", "--config", this.config, "--end-with-stdin"]
     const [program = "", ...args] = [...within, process.execPath, ...words]
     const child = spawn(program, args, {
@@ -62,9 +65,13 @@ export class RmrDaemon {
     await this.end("SIGKILL")
   }
 
-  /** The process does nothing any more, and still has what it has; only `kill` ends that. */
+  /** The process does nothing any more, and still has what it has, until it is thawed. */
   freeze(): void {
     process.kill(this.pid, "SIGSTOP")
+  }
+
+  thaw(): void {
+    process.kill(this.pid, "SIGCONT")
   }
 
   /** Fails where it does not end in order. */
@@ -108,7 +115,11 @@ export interface PoolOptions {
   readonly clientPool?: string
   /** So many of the nodes belong to the pool from the beginning; default all. */
   readonly founders?: number
+  /** Where the client lives, and then each storage node; default this machine. */
+  readonly places?: readonly Place[]
 }
+
+const HERE: Place = { address: "127.0.0.1", within: [] }
 
 export interface PoolProcesses {
   readonly storage: readonly RmrDaemon[]
@@ -136,23 +147,23 @@ export async function startPool(
   const [tcpPort = 0, ...ports] = await freePorts(count + 1)
   const ids = ports.map((_, nth) => nth + 1)
   const storeOf = options.storeOf ?? ((id: number) => join(folder, `${id}.store`))
+  const [clientPlace = HERE, ...places] = options.places ?? []
+  const urls = ports.map((port, nth) => `tcp://${(places[nth] ?? HERE).address}:${port}`)
   const storage = ids.map((id, nth) => {
     const shape = `store = "${storeOf(id)}"\nsize = ${sizeBytes}\n${options.storagePool ?? ""}`
     const pool = `name = "vault"\nmember = ${id}\n${shape}`
-    const listen = `listen = ["tcp://127.0.0.1:${ports[nth]}"]`
-    return new RmrDaemon(
-      folder,
-      `storage-${id}`,
-      `[storage]\n${listen}\n${options.storage ?? ""}\n[[storage.pool]]\n${pool}`,
-    )
+    const listen = `listen = ["${urls[nth]}"]`
+    const text = `[storage]\n${listen}\n${options.storage ?? ""}\n[[storage.pool]]\n${pool}`
+    return new RmrDaemon(folder, `storage-${id}`, text, places[nth]?.within)
   })
   const named = ids.slice(0, options.founders ?? count)
-  const members = named.map((id, nth) => `"${id}@tcp://127.0.0.1:${ports[nth]}"`).join(", ")
+  const members = named.map((id, nth) => `"${id}@${urls[nth]}"`).join(", ")
   const socket = join(folder, "nbd.sock")
   const shape = `create = ${sizeBytes}\n${options.clientPool ?? ""}`
   const pool = `name = "vault"\nmembers = [${members}]\n${shape}`
   const nbd = `nbd = ["unix:${socket}", "127.0.0.1:${tcpPort}"]\n${options.client ?? ""}`
-  const client = new RmrDaemon(folder, "client", `[client]\n${nbd}\n[[client.pool]]\n${pool}`)
+  const text = `[client]\n${nbd}\n[[client.pool]]\n${pool}`
+  const client = new RmrDaemon(folder, "client", text, clientPlace.within)
   for (const daemon of [...storage, client]) daemon.start()
   const stop = async (): Promise<void> => {
     await client.stop()

@@ -65,9 +65,14 @@ export class SwornLoad {
   async goOn(count: number, isEnough: () => boolean = () => false): Promise<void> {
     const until = this.answeredCount + count
     while (this.answeredCount < until && !isEnough()) {
-      if (this.failure !== undefined) throw this.failure
+      this.look()
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
     }
+  }
+
+  /** Fails where anything did by now. */
+  look(): void {
+    if (this.failure !== undefined) throw this.failure
   }
 
   /** Waits for what was asked; fails where anything did. */
