@@ -10,11 +10,11 @@
  * mutations were held. The stores are sparse; a file system that takes files of the size is needed.
  * Exit code 1: the median of a size is 20 ms or more, or something failed.
  */
-import { type ChildProcess, spawn } from "node:child_process"
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { spawn } from "node:child_process"
+import { mkdtempSync, rmSync } from "node:fs"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
+import { clientText, Daemons, isExported, median, pause, storageText } from "./daemons.js"
 import { freePorts, until } from "./target.js"
 
 const GIB = 2 ** 30
@@ -39,68 +39,6 @@ interface Joined {
 
 interface Round extends Joined {
   readonly slowestMs: number
-}
-
-const PROGRAM = fileURLToPath(new URL("../../packages/rmr-cli/dist/main.js", import.meta.url))
-
-/** Daemons of one round, ended by pid whatever happens. */
-class Daemons {
-  private readonly folder: string
-  private readonly children = new Map<string, ChildProcess>()
-  readonly joined: Joined[] = []
-
-  constructor(folder: string) {
-    this.folder = folder
-  }
-
-  start(name: string, text: string): void {
-    const config = join(this.folder, `${name}.toml`)
-    writeFileSync(config, `name = "${name}"\ncontrol = "${this.folder}/${name}.control"\n${text}`)
-    this.startAgain(name)
-  }
-
-  startAgain(name: string): void {
-    const config = join(this.folder, `${name}.toml`)
-    const child = spawn(process.execPath, [PROGRAM, "daemon", "--config", config], {
-      stdio: ["ignore", "ignore", "pipe"],
-    })
-    child.stderr?.on("data", (text: Buffer) => this.read(text.toString()))
-    this.children.set(name, child)
-  }
-
-  async end(name: string, signal: NodeJS.Signals): Promise<void> {
-    const child = this.children.get(name)
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
-    const gone = new Promise((resolve) => child.once("exit", resolve))
-    child.kill(signal)
-    await gone
-  }
-
-  async endAll(): Promise<void> {
-    for (const name of this.children.keys()) await this.end(name, "SIGKILL")
-  }
-
-  private read(text: string): void {
-    for (const line of text.split("\n")) {
-      if (line.includes("pool.member-joined")) this.joined.push(JSON.parse(line) as Joined)
-    }
-  }
-}
-
-function storage(folder: string, id: number, port: number, sizeBytes: number): string {
-  const shape = `store = "${folder}/${id}.store"\nsize = ${sizeBytes}\ndirect = "off"`
-  const pool = `[[storage.pool]]\nname = "vault"\nmember = ${id}\n${shape}`
-  return `[storage]\nlisten = ["tcp://127.0.0.1:${port}"]\n${pool}\n`
-}
-
-function client(socket: string, ports: readonly number[], sizeBytes: number): string {
-  const members = ports.map((port, nth) => `"${nth + 1}@tcp://127.0.0.1:${port}"`).join(", ")
-  const pool = `[[client.pool]]\nname = "vault"\nmembers = [${members}]\ncreate = ${sizeBytes}`
-  return `[client]\nnbd = ["unix:${socket}"]\n${pool}\n`
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
 /** Writes for a while; the slowest of them, in milliseconds. */
@@ -133,15 +71,18 @@ interface FioReport {
 
 async function measure(sizeBytes: number): Promise<Round> {
   const folder = mkdtempSync(join(options.folder, "rmr-returns-"))
-  const daemons = new Daemons(folder)
+  const joined: Joined[] = []
+  const daemons = new Daemons(folder, (said) => {
+    if (said.event === "pool.member-joined") joined.push(said as unknown as Joined)
+  })
   try {
-    mkdirSync(folder, { recursive: true })
     const ports = await freePorts(2)
     const socket = join(folder, "pool.sock")
-    for (const [nth, port] of ports.entries()) {
-      daemons.start(`storage-${nth + 1}`, storage(folder, nth + 1, port, sizeBytes))
+    const urls = ports.map((port) => `tcp://127.0.0.1:${port}`)
+    for (const [nth, url] of urls.entries()) {
+      daemons.start(`storage-${nth + 1}`, storageText(folder, nth + 1, url, sizeBytes))
     }
-    daemons.start("client", client(socket, ports, sizeBytes))
+    daemons.start("client", clientText(socket, urls, sizeBytes))
     const uri = `nbd+unix:///vault?socket=${socket}`
     await until("the pool", () => isExported(uri))
     const loading = load(uri, sizeBytes)
@@ -150,27 +91,15 @@ async function measure(sizeBytes: number): Promise<Round> {
     await pause(AWAY_MS)
     daemons.startAgain("storage-2")
     const slowestMs = await loading
-    for (let waited = 0; daemons.joined.length === 0; waited += 50) {
+    for (let waited = 0; joined.length === 0; waited += 50) {
       if (waited > BACK_MS) throw new Error("the member did not come back")
       await pause(50)
     }
-    return { ...daemons.joined[0]!, slowestMs }
+    return { ...joined[0]!, slowestMs }
   } finally {
     await daemons.endAll()
     rmSync(folder, { recursive: true, force: true })
   }
-}
-
-function isExported(uri: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const child = spawn("nbdinfo", ["--size", uri], { stdio: "ignore" })
-    child.once("error", () => resolve(false))
-    child.once("exit", (code) => resolve(code === 0))
-  })
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
 }
 
 for (const gib of options.gib.split(",").map(Number)) {
