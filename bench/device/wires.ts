@@ -5,7 +5,9 @@
  * A namespace lives as long as a process that holds it, and that one ends with this one; so nothing
  * is left behind, whatever happens. Nobody asks who has an address: each host is told, and one that
  * is told wrong sends what goes that way to nobody. So a way is cut in one direction, silently, as
- * a switch does that has lost its mind. A cable that is pulled takes all ways of a host.
+ * a switch does that has lost its mind. A cable that is pulled takes all ways of a host. What a
+ * process that has died left unsent, the kernel tries for about a second and not for minutes, so
+ * that a host can also lose power.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
@@ -95,7 +97,8 @@ export class Wires {
       party,
       `ip link set lo up
        ip link set wire address ${hardwareOf(party)} up
-       ip address add ${addressOf(party)}/24 dev wire`,
+       ip address add ${addressOf(party)}/24 dev wire
+       echo 1 > /proc/sys/net/ipv4/tcp_orphan_retries`,
     )
     for (let other = 0; other < count; other++) {
       if (other !== party) await this.mend(party, other)

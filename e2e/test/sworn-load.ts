@@ -30,6 +30,8 @@ export interface SwornLoadOptions {
   readonly random: SeededRandom
   /** What earlier loads of the same volume have written. */
   readonly generations: Generations
+  /** Loads of different ages write different blocks, as long as there is room; default 0. */
+  readonly age?: number
 }
 
 export class SwornLoad {
@@ -140,8 +142,10 @@ export class SwornLoad {
 
   /** Parts are as far from each other as the volume lets them. */
   private startOf(writer: number, part: number): number {
-    const blocks = Math.floor(this.options.sizeBytes / BLOCK_BYTES / (WRITERS * PARTS))
-    return (writer * PARTS + part) * blocks
+    const { sizeBytes, age = 0 } = this.options
+    const blocks = Math.floor(sizeBytes / BLOCK_BYTES / (WRITERS * PARTS))
+    const ages = Math.max(1, Math.floor(blocks / PART_BLOCKS))
+    return (writer * PARTS + part) * blocks + (age % ages) * PART_BLOCKS
   }
 
   private async ask(

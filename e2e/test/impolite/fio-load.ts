@@ -69,10 +69,12 @@ export class FioLoad implements Load {
 
   async recover(): Promise<void> {
     await this.expectSworn()
-    const random = this.random.fork(`life ${this.lives++}`)
-    const { socket } = this.site
-    const sizeBytes = this.site.sizeBytes / 2
-    this.sworn = await SwornLoad.begin({ socket, sizeBytes, generations: this.generations, random })
+    // What a death left half written stays as it is: nobody writes it again.
+    const age = this.lives++
+    const random = this.random.fork(`life ${age}`)
+    const { generations } = this
+    const shape = { socket: this.site.socket, sizeBytes: this.site.sizeBytes / 2, generations }
+    this.sworn = await SwornLoad.begin({ ...shape, random, age })
   }
 
   async end(): Promise<string> {

@@ -128,10 +128,10 @@ export class Postgres {
     return run(programOf(program) ?? "", [...who, ...args], { timeoutMs: TOOL_MS_MAX })
   }
 
-  /** Every table and index of all databases, row by row; then, after its end, every page. */
+  /** Every table and index, row by row; then, after its end, every page. */
   async expectWhole(): Promise<void> {
-    const all = ["--all", "--install-missing", "--heapallindexed", "--parent-check"]
-    expectOk(await this.with("pg_amcheck", ...all, "--rootdescend"), this.said)
+    const all = ["--install-missing", "--heapallindexed", "--parent-check", "--rootdescend"]
+    expectOk(await this.with("pg_amcheck", ...all, "postgres"), this.said)
     await this.stop()
     expectOk(await this.asUser("pg_checksums", "--check", "-D", this.data))
   }

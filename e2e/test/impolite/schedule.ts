@@ -43,6 +43,8 @@ const NOW = 0
 /** Below and above the deadlines of the pool, and above that of a session (5 s). */
 const SHORT: Span = [50, 700]
 const LONG: Span = [1300, 6500]
+/** What a process that died has sent its kernel tries again, for less than this (wires.ts). */
+const ORPHANED_MS = 1900
 
 function shortOrLong(random: SeededRandom): number {
   return random.between(...(random.chance(0.5) ? SHORT : LONG))
@@ -105,6 +107,9 @@ const DRAWS = {
   "the client is killed": (random) => {
     return [timed({ what: "kill", host: CLIENT }, random.between(10, 2000))]
   },
+  "the client is stopped in order": (random) => {
+    return [timed({ what: "stop", host: CLIENT }, random.between(10, 1000))]
+  },
   "the client is frozen": (random) => {
     return [timed({ what: "freeze", host: CLIENT }, shortOrLong(random))]
   },
@@ -117,6 +122,15 @@ const DRAWS = {
     const away = oneOfAny(random, random.pick(nodes))
     const atMs = random.between(0, away.forMs)
     return [away, timed({ what: "kill", host: CLIENT }, random.between(10, 1500), atMs)]
+  },
+  // What it has sent to some reaches nobody any more, also when it is started again.
+  "the client's host loses power": (random, nodes) => {
+    const spared = random.pick(nodes)
+    const others = nodes.filter((node) => node !== spared)
+    const unreached = random.chance(0.5) ? others : [random.pick(others)]
+    const cuts = unreached.map((to) => timed({ what: "cut", from: CLIENT, to }, ORPHANED_MS))
+    const atMs = random.between(20, 200)
+    return [...cuts, timed({ what: "kill", host: CLIENT }, ORPHANED_MS, atMs)]
   },
   "all are killed": all("kill", true),
   "all nodes are killed": all("kill", false),
@@ -151,8 +165,10 @@ const GROUPS: readonly (readonly Name[])[] = [
   ],
   [
     "the client is killed",
+    "the client is stopped in order",
     "the client and a node are killed",
     "the client is killed while a node is away",
+    "the client's host loses power",
     "all are killed",
   ],
   [
@@ -168,6 +184,12 @@ const GROUPS: readonly (readonly Name[])[] = [
 /** A short run has not more time than this for a fault: still longer than the deadline. */
 const FOR_MS_MAX = 2000
 
+/** All of it in proportion, so that what was at once is at once. */
+function hurried(faults: readonly Timed[]): readonly Timed[] {
+  const times = Math.min(1, FOR_MS_MAX / Math.max(...faults.map(({ forMs }) => forMs)))
+  return faults.map(({ fault, atMs, forMs }) => timed(fault, forMs * times, atMs * times))
+}
+
 /** Without end; `isShort`: one of each group. */
 export function* schedule(random: SeededRandom, count: number, isShort: boolean): Iterable<Step> {
   const nodes = Array.from({ length: count }, (_, nth) => nth + 1)
@@ -176,9 +198,7 @@ export function* schedule(random: SeededRandom, count: number, isShort: boolean)
     while (groups.length > 0) {
       const [group] = groups.splice(random.below(groups.length), 1)
       const name = random.pick(group!)
-      const faults = DRAWS[name](random, nodes).map((each) => {
-        return { ...each, forMs: Math.min(each.forMs, FOR_MS_MAX) }
-      })
+      const faults = hurried(DRAWS[name](random, nodes))
       yield { name, calmMs: random.between(100, 600), faults, isAwaited: true, isPatient: false }
     }
     return

@@ -29,9 +29,9 @@ export interface Load {
   begin(site: Site): Promise<void>
   /** Fails where something is wrong with it by now. */
   look(): void
-  /** The client is about to die: what fails from now on is no fault of the device. */
+  /** The client is about to die or to end: what fails from now on is no fault of the device. */
   brace(): void
-  /** It has died. */
+  /** It is gone. */
   abandon(): Promise<void>
   /** Its device is there again. */
   recover(): Promise<void>
@@ -89,9 +89,9 @@ export class Site {
       case "freeze":
         return this.daemon(fault.host).freeze()
       case "stop":
-        return this.daemon(fault.host).stop()
+        return fault.host === CLIENT ? this.loseClient("stop") : this.daemon(fault.host).stop()
       case "kill":
-        return fault.host === CLIENT ? this.killClient() : this.daemon(fault.host).kill()
+        return fault.host === CLIENT ? this.loseClient("kill") : this.daemon(fault.host).kill()
     }
   }
 
@@ -157,11 +157,12 @@ export class Site {
     return host === CLIENT ? this.pool.client : this.pool.storage[host - 1]!
   }
 
-  private async killClient(): Promise<void> {
+  /** Killed, or stopped in order: its device goes either way. */
+  private async loseClient(how: "kill" | "stop"): Promise<void> {
     await this.countClient()
     this.load.look()
     this.load.brace()
-    await this.pool.client.kill()
+    await this.pool.client[how]()
     await this.load.abandon()
   }
 
