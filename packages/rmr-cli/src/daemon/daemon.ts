@@ -74,6 +74,17 @@ export class Daemon {
       "map-check": async (args) => this.requireClient().checkMaps(text(args, "pool")),
       "leg-reconnect": async (args) =>
         this.requireClient().reconnect(text(args, "pool"), count(args, "member")),
+      "device-map": async (args) => this.requireClient().map(text(args, "pool"), size(args)),
+      "device-unmap": async (args) => this.requireClient().unmap(text(args, "pool")),
+      ...this.memberVerbs(),
+      ...this.historyVerbs(),
+      ...this.storageVerbs(),
+    }
+  }
+
+  /** Who belongs to a pool, and how large it is. */
+  private memberVerbs(): Verbs {
+    return {
       "pool-replace": async (args) =>
         this.requireClient().replaceStore(
           text(args, "pool"),
@@ -106,16 +117,12 @@ export class Daemon {
         ),
       "pool-grow": async (args) =>
         this.requireClient().growPool(text(args, "pool"), count(args, "sizeBytes")),
-      "sync-stop": async (args) => this.requireStorage().setSync(text(args, "pool"), false),
-      "sync-start": async (args) => this.requireStorage().setSync(text(args, "pool"), true),
-      "scrub-start": async (args) =>
-        this.requireStorage().startScrub(text(args, "pool"), count(args, "bytesPerSecond")),
-      "scrub-stop": async (args) => this.requireStorage().stopScrub(text(args, "pool")),
-      "store-remove": async (args) => this.requireStorage().removeStore(text(args, "pool")),
-      "store-add": async (args) => this.requireStorage().addStore(text(args, "pool")),
-      "map-show": async (args) => this.showMaps(args),
-      "last-io": async (args) => this.requireStorage().lastIo(text(args, "pool")),
-      "map-summary": async (args) => this.requireStorage().mapSummary(text(args, "pool")),
+    }
+  }
+
+  /** Who has a pool, and which of its histories counts. */
+  private historyVerbs(): Verbs {
+    return {
       "pool-takeover": async (args) => this.requireClient().takeOver(text(args, "pool")),
       "pool-start": async (args) => {
         const side = args["side"] === undefined ? {} : { side: memberId(count(args, "side")) }
@@ -137,8 +144,21 @@ export class Daemon {
           args["from"] === undefined ? undefined : memberId(count(args, "from")),
           args["acceptsLoss"] === true,
         ),
-      "device-map": async (args) => this.requireClient().map(text(args, "pool"), size(args)),
-      "device-unmap": async (args) => this.requireClient().unmap(text(args, "pool")),
+    }
+  }
+
+  private storageVerbs(): Verbs {
+    return {
+      "sync-stop": async (args) => this.requireStorage().setSync(text(args, "pool"), false),
+      "sync-start": async (args) => this.requireStorage().setSync(text(args, "pool"), true),
+      "scrub-start": async (args) =>
+        this.requireStorage().startScrub(text(args, "pool"), count(args, "bytesPerSecond")),
+      "scrub-stop": async (args) => this.requireStorage().stopScrub(text(args, "pool")),
+      "store-remove": async (args) => this.requireStorage().removeStore(text(args, "pool")),
+      "store-add": async (args) => this.requireStorage().addStore(text(args, "pool")),
+      "map-show": async (args) => this.showMaps(args),
+      "last-io": async (args) => this.requireStorage().lastIo(text(args, "pool")),
+      "map-summary": async (args) => this.requireStorage().mapSummary(text(args, "pool")),
     }
   }
 
