@@ -4,10 +4,15 @@
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import { writeFileSync } from "node:fs"
+import { connect } from "node:net"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { freePorts } from "./target.js"
 
-const PROGRAM = fileURLToPath(new URL("../../packages/rmr-cli/dist/main.js", import.meta.url))
+/** What was built last, or, to compare with it, another `main.js`. */
+const BUILT = fileURLToPath(new URL("../../packages/rmr-cli/dist/main.js", import.meta.url))
+const PROGRAM = process.env["RMR_PROGRAM"] ?? BUILT
+const ASK_MS = 10_000
 
 /** One line of a log. */
 export interface Said {
@@ -17,19 +22,19 @@ export interface Said {
 }
 
 export class Daemons {
-  private readonly folder: string
+  readonly folder: string
   private readonly hear: (said: Said) => void
   private readonly children = new Map<string, ChildProcess>()
   private readonly within = new Map<string, readonly string[]>()
 
-  constructor(folder: string, hear: (said: Said) => void) {
+  constructor(folder: string, hear: (said: Said) => void = () => undefined) {
     this.folder = folder
     this.hear = hear
   }
 
   /** `within`: what runs the command behind it in its own process, as `env` does. */
   start(name: string, text: string, within: readonly string[] = []): void {
-    const control = `control = "${this.folder}/${name}.control"`
+    const control = `control = "${this.controlOf(name)}"`
     writeFileSync(this.configOf(name), `name = "${name}"\n${control}\n${text}`)
     this.within.set(name, within)
     this.startAgain(name)
@@ -64,9 +69,44 @@ export class Daemons {
     for (const name of this.children.keys()) await this.end(name, "SIGKILL")
   }
 
+  /** What an admin asks a daemon, without a process for it. */
+  ask(name: string, verb: string, args: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
+    const socket = connect(this.controlOf(name))
+    socket.setTimeout(ASK_MS, () => socket.destroy(new Error(`${name} does not answer ${verb}`)))
+    return new Promise((resolve, reject) => {
+      let text = ""
+      socket.once("error", reject)
+      socket.once("connect", () => socket.write(`${JSON.stringify({ id: 1, verb, args })}\n`))
+      socket.on("data", (bytes: Buffer) => {
+        text += bytes.toString()
+        if (!text.includes("\n")) return
+        socket.destroy()
+        const reply = JSON.parse(text) as { readonly ok: boolean; readonly result: unknown }
+        if (reply.ok) resolve(reply.result)
+        else reject(new Error(`${name} refuses ${verb}: ${text}`))
+      })
+    })
+  }
+
   private configOf(name: string): string {
     return join(this.folder, `${name}.toml`)
   }
+
+  private controlOf(name: string): string {
+    return join(this.folder, `${name}.control`)
+  }
+}
+
+/** `storage-1`, `storage-2` and `client`; answers where the volume is exported. */
+export async function startPair(daemons: Daemons, sizeBytes: number, more = ""): Promise<string> {
+  const { folder } = daemons
+  const socket = join(folder, "pool.sock")
+  const urls = (await freePorts(2)).map((port) => `tcp://127.0.0.1:${port}`)
+  for (const [nth, url] of urls.entries()) {
+    daemons.start(`storage-${nth + 1}`, storageText(folder, nth + 1, url, sizeBytes) + more)
+  }
+  daemons.start("client", clientText(socket, urls, sizeBytes))
+  return `nbd+unix:///vault?socket=${socket}`
 }
 
 /** Of a member with a sparse store in the folder. */
