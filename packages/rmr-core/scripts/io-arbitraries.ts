@@ -28,9 +28,11 @@ import {
   REPLY_DIGEST,
   REPLY_DRAINING,
   REPLY_FLUSH_WANTED,
+  REPLY_FOREGROUND,
   REPLY_LAST_IO,
   REPLY_LAST_IO_MORE,
   REPLY_MISSED,
+  REPLY_PRESSED,
 } from "../src/wire/io-reply.js"
 import type { LastIoEntry } from "../src/wire/last-io-entry.js"
 import { POOL_METADATA_BYTES_MAX } from "../src/wire/pool-metadata-layout.js"
@@ -131,7 +133,13 @@ const plainReply: fc.Arbitrary<IoReplyRecord> = fc
     view: fc.option(fc.record({ viewEpoch: nonZero, viewVersion: nonZero }), { nil: undefined }),
     openEpoch: u32,
     status: fc.oneof(fc.constant(0), fc.constantFrom(...statuses)),
-    hints: fc.constantFrom(0, REPLY_FLUSH_WANTED, REPLY_DRAINING),
+    hints: fc.constantFrom(
+      0,
+      REPLY_FLUSH_WANTED,
+      REPLY_DRAINING,
+      REPLY_FOREGROUND,
+      REPLY_FOREGROUND | REPLY_PRESSED,
+    ),
     isMissed: fc.boolean(),
     digest: fc.option(fc.tuple(u32, u32, u32, u32), { nil: undefined }),
     payload: fc.option(

@@ -10,3 +10,9 @@ export { StorageNode, type StorageNodeOptions } from "./node/storage-node.js"
 export type { Member } from "./pool/member.js"
 export type { MemberConfig } from "./pool/open-member.js"
 export { ServerPool, type ServerPoolOptions, type UserHandler } from "./pool/server-pool.js"
+export {
+  checkedSyncLimits,
+  type PaceShown,
+  SYNC_LIMITS_DEFAULT,
+  type SyncLimits,
+} from "./sync/pace.js"

@@ -89,6 +89,17 @@ describe("a configuration", () => {
       STORAGE.replace("size =", "max_size ="),
       "say size, and no less than that",
     ],
+    [
+      "a least rate of copies above the most",
+      STORAGE.replace("size =", 'sync_max = "1 MiB"\nsize ='),
+      "pool.0.sync_min: the most that a sync does is no less than the least",
+    ],
+    ["copies at no rate", STORAGE.replace("size =", "sync_min = 0\nsize ="), "pool.0.sync_min: "],
+    [
+      "a share of more than all",
+      STORAGE.replace("size =", "sync_min_share = 2\nsize ="),
+      "pool.0.sync_min_share: ",
+    ],
     ["a chunk of three", STORAGE.replace("size =", "chunk = 3\nsize ="), "power of two"],
   ])("with %s is refused, and says where", (_what, text, words) => {
     const error = refusal(text)

@@ -42,6 +42,7 @@ import {
   VOLUME_BLOCK_BYTES,
 } from "@rmr/core"
 import { ARENA_BYTES_MAX, LINGER_US_DEFAULT, LINGER_US_MAX, parseSocketAddress } from "@rmr/io"
+import { checkedSyncLimits, SYNC_LIMITS_DEFAULT } from "@rmr/server"
 import { parse, TomlError } from "smol-toml"
 import { z } from "zod"
 import { lineOf } from "./places.js"
@@ -157,6 +158,27 @@ const deviceName = z
 
 const queueDepth = z.number().int().min(1).max(QUEUE_DEPTH_MAX).default(QUEUE_DEPTH_DEFAULT)
 
+/** Bytes a second; 0 where that may be: no limit. */
+const rate = z.union([z.literal(0), size])
+
+/** Copies between storage nodes; what the limits are to each other, the server says. */
+function refuseSyncLimits(
+  { sync_max, sync_min, sync_min_share }: SyncConfig,
+  context: z.RefinementCtx,
+): void {
+  const limits = {
+    bytesPerSecondMax: sync_max,
+    bytesPerSecondMin: sync_min,
+    shareMin: sync_min_share,
+  }
+  try {
+    checkedSyncLimits(limits)
+  } catch (thrown) {
+    const message = RmrError.from(thrown).detail
+    context.addIssue({ code: "custom", message, path: ["sync_min"] })
+  }
+}
+
 const storagePool = table({
   name: poolName,
   member: id,
@@ -167,13 +189,18 @@ const storagePool = table({
   chunk: chunkSize.default(CHUNK_BYTES_DEFAULT),
   queue_depth: queueDepth,
   direct: z.enum(["auto", "on", "off"]).default("auto"),
-}).refine(
-  ({ size: bytes = 0, max_size: most = bytes }) => (bytes > 0 && most >= bytes) || most === bytes,
-  {
-    message: "it is how large a volume of this size may grow: say size, and no less than that",
-    path: ["max_size"],
-  },
-)
+  sync_max: rate.default(SYNC_LIMITS_DEFAULT.bytesPerSecondMax),
+  sync_min: rate.default(SYNC_LIMITS_DEFAULT.bytesPerSecondMin),
+  sync_min_share: z.number().min(0).max(1).default(SYNC_LIMITS_DEFAULT.shareMin),
+})
+  .superRefine(refuseSyncLimits)
+  .refine(
+    ({ size: bytes = 0, max_size: most = bytes }) => (bytes > 0 && most >= bytes) || most === bytes,
+    {
+      message: "it is how large a volume of this size may grow: say size, and no less than that",
+      path: ["max_size"],
+    },
+  )
 
 /** A store holds one pool. */
 function refuseSharedStores(
@@ -240,7 +267,16 @@ const config = table({
   message: "it has neither [storage] nor [client]: there is nothing to do",
 })
 
-export interface StoragePoolConfig {
+/** How fast copies are that no request waits for, in bytes a second. */
+export interface SyncConfig {
+  /** Never faster; 0: as fast as it goes without foreground IO. */
+  readonly sync_max: number
+  /** Never slower, and not slower than a share of what was reached without foreground IO. */
+  readonly sync_min: number
+  readonly sync_min_share: number
+}
+
+export interface StoragePoolConfig extends SyncConfig {
   readonly name: string
   readonly member: MemberId
   /** A file or block device. */

@@ -40,6 +40,11 @@ export interface StoragePoolStatus extends StateShown {
   /** Of what is dirty: how fast it becomes clean, and for how long yet; null where unknown. */
   readonly chunksPerSecond: number
   readonly syncLeftMs: number | null
+  /** Whether copies go easy on foreground IO, and how fast they may be (0: no limit). */
+  readonly isSyncPaced: boolean
+  readonly syncBytesPerSecondMax: number
+  /** How many times as long requests take beside copies; null where unknown. */
+  readonly foregroundSlowdown: number | null
   /** Whether an admin stopped copies that no request waits for. */
   readonly isSyncStopped: boolean
   readonly hotExtents: number

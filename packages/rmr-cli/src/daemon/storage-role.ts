@@ -12,7 +12,7 @@ import {
   RmrError,
 } from "@rmr/core"
 import { fastBlockChecksums, fastChecksum, fileSource, pageArenas } from "@rmr/io"
-import { deviceHandler, type ServerPool, StorageNode } from "@rmr/server"
+import { deviceHandler, type ServerPool, StorageNode, type SyncLimits } from "@rmr/server"
 import { tcp } from "@rmr/transport-tcp"
 import type { StorageConfig, StoragePoolConfig } from "../config/config.js"
 import {
@@ -176,6 +176,7 @@ export class StorageRole {
       queueDepth: config.queue_depth,
       source: fileStore({ source: file, ...sums }),
       userHandler: deviceHandler,
+      sync: syncLimitsOf(config),
     })
     this.served.push({ config, pool })
   }
@@ -202,6 +203,7 @@ export class StorageRole {
     const own = member.volume?.maps.own
     const { epoch, version } = member.view
     const { chunksPerSecond, leftMs } = pool.syncProgress
+    const { isPaced = false, bytesPerSecond = 0, slowdown } = pool.syncPace ?? {}
     return {
       name: pool.name,
       member: member.memberId,
@@ -215,6 +217,9 @@ export class StorageRole {
       equalChunks: pool.equalChunks,
       chunksPerSecond: Math.round(10 * chunksPerSecond) / 10,
       syncLeftMs: leftMs === undefined ? null : Math.round(leftMs),
+      isSyncPaced: isPaced,
+      syncBytesPerSecondMax: Math.round(bytesPerSecond),
+      foregroundSlowdown: slowdown === undefined ? null : Math.round(100 * slowdown) / 100,
       isSyncStopped: pool.isSyncStopped,
       hotExtents: member.volume?.hot.count ?? 0,
       store: config.store,
@@ -223,5 +228,13 @@ export class StorageRole {
       scrub: this.scrubs.of(pool.name),
       failure: pool.lastFailure?.message ?? null,
     }
+  }
+}
+
+function syncLimitsOf(config: StoragePoolConfig): SyncLimits {
+  return {
+    bytesPerSecondMax: config.sync_max,
+    bytesPerSecondMin: config.sync_min,
+    shareMin: config.sync_min_share,
   }
 }

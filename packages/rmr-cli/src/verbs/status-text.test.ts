@@ -1,5 +1,5 @@
 /** What people read of members that are out of the view (promise P11). */
-import type { DaemonStatus, LegStatus } from "../control/status.js"
+import type { DaemonStatus, LegStatus, StoragePoolStatus } from "../control/status.js"
 import { statusText } from "./status-text.js"
 
 function textOf(returning: LegStatus["returning"]): string {
@@ -20,7 +20,32 @@ function textOf(returning: LegStatus["returning"]): string {
   return statusText(status as unknown as DaemonStatus)
 }
 
+function storageText(pace: Partial<StoragePoolStatus>): string {
+  const pool = {
+    ...{ name: "vault", member: 2, state: "normal", view: "3.4", dirtyChunks: 100 },
+    ...{ chunkCount: 8192, chunksPerSecond: 200, syncLeftMs: 500, isSyncStopped: false },
+    ...{ store: "/srv/vault", sizeBytes: 2 ** 30, scrub: null, failure: null, ...pace },
+  }
+  const storage = { listen: [], pools: [pool] }
+  const status = { name: "n", version: "1", pid: 1, residentBytes: 0, storage, client: null }
+  return statusText(status as unknown as DaemonStatus)
+}
+
 describe("status", () => {
+  it("P11: says that copies go easy on foreground IO, at what rate, and what they cost it", () => {
+    const pace = { isSyncPaced: true, syncBytesPerSecondMax: 24 * 2 ** 20 }
+    const text = storageText({ ...pace, foregroundSlowdown: 1.3 })
+    expect(text).toContain("copies go easy on foreground IO: at most 24 MiB a second")
+    expect(text).toContain("requests take 1.3 times what they take in a pause")
+    expect(storageText({ ...pace, foregroundSlowdown: null })).toContain("is not known yet")
+  })
+
+  it("P11: says nothing of a pace where nothing is copied, or nobody is to be spared", () => {
+    const pace = { syncBytesPerSecondMax: 0, foregroundSlowdown: null }
+    expect(storageText({ ...pace, isSyncPaced: false })).not.toContain("go easy")
+    expect(storageText({ ...pace, isSyncPaced: true, dirtyChunks: 0 })).not.toContain("go easy")
+  })
+
   it("P11: says of a member that was too slow what it was, and when it comes back", () => {
     const detail = "slow: 412 ms against 3 ms of its peers; back when it has been fast for 20 s"
     const text = textOf({ phase: "held back", detail, split: null })

@@ -33,13 +33,24 @@ function storagePool(pool: StoragePoolStatus): string[] {
   const stopped = pool.isSyncStopped ? [SYNC_STOPPED] : []
   const store = `    ${pool.store}, ${sizeText(pool.sizeBytes)}`
   const scrub = pool.scrub === null ? [] : [`    ${scrubText(pool.scrub)}`]
-  return [head, store, ...scrub, ...failure, ...stopped, ...reasons(pool)]
+  const paced = pool.dirtyChunks > 0 && pool.isSyncPaced ? [pacedText(pool)] : []
+  return [head, store, ...scrub, ...failure, ...stopped, ...paced, ...reasons(pool)]
 }
 
 /** How long what is dirty will be; nothing where nothing is being copied. */
 function progressText({ chunksPerSecond, syncLeftMs }: StoragePoolStatus): string {
   if (syncLeftMs === null) return ""
   return `, ${chunksPerSecond} chunks/s, clean in ${Math.ceil(syncLeftMs / 1000)} s`
+}
+
+/** S11: why what is dirty does not become clean as fast as it could. */
+function pacedText({ syncBytesPerSecondMax, foregroundSlowdown }: StoragePoolStatus): string {
+  const rate = sizeText(syncBytesPerSecondMax)
+  const cost =
+    foregroundSlowdown === null
+      ? "what they cost it is not known yet"
+      : `requests take ${foregroundSlowdown} times what they take in a pause`
+  return `    copies go easy on foreground IO: at most ${rate} a second; ${cost}`
 }
 
 function clientPool(pool: ClientPoolStatus): string[] {

@@ -15,6 +15,7 @@ import {
   REPLY_LAST_IO,
   REPLY_LAST_IO_MORE,
   REPLY_MISSED,
+  REPLY_PRESSED,
   refuseIoReply,
   refuseIoReplyFor,
 } from "./io-reply.js"
@@ -43,7 +44,8 @@ function reason(refusal: number): RefusalReason | "accepted" {
 describe("an answer is refused with", () => {
   it.each<readonly [string, string, Partial<IoReplyRecord>, RefusalReason]>([
     ["a status that nobody has", "done", { status: 999 }, "status"],
-    ["an unknown hint", "done", { replyFlags: 64 }, "flags"],
+    ["an unknown hint", "done", { replyFlags: 256 }, "flags"],
+    ["S11: pressed, and no foreground IO", "done", { replyFlags: REPLY_PRESSED }, "flags"],
     ["S9: entries announced, and none there", "done", { replyFlags: REPLY_LAST_IO }, "flags"],
     ["S9: more entries, and none there", "done", { replyFlags: REPLY_LAST_IO_MORE }, "flags"],
     ["half a view", "done", { viewVersion: 0 }, "view"],

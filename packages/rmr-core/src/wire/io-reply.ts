@@ -39,9 +39,19 @@ export const REPLY_DIGEST = 8
 export const REPLY_LAST_IO = 16
 /** There are more of them than fit: READ_LAST_IO tells all. */
 export const REPLY_LAST_IO_MORE = 32
+/** The source of a sync read has foreground IO (S11). */
+export const REPLY_FOREGROUND = 64
+/** And that is slower beside sync reads. */
+export const REPLY_PRESSED = 128
+const REPLY_FOREGROUND_ANY = REPLY_FOREGROUND | REPLY_PRESSED
 const REPLY_LAST_IO_ANY = REPLY_LAST_IO | REPLY_LAST_IO_MORE
 const REPLY_FLAGS_KNOWN: number =
-  REPLY_FLUSH_WANTED | REPLY_MISSED | REPLY_DRAINING | REPLY_DIGEST | REPLY_LAST_IO_ANY
+  REPLY_FLUSH_WANTED |
+  REPLY_MISSED |
+  REPLY_DRAINING |
+  REPLY_DIGEST |
+  REPLY_LAST_IO_ANY |
+  REPLY_FOREGROUND_ANY
 
 export const IO_REPLY_LAYOUT: Struct<Record<string, unknown>> = struct<Record<string, unknown>>(
   "IO_RSP",
@@ -59,7 +69,8 @@ export const IO_REPLY_LAYOUT: Struct<Record<string, unknown>> = struct<Record<st
       "replyFlags",
       22,
       U16,
-      "1 FLUSH_WANTED, 2 MISSED, 4 DRAINING, 8 DIGEST, 16 LAST_IO, 32 LAST_IO_MORE",
+      "1 FLUSH_WANTED, 2 MISSED, 4 DRAINING, 8 DIGEST, 16 LAST_IO, 32 LAST_IO_MORE, " +
+        "64 FOREGROUND, 128 PRESSED (S11)",
     ],
     ["payloadBytes", 24, U32, "how much payload comes back"],
     ["payloadCrc", 28, U32, "CRC-32C of the payload with PAYLOAD_CRC, else 0"],
@@ -211,6 +222,7 @@ export function refuseIoReply(reply: IoReplyRecord): Refusal {
   const { status, replyFlags } = reply
   if (!isKnownStatus(status)) return REFUSALS.status.number
   if ((replyFlags & ~REPLY_FLAGS_KNOWN) !== 0) return REFUSALS.flags.number
+  if ((replyFlags & REPLY_FOREGROUND_ANY) === REPLY_PRESSED) return REFUSALS.flags.number
   if (reply.lastIoCount !== 0 || (replyFlags & REPLY_LAST_IO_ANY) !== 0) {
     const refusal = refuseLastIoCount(reply)
     if (refusal !== ACCEPTED) return refusal

@@ -9,7 +9,7 @@
 import type { ChunkNumber, TokenBatch } from "@rmr/core"
 import { answerWithoutCopy, NO_CHUNK, NO_SYNC, SyncEntries, statusOf } from "@rmr/core"
 import { markOwn } from "../pool/member-volume.js"
-import { STAGE_WAITING, WAIT_COPY } from "./io-table.js"
+import { STAGE_WAITING, WAIT_COPY, WAIT_LOCK } from "./io-table.js"
 import type { RequestCore } from "./request-core.js"
 
 const DRAINING = statusOf("draining")
@@ -42,6 +42,20 @@ export class CopyWaits {
     })
   }
 
+  /** Its chunks are locked. A copy of one of them that took its time does not any more (S11). */
+  waitForLock(row: number): void {
+    const { table } = this.core
+    table.waits[row]! |= WAIT_LOCK
+    if (this.entries.count === 0) return
+    const first = table.firstChunks[row]!
+    const end = first + table.chunkCounts[row]!
+    for (let chunk = first as ChunkNumber; chunk < end; chunk++) {
+      if (this.entries.stateOf(chunk) === NO_SYNC) continue
+      table.beginsMs[row] = Number.NaN
+      this.core.options.events.onChunkWanted(chunk)
+    }
+  }
+
   waitForCopy(row: number, chunk: ChunkNumber): void {
     const { table, locks } = this.core
     const { entries } = this
@@ -51,6 +65,7 @@ export class CopyWaits {
     }
     if (table.isMutation(row)) locks.release(row)
     table.waits[row]! |= WAIT_COPY
+    table.beginsMs[row] = Number.NaN
     this.core.counts.copyWaits++
     this.core.options.events.onChunkWanted(chunk)
     if (entries.stateOf(chunk) !== NO_SYNC) entries.wait(chunk, row)

@@ -40,6 +40,7 @@ import {
 } from "@rmr/core"
 import type { Clears } from "./clears.js"
 import { CopyWaits } from "./copy-waits.js"
+import type { Foreground } from "./foreground.js"
 import {
   type IoTable,
   NO_ROW,
@@ -107,6 +108,10 @@ export class DataPath {
     return this.core.counts
   }
 
+  get foreground(): Foreground {
+    return this.core.foreground
+  }
+
   get table(): IoTable {
     return this.core.table
   }
@@ -148,9 +153,11 @@ export class DataPath {
       this.core.refuse(session, ticket, lease, BUSY)
       return
     }
+    const isFlush = io.operation === OP_FLUSH
+    if (!isPeer && !isFlush) this.table.beginsMs[row] = this.foreground.noteBegin()
     if (isMutation(io.operation)) this.mutations.admit(row, io)
     else if (io.operation === OP_READ) this.reads.proceed(row)
-    else if (io.operation === OP_FLUSH) this.core.submit(row)
+    else if (isFlush) this.core.submit(row)
     else this.reads.admitSync(row)
   }
 
@@ -176,6 +183,7 @@ export class DataPath {
    */
   drain(): number {
     const { table } = this.core
+    this.clears.hurry()
     for (let row = 0; row < table.rowsMax; row++) {
       if (table.stages[row] !== STAGE_WAITING) continue
       if ((table.waits[row]! & (WAIT_COPY | WAIT_MEMORY)) !== 0) this.waits.refuse(row)
@@ -264,7 +272,7 @@ export class DataPath {
     if (locks.acquire(row, LOCK_MUTATION, first, table.chunkCounts[row]!)) {
       this.mutations.proceed(row)
     } else {
-      table.waits[row]! |= WAIT_LOCK
+      this.waits.waitForLock(row)
     }
   }
 

@@ -45,6 +45,8 @@ export class IoTable {
   readonly waits: Uint8Array
   /** A mutation is carried out without the chunks that nobody has clean (W2). */
   readonly goesWithout: Uint8Array
+  /** When it was admitted; NaN where how long it takes says nothing of this member's pace (S11). */
+  readonly beginsMs: Float64Array
   private readonly free: Int32Array
   private freeCount: number
 
@@ -65,6 +67,7 @@ export class IoTable {
     this.stages = new Uint8Array(rowsMax)
     this.waits = new Uint8Array(rowsMax)
     this.goesWithout = new Uint8Array(rowsMax)
+    this.beginsMs = new Float64Array(rowsMax)
     this.free = Int32Array.from({ length: rowsMax }, (_, row) => rowsMax - 1 - row)
     this.freeCount = rowsMax
   }
@@ -93,6 +96,7 @@ export class IoTable {
     this.stages[row] = STAGE_WAITING
     this.waits[row] = 0
     this.goesWithout[row] = 0
+    this.beginsMs[row] = Number.NaN
     return row
   }
 

@@ -21,7 +21,7 @@ import {
 } from "@rmr/core"
 import { Clears } from "./clears.js"
 import type { CopyWaits } from "./copy-waits.js"
-import { STAGE_CLEARING, STAGE_MISSING, WAIT_HEAT, WAIT_LOCK } from "./io-table.js"
+import { STAGE_CLEARING, STAGE_MISSING, WAIT_HEAT } from "./io-table.js"
 import type { RequestCore } from "./request-core.js"
 
 const BAD_MESSAGE = statusOf("bad-message")
@@ -47,7 +47,7 @@ export class Mutations {
     this.waits = waits
     this.deliver = deliver
     this.onCopyCleared = onCopyCleared
-    this.clears = new Clears(core.options.member, {
+    this.clears = new Clears(core.options.env.clock, core.options.member, {
       onCleared: (token, error) => this.onCleared(token, error),
       onRoundEnd: deliver,
     })
@@ -66,7 +66,7 @@ export class Mutations {
     this.core.noteView(io.unit, io.epoch, io.viewVersion)
     this.heat(row, io)
     const first = io.firstChunk as ChunkNumber
-    if (!locks.acquire(row, LOCK_MUTATION, first, io.chunkCount)) table.waits[row]! |= WAIT_LOCK
+    if (!locks.acquire(row, LOCK_MUTATION, first, io.chunkCount)) this.waits.waitForLock(row)
     if (table.waits[row] === 0) this.proceed(row)
   }
 

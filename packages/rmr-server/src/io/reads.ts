@@ -14,9 +14,11 @@ import {
   OP_SYNC_READ,
   RANK_REAL,
   REPLY_DIGEST,
+  REPLY_FOREGROUND,
   REPLY_LAST_IO,
   REPLY_LAST_IO_MAX,
   REPLY_LAST_IO_MORE,
+  REPLY_PRESSED,
   RmrError,
   STATUS_OK,
   statusOf,
@@ -24,7 +26,7 @@ import {
 import { markOwn } from "../pool/member-volume.js"
 import { ChunkDigest } from "../sync/chunk-digest.js"
 import type { CopyWaits } from "./copy-waits.js"
-import { STAGE_MISSING, WAIT_LOCK, WAIT_MEMORY } from "./io-table.js"
+import { STAGE_MISSING, WAIT_MEMORY } from "./io-table.js"
 import { NO_ENTRIES, type RequestCore } from "./request-core.js"
 
 const IO_ERROR = statusOf("io-error")
@@ -61,12 +63,13 @@ export class Reads {
 
   /** S2: a source never waits for another node; it serves what it has clean, or refuses at once. */
   admitSync(row: number): void {
-    const { table, locks } = this.core
+    const { table, locks, foreground } = this.core
+    foreground.noteWork()
     const first = table.firstChunks[row]! as ChunkNumber
     if (locks.acquire(row, LOCK_SOURCE_READ, first, table.chunkCounts[row]!)) {
       this.proceedSync(row)
     } else {
-      table.waits[row]! |= WAIT_LOCK
+      this.waits.waitForLock(row)
     }
   }
 
@@ -153,6 +156,7 @@ export class Reads {
     this.core.resetReply(STATUS_OK, 0)
     const isSync = table.operations[row] === OP_SYNC_READ
     const entries = isSync ? this.lastIoOf(row) : NO_ENTRIES
+    if (isSync) this.noteForeground()
     if ((table.ioFlags[row]! & IO_DIGEST) !== 0) this.sendDigest(row, entries)
     else this.sendBytes(row, entries)
   }
@@ -183,6 +187,15 @@ export class Reads {
     reply.digest2 = words[2]! >>> 0
     reply.digest3 = words[3]! >>> 0
     this.core.send(row, NO_LEASE, 0, entries)
+  }
+
+  /** S11: whoever copies from here goes easy on what the holder asks. */
+  private noteForeground(): void {
+    const { foreground, reply } = this.core
+    foreground.noteWork()
+    if (!foreground.isActive) return
+    reply.replyFlags |= REPLY_FOREGROUND
+    if (foreground.isPressed) reply.replyFlags |= REPLY_PRESSED
   }
 
   /** S9: what this member remembers of these bytes, except what is not applied yet. */

@@ -29,6 +29,7 @@ import {
 } from "@rmr/core"
 import type { Member } from "../pool/member.js"
 import type { MemberVolume } from "../pool/member-volume.js"
+import type { Foreground } from "./foreground.js"
 import { IoTable, STAGE_FREE, STAGE_STORE, WAIT_ROOM } from "./io-table.js"
 import type { PoolAdmission } from "./pool-admission.js"
 import { RequestCounts } from "./request-counts.js"
@@ -53,6 +54,8 @@ export interface DataPathOptions {
   readonly volume: MemberVolume
   readonly admission: PoolAdmission
   readonly groupId: number
+  /** What holders ask of this node, and how copies slow it down (S11). */
+  readonly foreground: Foreground
   readonly rowsMax: number
   /** Copies at a time; their lock tokens come behind the rows. */
   readonly copiesMax: number
@@ -74,6 +77,7 @@ export class RequestCore {
   readonly table: IoTable
   readonly counts: RequestCounts = new RequestCounts()
   readonly locks: ChunkLocks
+  readonly foreground: Foreground
   readonly reply: IoReplyRecord = new IoReplyRecord()
   /** False once the store has failed: nothing is answered well then (I5). */
   isServing = true
@@ -87,6 +91,7 @@ export class RequestCore {
     this.options = options
     this.volume = volume
     this.table = new IoTable(rowsMax)
+    this.foreground = options.foreground
     const { queueDepth } = volume.lastIo
     this.viewEpochs = new Float64Array(queueDepth)
     this.viewVersions = new Float64Array(queueDepth)
@@ -178,6 +183,8 @@ export class RequestCore {
     const { memory, events } = this.options
     const session = table.sessions[row]
     assert(session !== undefined && table.stages[row] !== STAGE_FREE, "a request is answered once")
+    const beginMs = table.beginsMs[row]!
+    if (!Number.isNaN(beginMs)) this.foreground.noteEnd(beginMs)
     this.counts.noteEnd(table.operations[row]!, this.reply.status, table.lengths[row]!)
     if (locks.holds(row) || locks.isWaiting(row)) locks.release(row)
     this.answer(session, table.tickets[row]!, lease, bytes, entries)

@@ -52,6 +52,7 @@ import {
   TYPE_IO,
 } from "@rmr/core"
 import { handlerOf } from "../commands/index.js"
+import { Foreground } from "../io/foreground.js"
 import { ServerPool, type ServerPoolOptions, type ServerPoolWorld } from "../pool/server-pool.js"
 import { answered, envelopeOf, NO_VERSION, refused, sendReply } from "./command-replies.js"
 import { refuseIoReply } from "./io-refusal.js"
@@ -104,6 +105,7 @@ export class StorageNode {
       isChecksumRequired: !transport.supports.payloadChecked,
       holderMs: options.holderMs ?? 10_000,
       rowsMax: options.requestsMax ?? 2048,
+      foreground: new Foreground(env.clock),
       flush: () => this.endpoint.flush(),
       registry: this.registry,
       nonce: randomUuid(env),

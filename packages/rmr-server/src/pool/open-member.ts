@@ -73,8 +73,10 @@ export async function openMember(env: Env, jobs: StoreJobs, config: MemberConfig
   return member
 }
 
-/** Chunks of one pool that are copied at a time. */
-export const COPIES_MAX = 16
+/** Chunks of one pool that are copied at a time … */
+export const COPIES_MAX = 32
+/** … and extents of copies that are kept to spare; a copy that finds none waits. */
+const COPIES_HOT = 16
 
 /** What decides how many hot extents are kept to spare. */
 export type HotNeeds = Pick<MemberConfig, "queueDepth" | "chunkSizeBytes">
@@ -85,11 +87,11 @@ export function hotExtentsOf(store: Store, config: HotNeeds): HotExtents {
   const { queueDepth, chunkSizeBytes } = config
   const perIo = Math.ceil(store.ioBytesMax / extentBytes) + 1
   const forMutations = queueDepth * perIo
-  const forCopies = COPIES_MAX * Math.max(1, chunkSizeBytes / extentBytes)
+  const forCopies = COPIES_HOT * Math.max(1, chunkSizeBytes / extentBytes)
   const spare = forMutations + forCopies
   const fenceLimit = hotExtentsMax - spare
   if (fenceLimit < 1) {
-    const needs = `${queueDepth} io units and ${COPIES_MAX} copies need ${spare} to spare`
+    const needs = `${queueDepth} io units and ${COPIES_HOT} copies need ${spare} to spare`
     const has = `the store's intent log has ${hotExtentsMax} extents of ${extentBytes} bytes`
     throw new RmrError("invalid-argument", `${has}; ${needs}: create it with more`)
   }

@@ -32,10 +32,12 @@ import {
   StateCell,
 } from "@rmr/core"
 import { DataPath } from "../io/data-path.js"
+import type { Foreground } from "../io/foreground.js"
 import { PoolAdmission } from "../io/pool-admission.js"
 import type { MapSender } from "../rejoin/map-sender.js"
 import { MapUpdates } from "../rejoin/map-updates.js"
 import { Copier } from "../sync/copier.js"
+import { checkedSyncLimits, type PaceShown, type SyncLimits } from "../sync/pace.js"
 import { Peers } from "../sync/peers.js"
 import { MapSaver } from "./map-saver.js"
 import { absentOf, type Member } from "./member.js"
@@ -52,6 +54,8 @@ export type UserHandler = (
 export interface ServerPoolOptions extends MemberConfig {
   readonly source: StoreSource
   readonly userHandler: UserHandler
+  /** How fast copies may be, and must. */
+  readonly sync?: Partial<SyncLimits>
 }
 
 /** What the node gives to each of its pools. */
@@ -63,6 +67,8 @@ export interface ServerPoolWorld {
   /** A holder that was heard within this time is alive (F5). */
   readonly holderMs: number
   readonly rowsMax: number
+  /** What is asked of all pools here: they share disks, processors and networks (S11). */
+  readonly foreground: Foreground
   /** Sends what was answered now, instead of a turn later. */
   readonly flush: () => void
   /** The way to peers, and who this process is to them. */
@@ -90,12 +96,14 @@ export class ServerPool {
   private copier: Copier | undefined
   /** How this member comes back, and helps others to (M3). */
   readonly updates: MapUpdates
+  private readonly syncLimits: SyncLimits
 
   private constructor(options: ServerPoolOptions, world: ServerPoolWorld) {
     this.name = options.poolName
     this.groupId = groupIdOfName(options.poolName)
     this.userHandler = options.userHandler
     this.world = world
+    this.syncLimits = checkedSyncLimits(options.sync ?? {})
     this.cell = new StateCell(SERVER_POOL_MACHINE, world.env.clock.nowMs())
     this.updates = new MapUpdates(world.env.clock)
   }
@@ -162,6 +170,11 @@ export class ServerPool {
     const progress = this.copier?.progress
     const leftMs = progress?.leftMs(this.memberNow?.volume?.maps.own.count ?? 0)
     return { chunksPerSecond: progress?.chunksPerSecond ?? 0, leftMs }
+  }
+
+  /** Whether copies go easy on foreground IO now; undefined before the first view (S11). */
+  get syncPace(): PaceShown | undefined {
+    return this.copier?.pacing
   }
 
   /** Whether an admin has stopped copies that nobody waits for. */
@@ -331,7 +344,7 @@ export class ServerPool {
   }
 
   private makeDataPath(): DataPath {
-    const { env, memory, checksum, isChecksumRequired, rowsMax } = this.world
+    const { env, memory, checksum, isChecksumRequired, rowsMax, foreground } = this.world
     const { member, admission, groupId } = this
     const { volume } = member
     assert(volume !== undefined, "a member with a record tracks its volume")
@@ -342,6 +355,7 @@ export class ServerPool {
       volume,
       admission,
       groupId,
+      foreground,
       rowsMax,
       copiesMax: COPIES_MAX,
       checksum,
@@ -388,6 +402,7 @@ export class ServerPool {
       data,
       peers: this.peers,
       copiesMax: COPIES_MAX,
+      limits: this.syncLimits,
       partBytesMax: registry.transport.supports.payloadBytesMax,
       mayCopy: () => admission.isNormal && !admission.isDraining,
       onFailed: (error) => this.fail(error),

@@ -6,12 +6,11 @@
  * copy is written only in the view in which it was read, under the chunk's lock, into a hot extent;
  * the chunk is clean when its bytes and then its clear are durable. Nobody holds the lock while it
  * fetches, so a source never waits for another node. What is probably equal comes as digests first,
- * and is compared under the lock.
+ * and is compared under the lock. What nobody waits for keeps its pace (S11).
  */
 import type { ChunkNumber, Clock, LastIoEntry, Lease, Memory, PoolMetadata } from "@rmr/core"
 import {
   assert,
-  BLOCK_UNMAP,
   compareViews,
   LOCK_SYNC_WRITE,
   NO_CHUNK,
@@ -26,7 +25,8 @@ import {
 import type { DataPath } from "../io/data-path.js"
 import type { Member } from "../pool/member.js"
 import type { MemberVolume } from "../pool/member-volume.js"
-import { ChunkDigest, isZero } from "./chunk-digest.js"
+import { ChunkParts } from "./chunk-parts.js"
+import { Pace, type PaceShown, type SyncLimits } from "./pace.js"
 import type { Peers } from "./peers.js"
 import { type Brought, Sources } from "./sources.js"
 import { SyncProgress } from "./sync-progress.js"
@@ -40,6 +40,7 @@ export interface CopierOptions {
   readonly peers: Peers
   readonly copiesMax: number
   readonly partBytesMax: number
+  readonly limits: SyncLimits
   /** Whether the member is normal now, and drains nothing. */
   readonly mayCopy: () => boolean
   readonly onFailed: (error: RmrError) => void
@@ -57,6 +58,10 @@ const DIFFERENT = -1
 const PARK_MS = 1000
 /** A copy that finds no slot in the intent log looks again after this long. */
 const ROOM_MS = 10
+/** Copies that only requests may begin, so that these wait for no other copy. */
+const COPIES_RESERVED = 4
+/** Of payload memory, for copies that nobody waits for; one chunk in any case. */
+const COPY_BYTES_MAX = 16 * 1024 * 1024
 
 export class Copier {
   copiedChunks = 0
@@ -69,37 +74,78 @@ export class Copier {
   private readonly options: CopierOptions
   private readonly free: number[]
   private readonly wanted: ChunkNumber[] = []
+  /** Not equal to their source, though nobody waits for them: they come as bytes next. */
+  private readonly again: ChunkNumber[] = []
+  /** By copy: its chunk. */
+  private readonly chunks: Float64Array
+  /** By copy: nobody waits for it, and it is being fetched or written. */
+  private readonly isAtWork: Uint8Array
+  private atWorkCount = 0
+  private readonly pace: Pace
+  private readonly parts: ChunkParts
   private readonly parked = new Set<number>()
   private readonly locked = new Map<number, () => void>()
   private readonly cleared = new Map<number, (error: RmrError | undefined) => void>()
   private readonly sources: Sources
-  private readonly digest = new ChunkDigest()
   private cursor = 0
   private isParkTimed = false
 
   constructor(options: CopierOptions) {
     this.options = options
-    this.sources = new Sources(options)
-    this.progress = new SyncProgress(options.clock)
-    this.free = Array.from({ length: options.copiesMax }, (_, nth) => nth)
+    const { clock, data, copiesMax, limits } = options
+    this.pace = new Pace(clock, data.foreground, copiesMax, limits)
+    this.sources = new Sources({ ...options, pace: this.pace })
+    this.parts = new ChunkParts(options)
+    this.progress = new SyncProgress(clock)
+    this.free = Array.from({ length: copiesMax }, (_, nth) => nth)
+    this.chunks = new Float64Array(copiesMax).fill(NO_CHUNK)
+    this.isAtWork = new Uint8Array(copiesMax)
+  }
+
+  /** How fast copies go that nobody waits for, and why. */
+  get pacing(): PaceShown {
+    return this.pace.shown
   }
 
   /** Somebody waits for the chunk. It is being copied when this returns, if there is room. */
   want(chunk: ChunkNumber): void {
     this.parked.delete(chunk)
-    if (this.free.length > 0) this.start(chunk)
+    const copy = this.chunks.indexOf(chunk)
+    if (copy >= 0) this.hurry(copy)
+    else if (this.free.length > 0) this.start(chunk, true)
     else if (!this.wanted.includes(chunk)) this.wanted.push(chunk)
+  }
+
+  /** S11: whatever this copy would take its time for, it does not any more. */
+  private hurry(copy: number): void {
+    this.endWork(copy)
+    this.pace.hurry(copy)
+    this.options.data.clears.hurry()
   }
 
   /** Copies what is dirty, as much at a time as may be. */
   run(): void {
     const { own } = this.options.volume.maps
     if (!this.options.mayCopy()) return
-    while (this.free.length > 0) {
-      const chunk = this.wanted.shift() ?? (this.isStopped ? NO_CHUNK : this.nextDirty())
-      if (chunk === NO_CHUNK) break
-      if (own.isDirty(chunk) && !this.start(chunk)) break
+    while (this.free.length > 0 && this.wanted.length > 0) {
+      const chunk = this.wanted.shift()!
+      if (own.isDirty(chunk) && !this.start(chunk, true)) return
     }
+    while (!this.isStopped && this.hasRoom()) {
+      const chunk = this.again.shift() ?? this.nextDirty()
+      if (chunk === NO_CHUNK) return
+      if (own.isDirty(chunk) && !this.start(chunk, false)) return
+    }
+  }
+
+  /** Whether one more copy may begin that nobody waits for. */
+  private hasRoom(): boolean {
+    const { copiesMax } = this.options
+    const isFree = this.free.length > Math.min(COPIES_RESERVED, copiesMax - 1)
+    const { chunkSizeBytes } = this.options.volume.geometry
+    const copied = copiesMax - this.free.length
+    if (copied > 0 && (copied + 1) * chunkSizeBytes > COPY_BYTES_MAX) return false
+    return isFree && this.atWorkCount < this.pace.copiesAtATime(copiesMax)
   }
 
   stop(): void {
@@ -115,6 +161,9 @@ export class Copier {
   onView(): void {
     this.parked.clear()
     this.sources.onView()
+    this.again.length = 0
+    // What was written in the last view is clean, or dropped, soon.
+    this.options.data.clears.hurry()
     this.cursor = 0
     this.run()
   }
@@ -127,6 +176,7 @@ export class Copier {
 
   onCleared(copy: number, error: RmrError | undefined): void {
     const go = this.cleared.get(copy)
+    this.options.data.foreground.noteWork()
     this.cleared.delete(copy)
     go?.(error)
   }
@@ -150,13 +200,19 @@ export class Copier {
   }
 
   /** False where no more chunks may be copied at a time. */
-  private start(chunk: ChunkNumber): boolean {
+  private start(chunk: ChunkNumber, isHurried: boolean): boolean {
     const { data, mayCopy } = this.options
     if (!mayCopy()) return false
     const answer = data.entries.start(chunk)
     if (answer !== START_DONE) return answer === START_RUNNING
     const copy = this.free.pop()
     assert(copy !== undefined, "a copy has a slot")
+    this.chunks[copy] = chunk
+    this.pace.begin(copy, isHurried)
+    if (!isHurried) {
+      this.isAtWork[copy] = 1
+      this.atWorkCount++
+    }
     void this.carryOut(copy, chunk)
     return true
   }
@@ -171,9 +227,12 @@ export class Copier {
       // The store was closed meanwhile: the copy is not needed any more.
       if (error.code !== "closed") onFailed(error)
     }
-    if (status === STATUS_OK) this.noteCopied()
-    else if (status === DIFFERENT) this.wanted.unshift(chunk)
-    else this.park(chunk)
+    if (status === STATUS_OK) this.noteCopied(copy, chunk)
+    else if (status !== DIFFERENT) this.park(chunk)
+    else if (this.pace.isInHurry(copy)) this.wanted.unshift(chunk)
+    else this.again.unshift(chunk)
+    this.chunks[copy] = NO_CHUNK
+    this.endWork(copy)
     // Whoever waits looks again; the chunk comes as bytes then.
     data.entries.end(chunk, status === DIFFERENT ? STATUS_OK : status)
     data.entries.dropReference(chunk)
@@ -182,7 +241,16 @@ export class Copier {
     this.run()
   }
 
-  private noteCopied(): void {
+  /** The copy does not stand in the way of the next one any more. */
+  private endWork(copy: number): void {
+    if (this.isAtWork[copy] === 0) return
+    this.isAtWork[copy] = 0
+    this.atWorkCount--
+  }
+
+  private noteCopied(copy: number, chunk: ChunkNumber): void {
+    const { geometry } = this.options.volume
+    if (!this.pace.isInHurry(copy)) this.pace.noteCopied(geometry.sizeOf(chunk))
     this.copiedChunks++
     this.progress.noteClean()
   }
@@ -209,7 +277,7 @@ export class Copier {
     try {
       const isCompared = sources.isWorthComparing(chunk)
       for (const peer of sources.of(record, chunk)) {
-        const brought = await sources.ask(record, peer, chunk, lease, isCompared)
+        const brought = await sources.ask(record, peer, { copy, chunk, lease, isCompared })
         if (brought === undefined) continue
         if (!volume.maps.own.isDirty(chunk)) return STATUS_OK
         return await this.write(copy, chunk, lease, record, brought)
@@ -279,11 +347,7 @@ export class Copier {
     const { volume, data, onWritten } = this.options
     this.writingCount++
     try {
-      const { digests } = brought
-      const status =
-        digests === undefined
-          ? await this.writeParts(chunk, lease)
-          : await this.compareParts(chunk, lease, digests)
+      const status = await this.putIn(chunk, lease, brought)
       if (status !== STATUS_OK) return status
       // S9: the copy may hold these, and they may not be resolved yet.
       for (const entry of brought.lastIo) {
@@ -293,7 +357,7 @@ export class Copier {
       }
       await new Promise<void>((resolve, reject) => {
         this.cleared.set(copy, (error) => (error === undefined ? resolve() : reject(error)))
-        data.clears.add(token, chunk, 1)
+        this.clear(copy, token, chunk)
       })
       return STATUS_OK
     } finally {
@@ -302,53 +366,30 @@ export class Copier {
     }
   }
 
-  /** What holds nothing gives its space back where the store can (S5, S8 of the store port). */
-  private async writeParts(chunk: ChunkNumber, lease: Lease): Promise<number> {
-    const { memory, member } = this.options
-    const { store, jobs } = member
-    for (const { offset, at, bytes } of this.partsOf(chunk, store.ioBytesMax)) {
-      const isEmpty = isZero(memory, lease, at, bytes)
-      const status = await jobs.ask((job) => {
-        if (isEmpty) store.zero(job, offset, bytes, BLOCK_UNMAP)
-        else store.write(job, offset, lease, at, bytes, 0)
-      })
-      if (status !== STATUS_OK) return NO_CLEAN_COPY
+  /** The bytes of the source are in the store when this ends well, written or there already. */
+  private async putIn(chunk: ChunkNumber, lease: Lease, brought: Brought): Promise<number> {
+    const { sources, parts } = this
+    const { digests, partBytes } = brought
+    if (digests === undefined) {
+      return (await parts.write(chunk, lease, partBytes)) ? STATUS_OK : NO_CLEAN_COPY
     }
-    return STATUS_OK
+    if (await parts.isEqual(chunk, lease, digests, partBytes)) {
+      sources.noteEqual()
+      this.equalChunks++
+      return STATUS_OK
+    }
+    sources.noteDifferent(chunk)
+    return DIFFERENT
   }
 
-  /** S7: the chunk's own bytes are those of the source, and need not come. The lock is held. */
-  private async compareParts(
-    chunk: ChunkNumber,
-    lease: Lease,
-    digests: Int32Array,
-  ): Promise<number> {
-    const { memory, member, partBytesMax } = this.options
-    const { store, jobs } = member
-    for (const { offset, at, bytes } of this.partsOf(chunk, partBytesMax)) {
-      const status = await jobs.ask((job) => store.read(job, offset, lease, at, bytes))
-      const own = this.digest.of(memory, lease, at, bytes)
-      const from = (4 * at) / partBytesMax
-      const isSame = own.every((word, nth) => word === digests[from + nth])
-      if (status === STATUS_OK && isSame) continue
-      this.sources.noteDifferent(chunk)
-      return DIFFERENT
-    }
-    this.sources.noteEqual()
-    this.equalChunks++
-    return STATUS_OK
-  }
-
-  private *partsOf(
-    chunk: ChunkNumber,
-    partBytes: number,
-  ): Generator<{ readonly offset: number; readonly at: number; readonly bytes: number }> {
-    const { geometry } = this.options.volume
-    const start = geometry.offsetOf(chunk)
-    const size = geometry.sizeOf(chunk)
-    for (let at = 0; at < size; at += partBytes) {
-      yield { offset: start + at, at, bytes: Math.min(partBytes, size - at) }
-    }
+  /** S11: beside foreground IO, several copies are made durable together. */
+  private clear(copy: number, token: number, chunk: ChunkNumber): void {
+    const { data } = this.options
+    const { pace } = this
+    if (pace.isPaced && !pace.isInHurry(copy)) data.clears.addLate(token, chunk)
+    else data.clears.add(token, chunk, 1)
+    this.endWork(copy)
+    this.run()
   }
 
   /** I2: what an entry speaks of stays hot until it is stable. */

@@ -41,7 +41,9 @@ import {
   OP_SYNC_READ,
   PAYLOAD_BACK,
   REPLY_DIGEST,
+  REPLY_FOREGROUND,
   REPLY_LAST_IO_MORE,
+  REPLY_PRESSED,
   RmrError,
   refuseIoReplyPayload,
   STATUS_OK,
@@ -68,6 +70,9 @@ export interface SyncAnswer {
   readonly lastIo: readonly LastIoEntry[]
   /** There are more entries: READ_LAST_IO tells them (S9). */
   readonly isMore: boolean
+  /** S11: the source has foreground IO, and it is slower beside sync reads. */
+  readonly isForeground?: boolean
+  readonly isPressed?: boolean
   /** Of the bytes, where that was asked for: four words. */
   readonly digest?: readonly number[]
 }
@@ -216,6 +221,8 @@ export class Peers implements IoOwner {
       status: isWhole ? reply.status : BAD_MESSAGE,
       lastIo: lastIoOf(headers, headerAt, reply),
       isMore: (reply.replyFlags & REPLY_LAST_IO_MORE) !== 0,
+      isForeground: (reply.replyFlags & REPLY_FOREGROUND) !== 0,
+      isPressed: (reply.replyFlags & REPLY_PRESSED) !== 0,
     })
   }
 

@@ -4,11 +4,12 @@
  * A chunk comes as its bytes, or as digests of them where it is probably equal already. Either way
  * the source's last io comes with it: what it remembers of the chunk may not be resolved yet.
  */
-import type { ChunkNumber, LastIoEntry, Lease, MemberEntry, PoolMetadata } from "@rmr/core"
+import type { ChunkNumber, Clock, LastIoEntry, Lease, MemberEntry, PoolMetadata } from "@rmr/core"
 import { CHUNK_REAL, holdsWhatWasMissed, STATUS_OK } from "@rmr/core"
 import type { DataPath } from "../io/data-path.js"
 import type { Member } from "../pool/member.js"
 import type { MemberVolume } from "../pool/member-volume.js"
+import type { Pace } from "./pace.js"
 import type { Peers } from "./peers.js"
 
 export interface SourcesOptions {
@@ -17,13 +18,25 @@ export interface SourcesOptions {
   readonly data: DataPath
   readonly peers: Peers
   readonly partBytesMax: number
+  readonly clock: Clock
+  readonly pace: Pace
+  readonly mayCopy: () => boolean
 }
 
 /** What a peer has of a chunk. Its bytes are in the lease, unless it told only digests. */
 export interface Brought {
   readonly lastIo: readonly LastIoEntry[]
-  /** Four words for each part of `partBytesMax`. */
+  /** Four words for each part of `partBytes`. */
   readonly digests: Int32Array | undefined
+  readonly partBytes: number
+}
+
+/** What a peer is asked for. */
+export interface Asked {
+  readonly copy: number
+  readonly chunk: ChunkNumber
+  readonly lease: Lease
+  readonly isCompared: boolean
 }
 
 /** Real chunks are compared until so many in a row were different … */
@@ -86,34 +99,38 @@ export class Sources {
   async ask(
     record: PoolMetadata,
     peer: MemberEntry,
-    chunk: ChunkNumber,
-    lease: Lease,
-    isCompared: boolean,
+    { copy, chunk, lease, isCompared }: Asked,
   ): Promise<Brought | undefined> {
-    const { peers, volume, partBytesMax } = this.options
+    const { peers, volume, partBytesMax, pace, clock, mayCopy } = this.options
     const { geometry } = volume
     const { mapVersion } = record
-    if (!(await this.holdsWhatWasMissed(record, peer, chunk))) return undefined
     const offset = geometry.offsetOf(chunk)
     const size = geometry.sizeOf(chunk)
     const lastIo: LastIoEntry[] = []
-    const parts = Math.ceil(size / partBytesMax)
+    const partBytes = Math.min(pace.partBytes, partBytesMax, size)
+    const parts = Math.ceil(size / partBytes)
     const digests = isCompared ? new Int32Array(4 * parts) : undefined
     let isMore = false
     for (let part = 0; part < parts; part++) {
-      const at = part * partBytesMax
-      const bytes = Math.min(partBytesMax, size - at)
+      const at = part * partBytes
+      const bytes = Math.min(partBytes, size - at)
+      await pace.turn(copy, bytes)
+      if (!mayCopy()) return undefined
+      if (part === 0 && !(await this.holdsWhatWasMissed(record, peer, chunk))) return undefined
+      const askedMs = clock.nowMs()
       const answer = isCompared
         ? await peers.readDigest(peer, mapVersion, offset + at, bytes)
         : await peers.read(peer, mapVersion, offset + at, lease, at, bytes)
       if (answer.status !== STATUS_OK) return undefined
+      if (!isCompared) pace.noteFetched(bytes, clock.nowMs() - askedMs)
+      pace.noteSource(answer.isForeground === true, answer.isPressed === true)
       if (answer.digest !== undefined) digests?.set(answer.digest, 4 * part)
       lastIo.push(...answer.lastIo)
       isMore ||= answer.isMore
     }
-    if (!isMore) return { lastIo, digests }
+    if (!isMore) return { lastIo, digests, partBytes }
     try {
-      return { lastIo: await peers.readLastIo(peer, mapVersion), digests }
+      return { lastIo: await peers.readLastIo(peer, mapVersion), digests, partBytes }
     } catch {
       // It was there a moment ago; without its entries the copy is worth nothing (S9).
       return undefined

@@ -18,7 +18,7 @@ import {
 } from "@rmr/client"
 import type { MemberId, Memory, StoreSource } from "@rmr/core"
 import { assert, buddyMemory, memberId } from "@rmr/core"
-import { deviceHandler, type ServerPool, StorageNode } from "@rmr/server"
+import { deviceHandler, type ServerPool, StorageNode, type SyncLimits } from "@rmr/server"
 import {
   type Host,
   type LinkOptions,
@@ -42,6 +42,8 @@ export interface SimPoolOptions {
   /** So many of the nodes are members when the pool is created; default all. */
   readonly founders?: number
   readonly times?: Partial<PoolTimes>
+  /** How fast copies may be, and must. */
+  readonly sync?: Partial<SyncLimits>
   /** Whether the transport notices what was changed on its way. Default: no, so that we must. */
   readonly payloadChecked?: boolean
   /** Pools beside the one that every story has. */
@@ -139,6 +141,7 @@ export class SimNode {
         // As it is in the pool of every story: their seeds tell what they always told.
         source: nth === 0 ? this.sim.wrapStore(part.store, this.memberId - 1) : part.source,
         userHandler: deviceHandler,
+        sync: this.sim.sync,
       })
     }
     await node.listen(this.address)
@@ -235,12 +238,14 @@ export class SimPool {
   readonly otherPools: readonly string[]
   readonly hotExtentsMax: number
   readonly storeKind: StoreKind
+  readonly sync: Partial<SyncLimits>
   private readonly options: SimPoolOptions
   private clientCount = 0
 
   constructor(options: SimPoolOptions) {
     this.options = options
     this.world = options.world
+    this.sync = options.sync ?? {}
     this.sizeBytes = options.sizeBytes ?? SIZE_BYTES
     this.chunkSizeBytes = options.chunkSizeBytes ?? CHUNK_BYTES
     this.extentBytes = options.extentBytes ?? EXTENT_BYTES

@@ -251,7 +251,7 @@ describe("a leg that is far slower than its peers", () => {
       const { clock } = sim.world.env
       const backMs = clock.nowMs()
       await until(sim, "it is clean", () => node.dirtyChunks === 0)
-      expect(clock.nowMs() - backMs).toBeGreaterThan(2 * AFTER_MS)
+      expect(clock.nowMs() - backMs).toBeGreaterThan(AFTER_MS)
       await pause(sim, 2 * AFTER_MS)
       expect(normalOf(client)).toBe(0b111)
       expect(outOf(client)).toBe(0)
