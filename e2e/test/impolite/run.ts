@@ -20,7 +20,7 @@ const LONG_MS = 60_000 * Number(process.env["RMR_MINUTES"] ?? 10)
 const IS_TOLD = isLong() || (process.env["RMR_STEPS"] ?? "") !== ""
 
 /** For one test: ten minutes of faults, and what is done before and behind them. */
-export const RUN_MS_MAX: number = isLong() ? LONG_MS + 1_200_000 : 300_000
+export const RUN_MS_MAX: number = isLong() ? LONG_MS + 1_200_000 : 420_000
 
 export function whyNotImpolite(): string {
   return whyNoWires() || missing("nbdkit")
