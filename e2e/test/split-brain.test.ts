@@ -91,4 +91,39 @@ describe("a start by force", () => {
     await pool.stop()
     await expectSameStores(pool.stores)
   })
+
+  itWhere(
+    "F6: takes the place of a pool that is open and serves nobody",
+    missing("nbdsh"),
+    async () => {
+      const [first, second] = pool.storage
+      await script('h.pwrite(b"a" * 65536, 0)', "h.flush()")
+      const served = await endOf(
+        "pool",
+        "start",
+        "vault",
+        "--force",
+        "--socket",
+        pool.client.control,
+      )
+      expect(served).toMatchObject({
+        code: 1,
+        words: expect.stringContaining("is open here already"),
+      })
+      await second?.kill()
+      await script('h.pwrite(b"b" * 65536, 0)', "h.flush()")
+      await first?.kill()
+      second?.start()
+      await until("it waits for member 1", pool.client, ({ client }) =>
+        (client?.pools[0]?.why ?? "").includes("member 1 must be here"),
+      )
+      const forced = await admin("start", "vault", "--force", "--json")
+      expect(forced.code).toBe(0)
+      expect(JSON.parse(forced.output)).toMatchObject({
+        state: "open",
+        forced: { missing: [{ memberId: 1 }], chunksLost: 0 },
+      })
+      await script('assert h.pread(65536, 0) == b"a" * 65536', 'h.pwrite(b"c" * 65536, 65536)')
+    },
+  )
 })

@@ -258,12 +258,16 @@ describe("a member that was told of a view without it", () => {
       await pool.create()
       await pool.write(50, 1)
       await pool.flush()
+      await pool.pause(3000)
+      await pool.write(400, 8)
       pool.kill("C")
       await pool.untilNormal("AB")
       await pool.write(50, 2)
       await pool.flush()
-      // Nothing there is hot any more: what says that C lacks it is its mark.
-      await pool.pause(4000)
+      // It is hot nowhere any more, so what says that C lacks it is its mark alone. What cools is
+      // said with a heating.
+      await pool.pause(3000)
+      await pool.write(450, 7)
       pool.kill("B")
       await pool.untilNormal("A")
       await pool.start("B")
@@ -278,6 +282,7 @@ describe("a member that was told of a view without it", () => {
       last.release()
       await pool.start("C")
       await pool.pause(3500)
+      pool.oracle.mayShow(450, 0)
       const { client } = await force(pool)
       expect(client.pool.forced).toMatchObject({ isStale: true, missing: [{ memberId: 1 }] })
       await pool.untilNormal("BC")

@@ -27,11 +27,15 @@ async function splitPool(pool: Scenario): Promise<void> {
   // In a chunk that nobody writes on the other side, so that no mark there is about it.
   await pool.write(200, 9)
   await pool.flush()
+  // That is hot no more, and A would not suspect it by itself: what cools is said with a heating.
+  await pool.pause(3000)
+  await pool.write(400, 8)
   pool.kill("A")
   pool.killClient()
   await pool.start("B")
   pool.oracle.mayShow(3, 1)
   pool.oracle.mayShow(200, 0)
+  pool.oracle.mayShow(400, 0)
   await force(pool)
   await untilSettled(pool)
   await pool.write(5, 3)
@@ -242,6 +246,7 @@ describe("a split brain", () => {
       pool.oracle.mayShow(3, 2)
       pool.oracle.mayShow(5, 0)
       pool.oracle.mayShow(200, 9)
+      pool.oracle.mayShow(400, 8)
       const { client } = await force(pool)
       expect(client.pool.forced).toMatchObject({ isStale: true })
       expect(client.pool.forced?.chunksLost).toBe(32)
