@@ -117,6 +117,15 @@ export class HotExtents {
     return true
   }
 
+  /** Whether a copy finds slots for these extents, where others are about to take some. */
+  hasRoomToPin(first: number, count: number, promised: number): boolean {
+    let missing = 0
+    for (let extent = first; extent < first + count; extent++) {
+      if (!this.slots.has(extent)) missing++
+    }
+    return missing === 0 || this.slots.size + promised + missing <= this.copyLimit
+  }
+
   /** Keeps the extent hot while a copy is written into it; false where there is no slot for it. */
   pin(extent: number): boolean {
     if (!this.slots.has(extent) && this.slots.size >= this.copyLimit) return false

@@ -26,6 +26,7 @@ import type { DataPath } from "../io/data-path.js"
 import type { Member } from "../pool/member.js"
 import type { MemberVolume } from "../pool/member-volume.js"
 import { ChunkParts } from "./chunk-parts.js"
+import { CopyRoom } from "./copy-room.js"
 import { Pace, type PaceShown, type SyncLimits } from "./pace.js"
 import type { Peers } from "./peers.js"
 import { type Brought, Sources } from "./sources.js"
@@ -54,10 +55,10 @@ export interface CopierOptions {
 const NO_CLEAN_COPY = statusOf("no-clean-copy")
 /** No status: the chunk was compared, and its bytes have to come. */
 const DIFFERENT = -1
+/** No status: the intent log has no slot for it now. */
+const NO_ROOM = -2
 /** Chunks that nobody had are asked for again after this long, or in the next view (S8). */
 const PARK_MS = 1000
-/** A copy that finds no slot in the intent log looks again after this long. */
-const ROOM_MS = 10
 /** Copies that only requests may begin, so that these wait for no other copy. */
 const COPIES_RESERVED = 4
 /** Of payload memory, for copies that nobody waits for; one chunk in any case. */
@@ -87,6 +88,7 @@ export class Copier {
   private readonly locked = new Map<number, () => void>()
   private readonly cleared = new Map<number, (error: RmrError | undefined) => void>()
   private readonly sources: Sources
+  private readonly room: CopyRoom
   private cursor = 0
   private isParkTimed = false
 
@@ -96,6 +98,7 @@ export class Copier {
     this.pace = new Pace(clock, data.foreground, copiesMax, limits)
     this.sources = new Sources({ ...options, pace: this.pace })
     this.parts = new ChunkParts(options)
+    this.room = new CopyRoom(options, () => this.run())
     this.progress = new SyncProgress(clock)
     this.free = Array.from({ length: copiesMax }, (_, nth) => nth)
     this.chunks = new Float64Array(copiesMax).fill(NO_CHUNK)
@@ -111,9 +114,12 @@ export class Copier {
   want(chunk: ChunkNumber): void {
     this.parked.delete(chunk)
     const copy = this.chunks.indexOf(chunk)
-    if (copy >= 0) this.hurry(copy)
-    else if (this.free.length > 0) this.start(chunk, true)
-    else if (!this.wanted.includes(chunk)) this.wanted.push(chunk)
+    if (copy >= 0) {
+      this.hurry(copy)
+      return
+    }
+    if (!this.wanted.includes(chunk)) this.wanted.push(chunk)
+    this.startWanted()
   }
 
   /** S11: whatever this copy would take its time for, it does not any more. */
@@ -127,14 +133,34 @@ export class Copier {
   run(): void {
     const { own } = this.options.volume.maps
     if (!this.options.mayCopy()) return
-    while (this.free.length > 0 && this.wanted.length > 0) {
-      const chunk = this.wanted.shift()!
-      if (own.isDirty(chunk) && !this.start(chunk, true)) return
-    }
+    this.startWanted()
     while (!this.isStopped && this.hasRoom()) {
       const chunk = this.again.shift() ?? this.nextDirty()
       if (chunk === NO_CHUNK) return
-      if (own.isDirty(chunk) && !this.start(chunk, false)) return
+      if (!own.isDirty(chunk)) continue
+      if (!this.room.isFor(chunk)) {
+        this.again.unshift(chunk)
+        return
+      }
+      if (!this.start(chunk, false)) return
+    }
+  }
+
+  /**
+   * I3: what finds no room in the intent log lets others go first. Who writes waits in an extent
+   * that is hot, and must not wait for copies that wait for what it writes to cool (RT-68).
+   */
+  private startWanted(): void {
+    const { wanted } = this
+    const { own } = this.options.volume.maps
+    for (let nth = 0; nth < wanted.length && this.free.length > 0; ) {
+      const chunk = wanted[nth]!
+      if (own.isDirty(chunk) && !this.room.isFor(chunk)) {
+        nth++
+        continue
+      }
+      wanted.splice(nth, 1)
+      if (own.isDirty(chunk) && !this.start(chunk, true)) return
     }
   }
 
@@ -227,14 +253,15 @@ export class Copier {
       // The store was closed meanwhile: the copy is not needed any more.
       if (error.code !== "closed") onFailed(error)
     }
+    const isTriedAgain = status === DIFFERENT || status === NO_ROOM
     if (status === STATUS_OK) this.noteCopied(copy, chunk)
-    else if (status !== DIFFERENT) this.park(chunk)
-    else if (this.pace.isInHurry(copy)) this.wanted.unshift(chunk)
-    else this.again.unshift(chunk)
+    else if (!isTriedAgain) this.park(chunk)
+    else if (!this.pace.isInHurry(copy)) this.again.unshift(chunk)
+    else if (!this.wanted.includes(chunk)) this.wanted.unshift(chunk)
     this.chunks[copy] = NO_CHUNK
     this.endWork(copy)
     // Whoever waits looks again; the chunk comes as bytes then.
-    data.entries.end(chunk, status === DIFFERENT ? STATUS_OK : status)
+    data.entries.end(chunk, isTriedAgain ? STATUS_OK : status)
     data.entries.dropReference(chunk)
     data.deliver()
     this.free.push(copy)
@@ -274,16 +301,19 @@ export class Copier {
     if (record === undefined) return NO_CLEAN_COPY
     const lease = memory.lease(volume.geometry.sizeOf(chunk))
     if (lease === NO_LEASE) return NO_CLEAN_COPY
+    const takeUp = this.room.promise(chunk)
     try {
       const isCompared = sources.isWorthComparing(chunk)
       for (const peer of sources.of(record, chunk)) {
         const brought = await sources.ask(record, peer, { copy, chunk, lease, isCompared })
         if (brought === undefined) continue
         if (!volume.maps.own.isDirty(chunk)) return STATUS_OK
+        takeUp()
         return await this.write(copy, chunk, lease, record, brought)
       }
       return NO_CLEAN_COPY
     } finally {
+      takeUp()
       memory.release(lease)
       data.deliver()
     }
@@ -297,12 +327,9 @@ export class Copier {
     brought: Brought,
   ): Promise<number> {
     const { volume, data, member } = this.options
-    const { geometry, hot } = volume
-    const offset = geometry.offsetOf(chunk)
-    const size = geometry.sizeOf(chunk)
-    const first = geometry.extentOf(offset)
-    const extents = Array.from({ length: geometry.extentSpan(offset, size) }, (_, n) => first + n)
-    if (!(await this.pin(extents))) return NO_CLEAN_COPY
+    const { hot } = volume
+    const extents = this.room.pin(chunk)
+    if (extents === undefined) return NO_ROOM
     const token = data.table.rowsMax + copy
     let isLocked = false
     try {
@@ -317,23 +344,9 @@ export class Copier {
       }
       return await this.writeLocked(copy, token, chunk, lease, record, brought)
     } finally {
-      for (const extent of extents) hot.unpin(extent)
+      this.room.unpin(extents)
       if (isLocked) data.locks.release(token)
     }
-  }
-
-  /** I3: a copy waits for the log, since nothing that cools waits for a copy of another extent. */
-  private async pin(extents: readonly number[]): Promise<boolean> {
-    const { volume, mayCopy, onCoolingDue, schedule } = this.options
-    const { hot } = volume
-    while (mayCopy()) {
-      const pinned = extents.findIndex((extent) => !hot.pin(extent))
-      if (pinned < 0) return true
-      for (const extent of extents.slice(0, pinned)) hot.unpin(extent)
-      onCoolingDue()
-      await new Promise<void>((resolve) => schedule(ROOM_MS, resolve))
-    }
-    return false
   }
 
   private async writeLocked(
