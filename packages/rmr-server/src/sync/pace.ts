@@ -29,7 +29,7 @@ export interface SyncLimits {
 export const SYNC_LIMITS_DEFAULT: SyncLimits = {
   bytesPerSecondMax: 0,
   bytesPerSecondMin: 8 * 1024 * 1024,
-  shareMin: 0.15,
+  shareMin: 0.1,
 }
 
 const BYTES_PER_SECOND_MIN = 64 * 1024
@@ -92,9 +92,10 @@ export class Pace {
   private cycle = -1
   private sourceActiveMs = Number.NEGATIVE_INFINITY
   private sourcePressedMs = Number.NEGATIVE_INFINITY
-  /** Bytes per second that were reached without foreground IO, and that one fetch reaches. */
+  /** Bytes per second that were reached without foreground IO. */
   private fullRate = 0
-  private singleRate = 0
+  /** For how long one byte is fetched, on average: the slow ones count for what they are. */
+  private byteMs = 0
   private windowMs = 0
   private windowBytes = 0
   private windowCount = 0
@@ -159,8 +160,8 @@ export class Pace {
 
   /** A part came from its source in so long. */
   noteFetched(bytes: number, tookMs: number): void {
-    const rate = (bytes * 1000) / Math.max(tookMs, FETCH_MS_MIN)
-    this.singleRate += (this.singleRate === 0 ? 1 : WEIGHT) * (rate - this.singleRate)
+    const byteMs = Math.max(tookMs, FETCH_MS_MIN) / bytes
+    this.byteMs += (this.byteMs === 0 ? 1 : WEIGHT) * (byteMs - this.byteMs)
   }
 
   /** A chunk that nobody waited for is clean. */
@@ -186,7 +187,7 @@ export class Pace {
 
   private get floor(): number {
     const { bytesPerSecondMin, bytesPerSecondMax, shareMin } = this.limits
-    const known = Math.max(this.fullRate, this.singleRate)
+    const known = Math.max(this.fullRate, this.byteMs === 0 ? 0 : 1000 / this.byteMs)
     const floor = Math.max(bytesPerSecondMin, shareMin * known)
     return bytesPerSecondMax === 0 ? floor : Math.min(floor, bytesPerSecondMax)
   }
