@@ -4,8 +4,8 @@
  * A copy is written into hot extents only. Where the log is full it waits for extents to cool, and
  * they cool when the mutations in them are stable; a mutation may wait for a copy of its own chunk,
  * whose extents are hot already. So a copy without a slot holds nothing that another copy needs: it
- * does not begin, or gives up and is looked at again. What has begun and has no slot yet is counted,
- * so that hardly any copy is fetched in vain.
+ * does not begin, or gives up and is looked at again. What has begun and has no slot yet is
+ * counted, so that hardly any copy is fetched in vain.
  */
 import type { ChunkNumber } from "@rmr/core"
 import type { MemberVolume } from "../pool/member-volume.js"

@@ -11,7 +11,7 @@ const EXTENT_BLOCKS = 32
 const LEAST = { queueDepth: 16, sizeBytes: 8 * 1024 * 1024, hotExtentsMax: 16 * 2 + 16 + 1 }
 
 describe("a full intent log", () => {
-  it("P6: I3: RT-68: copies that find no room let those go first that others wait for", async () => {
+  it("P6: I3: RT-68: copies that find no room let others go first", async () => {
     await scenario(68_000, LEAST, async (pool) => {
       const party = await pool.create()
       pool.kill("B")
