@@ -3,7 +3,7 @@ import { type ChunkNumber, RmrError } from "@rmr/core"
 import type { World } from "@rmr/testkit"
 import { nodeWorld } from "@rmr/testkit/node"
 import type { Member } from "../pool/member.js"
-import { Clears } from "./clears.js"
+import { Clears, LATE_MAX, LATE_MS } from "./clears.js"
 
 interface Story {
   readonly world: World
@@ -52,16 +52,16 @@ describe("clears", () => {
       await world.runFor(5)
     }
     expect(cleared).toEqual([])
-    await world.runFor(25)
+    await world.runFor(LATE_MS)
     expect(rounds).toEqual([[0, 1, 2, 3, 4]])
     expect(cleared).toEqual([0, 1, 2, 3, 4])
   })
 
   it("S11: do not let more than a few wait", async () => {
     const { world, clears, cleared } = story(2)
-    for (let nth = 0; nth < 12; nth++) clears.addLate(nth, chunk(nth))
+    for (let nth = 0; nth < LATE_MAX; nth++) clears.addLate(nth, chunk(nth))
     await world.runFor(6)
-    expect(cleared).toHaveLength(12)
+    expect(cleared).toHaveLength(LATE_MAX)
   })
 
   it("S11: are made at once where anybody needs one of them", async () => {
@@ -85,7 +85,7 @@ describe("clears", () => {
     clears.addLate(3, chunk(3))
     await world.runFor(10)
     expect(rounds).toEqual([[1]])
-    await world.runFor(50)
+    await world.runFor(LATE_MS)
     expect(rounds).toEqual([[1], [2, 3]])
   })
 

@@ -20,8 +20,8 @@ export interface ClearsEvents {
 }
 
 /** Chunks that nobody waits for: after so long, or so many, there is a round for them. */
-const LATE_MS = 40
-const LATE_MAX = 12
+export const LATE_MS = 1000
+export const LATE_MAX = 56
 
 export class Clears {
   private readonly member: Member

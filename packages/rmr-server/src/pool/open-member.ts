@@ -74,7 +74,7 @@ export async function openMember(env: Env, jobs: StoreJobs, config: MemberConfig
 }
 
 /** Chunks of one pool that are copied at a time … */
-export const COPIES_MAX = 32
+export const COPIES_MAX = 64
 /** … and extents of copies that are kept to spare; a copy that finds none waits. */
 const COPIES_HOT = 16
 

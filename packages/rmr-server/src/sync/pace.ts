@@ -48,7 +48,7 @@ export function checkedSyncLimits(said: Partial<SyncLimits>): SyncLimits {
 }
 
 /** Parts of a copy beside foreground IO, and without. */
-const PART_PACED_BYTES = 128 * 1024
+const PART_PACED_BYTES = 64 * 1024
 const PART_FULL_BYTES = 1024 * 1024
 /** So many that a medium which is slow to answer does not make copies slower than the floor. */
 export const COPIES_PACED = 4
