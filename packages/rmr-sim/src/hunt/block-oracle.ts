@@ -6,8 +6,8 @@
  * ended; before that, both may be read (W1, Q22). An acknowledgement counts for as long as somebody
  * who took part in it has not lost power, or for ever once a flush or FUA covered it (P1). What
  * ended with an error may be there or not, until something is acknowledged over it; or until the
- * next client has read the block: an opening settles what the last client left (R4, RT-49), and
- * from then on the block is what it was read as, unless power is lost.
+ * block was read when that was settled: by an opening, or a view that listed it (R4, W6, RT-49).
+ * From then on the block is what it was read as, unless power is lost.
  *
  * A unit of `atomicBytes` is never torn; a block may be, between mutations that it may hold.
  */
@@ -30,6 +30,8 @@ export interface Mutation {
   isDurable: boolean
   /** Members that lost power since it began, or that do not have it. */
   lostBy: MemberSet
+  /** It failed, and a view as high as this has listed it. */
+  settledIn: number
 }
 
 /** A read that is under way. */
@@ -96,8 +98,9 @@ export class BlockOracle {
 
   private newMutation(firstBlock: number, blockCount: number, id: number): Mutation {
     const beginTick = ++this.tick
-    const state = { endTick: NOT_YET, isAcknowledged: false, isDurable: false, lostBy: 0 }
-    return { id, firstBlock, blockCount, beginTick, ...state }
+    const state = { endTick: NOT_YET, isAcknowledged: false, isDurable: false }
+    const fate = { lostBy: 0, settledIn: NOT_YET }
+    return { id, firstBlock, blockCount, beginTick, ...state, ...fate }
   }
 
   /** `without` are members that do not have it, for a reason that is not a loss of power. */
@@ -110,9 +113,10 @@ export class BlockOracle {
     for (const block of this.blocksOf(mutation)) this.prune(block)
   }
 
-  /** Nobody knows what became of it. */
-  fail(mutation: Mutation): void {
+  /** Nobody knows what became of it, until a view as high as this is in force. */
+  fail(mutation: Mutation, settledIn: number = NOT_YET): void {
     if (mutation.endTick === NOT_YET) mutation.endTick = ++this.tick
+    mutation.settledIn = settledIn
     this.undecided.delete(mutation)
   }
 
@@ -191,13 +195,14 @@ export class BlockOracle {
     return `block ${number} unit ${unit} holds ${id}, not one of ${all}`
   }
 
-  /** What the last clients left undecided was read: from now on it is this. */
-  noteRead({ beginTick }: ReadMark, firstBlock: number, bytes: Uint8Array): void {
+  /** What was left undecided was read, in this view or later: from now on it is this. */
+  noteRead({ beginTick }: ReadMark, version: number, firstBlock: number, bytes: Uint8Array): void {
     if (beginTick <= this.openTick) return
     const count = bytes.length / VOLUME_BLOCK_BYTES
     for (let nth = 0; nth < count; nth++) {
       const { mutations, rest, restIsOver } = this.blocks[firstBlock + nth]!
-      if (mutations.length === 0 || !mutations.every((one) => this.isLeft(one))) continue
+      if (mutations.length === 0 || !mutations.every((one) => this.isSettled(one, version)))
+        continue
       const at = nth * VOLUME_BLOCK_BYTES
       this.settle(firstBlock + nth, bytes.subarray(at, at + VOLUME_BLOCK_BYTES))
       const sinceTick = ++this.tick
@@ -205,8 +210,9 @@ export class BlockOracle {
     }
   }
 
-  private isLeft(mutation: Mutation): boolean {
-    return mutation.endTick <= this.openTick && !this.undecided.has(mutation)
+  private isSettled(mutation: Mutation, version: number): boolean {
+    if (this.undecided.has(mutation)) return false
+    return mutation.endTick <= this.openTick || mutation.settledIn <= version
   }
 
   /** All is at rest, and this is what the block holds: nothing else is possible any more. */

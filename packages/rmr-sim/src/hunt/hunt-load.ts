@@ -188,7 +188,8 @@ export class HuntLoad {
     const what = `mutation ${mutation.id} of blocks ${firstBlock}+${blockCount}`
     const status = await this.outcome(client, what, work)
     if (status !== STATUS_OK) {
-      oracle.fail(mutation)
+      // The next view may have been on its way; the one behind it lists what failed (W6).
+      oracle.fail(mutation, client.sim.pool.record.mapVersion.version + 2)
       if (isCalm && status !== undefined) {
         this.requireCalmSuccess(client, what, status, firstBlock, blockCount)
       }
@@ -219,6 +220,7 @@ export class HuntLoad {
   ): Promise<Uint8Array | undefined> {
     const { oracle, onBroken } = this.options
     const mark = oracle.beginRead()
+    const { version } = client.sim.pool.record.mapVersion
     const { isCalm } = this
     const offset = firstBlock * VOLUME_BLOCK_BYTES
     const what = `a read of blocks ${firstBlock}+${blockCount}`
@@ -233,7 +235,7 @@ export class HuntLoad {
     oracle.narrow(client.sim.pool.record.normal)
     const wrong = oracle.judge(mark, firstBlock, read)
     if (wrong !== undefined) onBroken(`P2: ${what} by ${client.sim.host.name}: ${wrong}`)
-    else oracle.noteRead(mark, firstBlock, read)
+    else oracle.noteRead(mark, version, firstBlock, read)
     return read
   }
 

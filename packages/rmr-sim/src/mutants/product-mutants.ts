@@ -82,10 +82,10 @@ const VIEWS: readonly ProductMutant[] = [
     also: [OF_ANY_VIEW, OF_ANY_SESSION],
   },
   {
-    name: "F4: fenced is one more leg that failed",
-    file: `${CLIENT}/io/io-engine.ts`,
-    find: "if (reply.status === FENCED) {",
-    replace: "if (reply.status === FENCED && slot < 0) {",
+    name: "F4: who is told that it is fenced goes on",
+    file: `${CLIENT}/pool/client-pool.ts`,
+    find: "  private onFenced(): void {\n",
+    replace: "  private onFenced(): void {\n    if (this.name.length > 0) return\n",
   },
 ]
 
@@ -151,6 +151,13 @@ const FLUSHES: readonly ProductMutant[] = [
     file: `${SERVER}/commands/views.ts`,
     find: "  if (!isGrow || !updates.receiver.isFlushed) await member.jobs.flush()\n",
     replace: "",
+    also: [
+      {
+        file: `${SERVER}/commands/rejoining.ts`,
+        find: "    await member.jobs.flush()\n    updates.receiver.noteFlushed(update)\n",
+        replace: "    updates.receiver.noteFlushed(update)\n",
+      },
+    ],
   },
   {
     name: "I5: a flush is good when one member has flushed",
