@@ -5,7 +5,7 @@
  * bytes sit on a bad medium. It ends only what it can begin again. Beside it there may be another
  * pool on the same nodes, which the same client process has open over the same sessions.
  */
-import { type Claim, isRolledBack, RmrError } from "@rmr/core"
+import { type Claim, type MemberEntry, RmrError } from "@rmr/core"
 import type { Host, SeededRandom } from "@rmr/testkit"
 import { POOL_NAME, type SimClient, type SimNode, type SimPool } from "../pool/sim-pool.js"
 import { type HuntClient, limit, OVER } from "./hunt-load.js"
@@ -191,9 +191,7 @@ export class HuntPool extends HuntVolume {
     if (backup === undefined || this.replaced.has(backup.slot)) return
     const entry = client?.sim.pool.record.members[backup.slot]
     if (entry === undefined || entry.storeUuid !== backup.storeUuid) return
-    // Its next opening adds one to the life that it remembers.
-    const { normalThrough, incarnation } = backup.claim
-    if (!isRolledBack({ normalThrough, incarnation: incarnation + 1 }, entry)) return
+    if (!isOfBefore(backup.claim, entry)) return
     this.backup = undefined
     await this.whileOut(backup.slot, (node) => {
       backup.restore()
@@ -412,4 +410,14 @@ export class HuntPool extends HuntVolume {
     }
     this.doomed = 0
   }
+}
+
+/**
+ * Whether the pool knows of a later view or life than this store does. Its next opening adds one to
+ * the life that it remembers. The rule about it (V4b) is not asked: it may be what is missing.
+ */
+function isOfBefore({ normalThrough, incarnation }: Claim, entry: MemberEntry): boolean {
+  const { epoch, version } = entry.reported
+  const order = normalThrough.epoch - epoch || normalThrough.version - version
+  return order < 0 || incarnation + 1 < entry.incarnation
 }
