@@ -45,7 +45,7 @@ describe("the members of a pool that is in use", () => {
       words: expect.stringContaining("has a member 3 already"),
     })
     expect(await admin("move", "vault", "3", "tcp://127.0.0.1:9")).toMatchObject({
-      code: 1,
+      code: 4,
       words: expect.stringContaining('"rmr pool disable vault 3" first'),
     })
     expect(await admin("delete", "vault", "1")).toMatchObject({ code: 0 })

@@ -40,8 +40,10 @@ async function returned(pool: PoolProcesses, nth: number): Promise<string | unde
   await until(isBack, pool.client, ({ client }) => {
     return client?.pools[0]?.legs[nth]?.state === "normal"
   })
+  // It has all again: beside the load it takes its time, and the other one is killed next.
   const said = await until(isBack, pool.storage[nth]!, ({ storage }) => {
-    return storage?.pools[0]?.state === "normal"
+    const [shown] = storage?.pools ?? []
+    return shown?.state === "normal" && shown.dirtyChunks === 0
   })
   return said.storage?.pools[0]?.restart
 }
