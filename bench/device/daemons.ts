@@ -123,6 +123,29 @@ export function clientText(socket: string, urls: readonly string[], sizeBytes: n
   return `[client]\nnbd = ["unix:${socket}"]\n${pool}\n`
 }
 
+/** A load on a device; what fio reports, and how it ended. */
+export function runLoad(
+  name: string,
+  args: readonly string[],
+): Promise<{ readonly code: number | null; readonly report: unknown }> {
+  const rest = ["--randrepeat=0", "--eta=never", "--output-format=json"]
+  const child = spawn("fio", [`--name=${name}`, "--ioengine=nbd", ...args, ...rest], {
+    stdio: ["ignore", "pipe", "inherit"],
+  })
+  let said = ""
+  child.stdout.on("data", (text: Buffer) => {
+    said += text.toString()
+  })
+  return new Promise((resolve, reject) => {
+    child.once("error", reject)
+    child.once("close", (code) => {
+      const at = said.indexOf("{")
+      if (at < 0) reject(new Error(`fio ended with ${code}: ${said}`))
+      else resolve({ code, report: JSON.parse(said.slice(at)) })
+    })
+  })
+}
+
 /** Whether an export is there. */
 export function isExported(uri: string): Promise<boolean> {
   return new Promise((resolve) => {

@@ -17,12 +17,11 @@
  * measured in between.
  * Exit code 1: a median falls short of its aim, or something failed.
  */
-import { spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { loadavg } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
-import { Daemons, isExported, median, pause, startPair } from "./daemons.js"
+import { Daemons, isExported, median, pause, runLoad, startPair } from "./daemons.js"
 import { rawCopyRate } from "./raw-copy.js"
 import { until } from "./target.js"
 
@@ -86,28 +85,16 @@ interface FioReport {
   }[]
 }
 
-function fio(args: readonly string[]): Promise<string> {
-  const rest = ["--randrepeat=0", "--eta=never", "--output-format=json"]
-  const child = spawn("fio", ["--name=resync", "--ioengine=nbd", ...args, ...rest], {
-    stdio: ["ignore", "pipe", "inherit"],
-  })
-  let said = ""
-  child.stdout.on("data", (text: Buffer) => {
-    said += text.toString()
-  })
-  return new Promise((resolve, reject) => {
-    child.once("error", reject)
-    child.once("exit", (code) => {
-      if (code === 0) resolve(said.slice(said.indexOf("{")))
-      else reject(new Error(`fio ended with ${code}: ${said}`))
-    })
-  })
+async function fio(args: readonly string[]): Promise<FioReport> {
+  const { code, report } = await runLoad("resync", args)
+  if (code !== 0) throw new Error(`fio ended with ${code}`)
+  return report as FioReport
 }
 
 async function load(uri: string): Promise<Load> {
   const place = options.whole ? [0, syncBytes + loadBytes] : [syncBytes, loadBytes]
   const rate = options.rate === "0" ? [] : [`--rate_iops=${options.rate},${options.rate}`]
-  const text = await fio([
+  const report = await fio([
     `--uri=${uri}`,
     `--rw=${options.rw}`,
     "--bs=4k",
@@ -121,7 +108,7 @@ async function load(uri: string): Promise<Load> {
     "--unified_rw_reporting=1",
     ...rate,
   ])
-  const { iops, clat_ns: latency } = (JSON.parse(text) as FioReport).jobs[0]!.mixed
+  const { iops, clat_ns: latency } = report.jobs[0]!.mixed
   const { "50.000000": p50 = Number.NaN, "99.000000": p99 = Number.NaN } = latency.percentile
   return { iops, p50Us: p50 / 1000, p99Us: p99 / 1000 }
 }

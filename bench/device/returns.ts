@@ -10,11 +10,10 @@
  * mutations were held. The stores are sparse; a file system that takes files of the size is needed.
  * Exit code 1: the median of a size is 20 ms or more, or something failed.
  */
-import { spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
-import { clientText, Daemons, isExported, median, pause, storageText } from "./daemons.js"
+import { clientText, Daemons, isExported, median, pause, runLoad, storageText } from "./daemons.js"
 import { freePorts, until } from "./target.js"
 
 const GIB = 2 ** 30
@@ -42,27 +41,13 @@ interface Round extends Joined {
 }
 
 /** Writes for a while; the slowest of them, in milliseconds. */
-function load(uri: string, sizeBytes: number): Promise<number> {
+async function load(uri: string, sizeBytes: number): Promise<number> {
   const shape = ["--rw=randwrite", "--bs=4k", "--iodepth=8", "--rate_iops=1500"]
   const time = [`--size=${sizeBytes}`, `--runtime=${SECONDS}`, "--time_based=1"]
-  const rest = ["--randrepeat=0", "--norandommap=1", "--eta=never", "--output-format=json"]
-  const args = ["--name=returns", "--ioengine=nbd", `--uri=${uri}`, ...shape, ...time, ...rest]
-  const child = spawn("fio", args, { stdio: ["ignore", "pipe", "inherit"] })
-  let said = ""
-  child.stdout.on("data", (text: Buffer) => {
-    said += text.toString()
-  })
-  return new Promise((resolve, reject) => {
-    child.once("error", reject)
-    child.once("exit", (code) => {
-      if (code !== 0) {
-        reject(new Error(`fio ended with ${code}: ${said}`))
-        return
-      }
-      const report = JSON.parse(said.slice(said.indexOf("{"))) as FioReport
-      resolve((report.jobs[0]?.write.clat_ns.max ?? 0) / 1e6)
-    })
-  })
+  const args = [`--uri=${uri}`, ...shape, ...time, "--norandommap=1"]
+  const { code, report } = await runLoad("returns", args)
+  if (code !== 0) throw new Error(`fio ended with ${code}`)
+  return ((report as FioReport).jobs[0]?.write.clat_ns.max ?? 0) / 1e6
 }
 
 interface FioReport {

@@ -2,11 +2,10 @@
  * One round of the stall bench: three storage nodes and a client, each on a host of its own, fio on
  * the device, and one node that is gone from one moment to the next.
  */
-import { spawn } from "node:child_process"
 import { createReadStream, mkdtempSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
-import { clientText, Daemons, isExported, pause, storageText } from "./daemons.js"
+import { clientText, Daemons, isExported, pause, runLoad, storageText } from "./daemons.js"
 import { until } from "./target.js"
 import { Wires } from "./wires.js"
 
@@ -87,27 +86,16 @@ function start(daemons: Daemons, wires: Wires, folder: string, shape: StallShape
 }
 
 /** Until some seconds after the expulsion; how many errors fio saw: it ends at the first. */
-function load(folder: string, uri: string, shape: StallShape): Promise<number> {
+async function load(folder: string, uri: string, shape: StallShape): Promise<number> {
   const seconds = Math.ceil((BEFORE_MS + shape.deadlineMs + AFTER_MS) / 1000)
   const kind = [`--rw=${shape.rw}`, "--rwmixread=50", "--bs=4k", `--iodepth=${shape.depth}`]
   const time = [`--size=${shape.sizeBytes}`, `--runtime=${seconds}`, "--time_based=1"]
-  const rest = ["--randrepeat=0", "--norandommap=1", "--eta=never", "--output-format=json"]
   const log = [`--write_lat_log=${join(folder, "fio")}`, "--log_unix_epoch=1", "--disable_slat=1"]
-  const args = ["--name=stall", "--ioengine=nbd", `--uri=${uri}`, ...kind, ...time, ...rest, ...log]
-  const child = spawn("fio", args, { stdio: ["ignore", "pipe", "inherit"] })
-  let said = ""
-  child.stdout.on("data", (text: Buffer) => {
-    said += text.toString()
-  })
-  return new Promise((resolve, reject) => {
-    child.once("error", reject)
-    child.once("close", (code) => {
-      const report = JSON.parse(said.slice(said.indexOf("{"))) as FioReport
-      const [job] = report.jobs
-      if (job === undefined) reject(new Error(`fio ended with ${code}: ${said}`))
-      else resolve(job.error === 0 && code === 0 ? 0 : 1)
-    })
-  })
+  const args = [`--uri=${uri}`, ...kind, ...time, "--norandommap=1", ...log]
+  const { code, report } = await runLoad("stall", args)
+  const [job] = (report as FioReport).jobs
+  if (job === undefined) throw new Error(`fio ended with ${code}, and reports no job`)
+  return job.error === 0 && code === 0 ? 0 : 1
 }
 
 interface FioReport {
