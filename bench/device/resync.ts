@@ -2,7 +2,7 @@
  * `pnpm bench:resync`: what a resync costs foreground IO, and how fast it is (P10, DESIGN 7).
  *
  *   pnpm bench:resync                      1 GiB to sync, 256 MiB under load, five rounds
- *   pnpm bench:resync --rounds 3 --pairs 2 --seconds 4 --mib 1024 --load-mib 256 --folder /tmp
+ *   pnpm bench:resync --rounds 3 --pairs 2 --seconds 10 --mib 1024 --load-mib 256 --folder /tmp
  *   pnpm bench:resync --rw randwrite --depth 8 --rate 0       the load; 0 is as fast as it goes
  *   pnpm bench:resync --whole              the load visits what is dirty too
  *   pnpm bench:resync --store 'sync_min_share = 0.2'         more for the nodes' pools
@@ -38,7 +38,7 @@ const { values: options } = parseArgs({
   options: {
     rounds: { type: "string", default: "5" },
     pairs: { type: "string", default: "2" },
-    seconds: { type: "string", default: "4" },
+    seconds: { type: "string", default: "10" },
     mib: { type: "string", default: "1024" },
     "load-mib": { type: "string", default: "256" },
     folder: { type: "string", default: "/tmp" },

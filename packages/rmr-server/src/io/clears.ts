@@ -5,9 +5,10 @@
  * one commit serve all chunks that wait when they begin; what is added meanwhile makes the next
  * round. Whoever added a chunk holds its lock until it is told.
  *
- * A copy that nobody waits for may be late: several of them make one round, so that foreground IO
- * has a disk that is flushed less often (S11). The wait is short, and over as soon as anybody needs
- * one of the chunks.
+ * A flush takes along whatever else was written, and holds up who writes next. So what was written
+ * durably in the first place needs none, and a round in which all of it was makes none (S11). A
+ * copy that nobody waits for may be late: several of them make one round. The wait is short, and
+ * over as soon as anybody needs one of the chunks.
  */
 import type { ChunkNumber, Clock, Timer } from "@rmr/core"
 import { RmrError } from "@rmr/core"
@@ -30,6 +31,8 @@ export class Clears {
   private tokens: number[] = []
   private isRunning = false
   private isDue = false
+  /** Of what waits, something is durable by a flush alone. */
+  private needsFlush = false
   private timer: Timer | undefined
   private readonly clock: Clock
 
@@ -39,8 +42,8 @@ export class Clears {
     this.events = events
   }
 
-  /** The dirty chunks among these belong to `token`. */
-  add(token: number, first: ChunkNumber, count: number): void {
+  /** The dirty chunks among these belong to `token`; their bytes are durable, or written. */
+  add(token: number, first: ChunkNumber, count: number, isDurable: boolean): void {
     const own = this.member.volume?.maps.own
     const end = first + count
     let chunk: number = own?.nextDirty(first, end) ?? -1
@@ -48,14 +51,14 @@ export class Clears {
       this.chunks.push(chunk as ChunkNumber)
       chunk = chunk + 1 < end ? (own?.nextDirty(chunk + 1, end) ?? -1) : -1
     }
-    this.tokens.push(token)
+    this.push(token, isDurable)
     this.hurry()
   }
 
   /** The same for a copy that nobody waits for. */
-  addLate(token: number, chunk: ChunkNumber): void {
+  addLate(token: number, chunk: ChunkNumber, isDurable: boolean): void {
     if (this.member.volume?.maps.own.isDirty(chunk) === true) this.chunks.push(chunk)
-    this.tokens.push(token)
+    this.push(token, isDurable)
     if (this.tokens.length >= LATE_MAX) this.hurry()
     else this.timer ??= this.clock.schedule(LATE_MS, () => this.hurry())
   }
@@ -66,18 +69,24 @@ export class Clears {
     if (this.isDue && !this.isRunning) void this.run()
   }
 
+  private push(token: number, isDurable: boolean): void {
+    this.tokens.push(token)
+    if (!isDurable) this.needsFlush = true
+  }
+
   private async run(): Promise<void> {
     this.isRunning = true
     while (this.isDue) {
-      const { chunks, tokens } = this
+      const { chunks, tokens, needsFlush } = this
       this.isDue = false
+      this.needsFlush = false
       this.timer?.cancel()
       this.timer = undefined
       this.chunks = []
       this.tokens = []
       let error: RmrError | undefined
       try {
-        await this.member.jobs.flush()
+        if (needsFlush) await this.member.jobs.flush()
         await this.member.clearDurably(chunks)
       } catch (thrown) {
         error = RmrError.from(thrown)

@@ -22,7 +22,7 @@ const BUSY_WEIGHT = 0.1
 const LATENCY_MIN_MS = 0.05
 const SLOWDOWN_MAX = 100
 /** Above this, copies hurt. */
-export const SLOWDOWN_HIGH = 1.3
+export const SLOWDOWN_HIGH = 1.2
 
 /** Averages over slices of one kind. */
 class Average {

@@ -169,7 +169,7 @@ export class Mutations {
       return
     }
     this.core.table.stages[row] = STAGE_CLEARING
-    this.clears.add(row, first, count)
+    this.clears.add(row, first, count, false)
   }
 
   private onCleared(token: number, error: RmrError | undefined): void {

@@ -6,7 +6,7 @@
  * foreground IO comes in between. The chunk's lock is held.
  */
 import type { ChunkNumber, Lease, Memory } from "@rmr/core"
-import { BLOCK_UNMAP, STATUS_OK } from "@rmr/core"
+import { BLOCK_FUA, BLOCK_UNMAP, STATUS_OK } from "@rmr/core"
 import type { Member } from "../pool/member.js"
 import type { MemberVolume } from "../pool/member-volume.js"
 import { ChunkDigest, isZero } from "./chunk-digest.js"
@@ -16,6 +16,12 @@ export interface ChunkPartsOptions {
   readonly member: Member
   readonly volume: MemberVolume
 }
+
+/** A forced write takes no time of the process's turn, and each flushes the device. */
+const PART_FORCED_BYTES = 256 * 1024
+
+/** What a chunk's bytes are in the store. */
+export type Written = "not" | "until-a-crash" | "durably"
 
 interface Part {
   readonly offset: number
@@ -33,21 +39,30 @@ export class ChunkParts {
   }
 
   /**
-   * What holds nothing gives its space back where the store can (S5, S8 of the store port). Answers
-   * whether all of it is written.
+   * What holds nothing gives its space back where the store can (S5, S8 of the store port). A write
+   * may be forced; zeroes that are would flush more than themselves, so they never are.
    */
-  async write(chunk: ChunkNumber, lease: Lease, partBytes: number): Promise<boolean> {
+  async write(
+    chunk: ChunkNumber,
+    lease: Lease,
+    partBytes: number,
+    isForced: boolean,
+  ): Promise<Written> {
     const { memory, member } = this.options
     const { store, jobs } = member
-    for (const { offset, at, bytes } of this.of(chunk, Math.min(partBytes, store.ioBytesMax))) {
+    const flags = isForced ? BLOCK_FUA : 0
+    let written: Written = isForced ? "durably" : "until-a-crash"
+    const bytesMax = Math.min(isForced ? PART_FORCED_BYTES : partBytes, store.ioBytesMax)
+    for (const { offset, at, bytes } of this.of(chunk, bytesMax)) {
       const isEmpty = isZero(memory, lease, at, bytes)
+      if (isEmpty) written = "until-a-crash"
       const status = await jobs.ask((job) => {
         if (isEmpty) store.zero(job, offset, bytes, BLOCK_UNMAP)
-        else store.write(job, offset, lease, at, bytes, 0)
+        else store.write(job, offset, lease, at, bytes, flags)
       })
-      if (status !== STATUS_OK) return false
+      if (status !== STATUS_OK) return "not"
     }
-    return true
+    return written
   }
 
   /** S7: whether the chunk's own bytes are those of the source, and need not come. */

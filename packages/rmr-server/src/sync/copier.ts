@@ -82,6 +82,8 @@ export class Copier {
   /** By copy: nobody waits for it, and it is being fetched or written. */
   private readonly isAtWork: Uint8Array
   private atWorkCount = 0
+  /** By copy: its bytes need no flush. */
+  private readonly isDurable: Uint8Array
   private readonly pace: Pace
   private readonly parts: ChunkParts
   private readonly parked = new Set<number>()
@@ -103,6 +105,7 @@ export class Copier {
     this.free = Array.from({ length: copiesMax }, (_, nth) => nth)
     this.chunks = new Float64Array(copiesMax).fill(NO_CHUNK)
     this.isAtWork = new Uint8Array(copiesMax)
+    this.isDurable = new Uint8Array(copiesMax)
   }
 
   /** How fast copies go that nobody waits for, and why. */
@@ -360,7 +363,7 @@ export class Copier {
     const { volume, data, onWritten } = this.options
     this.writingCount++
     try {
-      const status = await this.putIn(chunk, lease, brought)
+      const status = await this.putIn(copy, chunk, lease, brought)
       if (status !== STATUS_OK) return status
       // S9: the copy may hold these, and they may not be resolved yet.
       for (const entry of brought.lastIo) {
@@ -380,11 +383,20 @@ export class Copier {
   }
 
   /** The bytes of the source are in the store when this ends well, written or there already. */
-  private async putIn(chunk: ChunkNumber, lease: Lease, brought: Brought): Promise<number> {
+  private async putIn(
+    copy: number,
+    chunk: ChunkNumber,
+    lease: Lease,
+    brought: Brought,
+  ): Promise<number> {
     const { sources, parts } = this
     const { digests, partBytes } = brought
+    this.isDurable[copy] = 0
     if (digests === undefined) {
-      return (await parts.write(chunk, lease, partBytes)) ? STATUS_OK : NO_CLEAN_COPY
+      // S11: beside foreground IO, what it has written is not flushed along.
+      const written = await parts.write(chunk, lease, partBytes, this.pace.isPaced)
+      this.isDurable[copy] = written === "durably" ? 1 : 0
+      return written === "not" ? NO_CLEAN_COPY : STATUS_OK
     }
     if (await parts.isEqual(chunk, lease, digests, partBytes)) {
       sources.noteEqual()
@@ -399,8 +411,9 @@ export class Copier {
   private clear(copy: number, token: number, chunk: ChunkNumber): void {
     const { data } = this.options
     const { pace } = this
-    if (pace.isPaced && !pace.isInHurry(copy)) data.clears.addLate(token, chunk)
-    else data.clears.add(token, chunk, 1)
+    const isDurable = this.isDurable[copy] === 1
+    if (pace.isPaced && !pace.isInHurry(copy)) data.clears.addLate(token, chunk, isDurable)
+    else data.clears.add(token, chunk, 1, isDurable)
     this.endWork(copy)
     this.run()
   }

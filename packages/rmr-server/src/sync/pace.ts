@@ -29,7 +29,7 @@ export interface SyncLimits {
 export const SYNC_LIMITS_DEFAULT: SyncLimits = {
   bytesPerSecondMax: 0,
   bytesPerSecondMin: 8 * 1024 * 1024,
-  shareMin: 0.1,
+  shareMin: 0.12,
 }
 
 const BYTES_PER_SECOND_MIN = 64 * 1024
@@ -60,7 +60,7 @@ const COPY_SHARE = 1 - PAUSE_SLICES / CYCLE_SLICES
 /** What was not used is caught up with for so long; timers are coarse. */
 const CATCH_UP_MS = 4
 /** Below this, copies may be faster. */
-const SLOWDOWN_LOW = 1.15
+const SLOWDOWN_LOW = 1.1
 const LESS = 0.6
 /** A step up is this share of the floor. */
 const STEP = 0.5

@@ -287,8 +287,14 @@ const SYNC: readonly ProductMutant[] = [
   {
     name: "S4: a chunk counts as clean before its bytes are durable",
     file: `${SERVER}/io/clears.ts`,
-    find: "        await this.member.jobs.flush()\n",
+    find: "        if (needsFlush) await this.member.jobs.flush()\n",
     replace: "",
+  },
+  {
+    name: "S4: a copy beside foreground IO is not forced, and not flushed",
+    file: `${SERVER}/sync/chunk-parts.ts`,
+    find: "    const flags = isForced ? BLOCK_FUA : 0\n",
+    replace: "    const flags = isForced ? 0 & BLOCK_FUA : 0\n",
   },
   {
     name: "S9: a copy does not bring what its source remembers of it",
