@@ -69,6 +69,20 @@ const VIEWS: readonly ProductMutant[] = [
     replace: "    this.stateNow = next",
   },
   {
+    name: "F2: a client that starts begins with the first epoch, whatever was before",
+    file: `${CORE}/rules/fence.ts`,
+    find: "  return seenEpochs.reduce((highest, epoch) => Math.max(highest, epoch), 0) + 1\n",
+    replace: "  return seenEpochs.reduce((lowest, epoch) => Math.min(lowest, epoch), 1)\n",
+    also: [
+      {
+        file: `${CORE}/rules/fence.ts`,
+        find: '  if (asked.epoch > stored.epoch) return "adopt"\n',
+        replace:
+          '  if (asked.epoch !== stored.epoch || asked.nonce !== stored.nonce) return "adopt"\n',
+      },
+    ],
+  },
+  {
     name: "F1: an OPEN is answered before what was admitted has ended",
     file: `${SERVER}/commands/opening.ts`,
     find: '    await pool.drain("open")\n',
@@ -295,6 +309,12 @@ const SYNC: readonly ProductMutant[] = [
     file: `${SERVER}/sync/chunk-parts.ts`,
     find: "    const flags = isForced ? BLOCK_FUA : 0\n",
     replace: "    const flags = isForced ? 0 & BLOCK_FUA : 0\n",
+  },
+  {
+    name: "S4: what was marked again while its clear was on its way is cleared too",
+    file: `${SERVER}/pool/pool-maps.ts`,
+    find: "if (clearing.has(chunk)) own.clear(chunk)",
+    replace: "own.clear(chunk)",
   },
   {
     name: "S9: a copy does not bring what its source remembers of it",
