@@ -121,6 +121,11 @@ export class LinkRegistry {
     this.nonces.delete(poolName)
   }
 
+  /** A pool that is open was given up: who opens it next, here, is whom its members know (F5). */
+  noteGivenUp(poolName: string, nonce: Uuid): void {
+    this.nonces.set(poolName, nonce)
+  }
+
   /** The link to this address; it is not dialed yet. */
   link(address: string): Link {
     const known = this.links.get(address)

@@ -286,7 +286,9 @@ export class ClientPool implements VolumeSource {
 
   /** Nothing is acknowledged any more, and what is on its way is not waited for. */
   giveUp(why: string): void {
-    this.tearDown(new RmrError("closed", `pool ${this.name} was given up: ${why}`))
+    const { registry, nonce } = this.context
+    if (!this.tearDown(new RmrError("closed", `pool ${this.name} was given up: ${why}`))) return
+    registry.noteGivenUp(this.name, nonce)
   }
 
   /** Resolves what is in flight, flushes, and leaves the members. Idempotent. */

@@ -179,6 +179,29 @@ describe("a start by force", () => {
     })
   })
 
+  it("F5: F6: a client that gives a held pool up for it is not in its own way", async () => {
+    await scenario(11_013, { minNormal: 2 }, async (pool) => {
+      const { client } = await pool.create()
+      await pool.write(3, 1)
+      pool.kill("B")
+      await pool.until("IO is held", () => !client.pool.isServing)
+      const held = pool.begin(3, 2)
+      await pool.pause(50)
+      client.pool.giveUp("it is started by force")
+      expect(await held).toBe("closed")
+      // Its members have heard it a moment ago; whoever else asks is told so.
+      const other = { isForced: true, isTakeover: false }
+      expect(await refusalAs(pool, other)).toContain("holds pool vault and is alive")
+      pool.oracle.mayShow(3, 2)
+      const again = pool.adopt(await pool.sim.openAs(other, client))
+      expect(again.client.pool.forced?.missing.map(({ memberId }) => memberId)).toEqual([2])
+      await pool.write(4, 3)
+      await pool.start("B")
+      await pool.untilNormal("AB")
+      await pool.whole()
+    })
+  })
+
   it("F6: is not made where it was not needed when the members were asked", async () => {
     await scenario(11_009, {}, async (pool) => {
       await pool.create()
