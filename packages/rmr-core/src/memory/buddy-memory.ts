@@ -47,7 +47,8 @@ export interface BuddyMemory extends Memory {
 
 /** What free memory holds where `poison` is on; as an offset or a count it is absurd. */
 export const POISON_BYTE = 0xdb
-const POISON_WORD = 0xdbdbdbdb
+/** Eight of them: a number like any other, that equals only itself. */
+const POISON_NUMBER: number = new Float64Array(new Uint8Array(8).fill(POISON_BYTE).buffer)[0]!
 const ARENA_COUNT_MAX = 256
 const REPORTED_LEASES_MAX = 8
 
@@ -165,8 +166,8 @@ class ArenaMemory implements BuddyMemory, Room {
     const { bytes, index, view } = this.arenaOf(lease)
     const start = this.offsetOf(lease)
     const end = start + this.capacityOf(lease)
-    for (let at = start; at < end; at += 4) {
-      if (view.getUint32(at) === POISON_WORD) continue
+    for (let at = start; at < end; at += 8) {
+      if (view.getFloat64(at, true) === POISON_NUMBER) continue
       const byte = bytes.subarray(at, end).findIndex((one) => one !== POISON_BYTE)
       throw new AssertionError(`released memory was written to: arena ${index} at ${at + byte}`)
     }

@@ -25,6 +25,8 @@ export class Watch {
   private readonly pool: HuntPool
   private eventCount = 0
   private recordCount = 0
+  /** What is looked at, at every event. */
+  private readonly unitBytes = new Uint8Array(BLOCK_BYTES_MIN)
   private mistake: string | undefined
   private readonly epochs = new Map<string, number>()
 
@@ -79,8 +81,9 @@ export class Watch {
         )
       }
       if (map.maps.own.byteOf(map.geometry.chunkOf(offset)) !== 0) continue
-      const bytes = store.peek(offset + unit * BLOCK_BYTES_MIN, BLOCK_BYTES_MIN)
-      const wrong = oracle.judgeUnit(oracle.now(), block, unit, bytes)
+      const { unitBytes } = this
+      store.peek(offset + unit * BLOCK_BYTES_MIN, BLOCK_BYTES_MIN, unitBytes)
+      const wrong = oracle.judgeUnit(oracle.now(), block, unit, unitBytes)
       if (wrong !== undefined) {
         volume.onBroken(`P4: member ${slot} calls clean what it does not have: ${wrong}`)
       }

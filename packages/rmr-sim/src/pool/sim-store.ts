@@ -104,8 +104,8 @@ class FileSimStore implements SimStore {
     return this.opened
   }
 
-  peek(offset: number, bytes: number): Uint8Array {
-    return this.disk.peek(this.dataStart + offset, bytes)
+  peek(offset: number, bytes: number, into?: Uint8Array): Uint8Array {
+    return this.disk.peek(this.dataStart + offset, bytes, into)
   }
 
   kill(): void {

@@ -54,7 +54,7 @@ export interface MemoryStoreSource extends StoreSource {
   /** What the data occupies. */
   readonly allocatedBytes: number
   /** Data as a read would see it, without delay or fault. */
-  peek(offset: number, bytes: number): Uint8Array
+  peek(offset: number, bytes: number, into?: Uint8Array): Uint8Array
   /** The process that has it open dies. What it had written stays in the cache. */
   kill(): void
   /** The machine loses power: the process dies, and each unflushed unit is old or new. */
@@ -123,10 +123,9 @@ class MemorySource implements MemoryStoreSource {
     return this.medium.data.allocatedBytes
   }
 
-  peek(offset: number, bytes: number): Uint8Array {
-    const found = new Uint8Array(bytes)
-    this.medium.data.read(offset, found)
-    return found
+  peek(offset: number, bytes: number, into = new Uint8Array(bytes)): Uint8Array {
+    this.medium.data.read(offset, into)
+    return into
   }
 
   async open(options: StoreOpen): Promise<Store> {

@@ -92,7 +92,7 @@ export interface SimDisk {
   resize(sizeBytes: number): void
 
   /** What a read would see, without delay or fault. */
-  peek(offset: number, length: number): Uint8Array
+  peek(offset: number, length: number, into?: Uint8Array): Uint8Array
   /** What a power cut cannot take away. */
   peekDurable(offset: number, length: number): Uint8Array
   /** Changes bytes durably and behind everybody's back, bit by bit if wanted. */
@@ -236,10 +236,9 @@ class WorldDisk implements SimDisk {
     this.medium.resize(sizeBytes)
   }
 
-  peek(offset: number, length: number): Uint8Array {
-    const bytes = new Uint8Array(length)
-    this.medium.read(offset, bytes)
-    return bytes
+  peek(offset: number, length: number, into = new Uint8Array(length)): Uint8Array {
+    this.medium.read(offset, into)
+    return into
   }
 
   peekDurable(offset: number, length: number): Uint8Array {
