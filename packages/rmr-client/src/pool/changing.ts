@@ -34,6 +34,8 @@ export async function changeView(
   edit: RecordEdit = (record) => record,
 ): Promise<void> {
   engine.core.isFrozen = true
+  // F7: as strict as the stricter one, until a view says which of them it is.
+  engine.core.minNormal = Math.max(engine.core.minNormal, edit(base).minNormal)
   engine.core.leaving = without(base.normal, wanted)
   const ranges = engine.unresolvedRanges()
   const { legs } = keeper
@@ -47,7 +49,10 @@ export async function changeView(
     enter(effective, base.normal)
   } catch (thrown) {
     engine.core.leaving = without(base.normal, changer.allowed)
-    if (!changer.isPending) engine.thaw()
+    if (!changer.isPending) {
+      engine.core.minNormal = base.minNormal
+      engine.thaw()
+    }
     throw thrown
   }
   engine.thaw()

@@ -26,7 +26,13 @@ import type { Leg } from "./leg.js"
 import { LegKeeper } from "./leg-keeper.js"
 import { leaveMembers } from "./legs.js"
 import { acceptedChunk } from "./lost-chunks.js"
-import { extendedPool, maintainedMember, movedMember, poolWithout } from "./members.js"
+import {
+  extendedPool,
+  maintainedMember,
+  movedMember,
+  poolWithout,
+  requiredMembers,
+} from "./members.js"
 import { grownVolume, replacedStore } from "./membership.js"
 import { type Opening, openMembers } from "./opening.js"
 import { failureFields, type KnownMember, type PoolContext } from "./pool-context.js"
@@ -217,6 +223,17 @@ export class ClientPool implements VolumeSource {
     const { context, keeper, loop } = this
     await loop.withWholeView(async () => {
       const change = maintainedMember(context, keeper.legs, this.record, memberId, isOut)
+      loop.want()
+      await loop.edits.ask(context, change)
+    })
+  }
+
+  /** V5: so many members have a write before it is acknowledged, and start the pool again. */
+  async require(minNormal: number): Promise<void> {
+    const { context, loop } = this
+    await loop.withWholeView(async () => {
+      if (minNormal === this.record.minNormal) return
+      const change = requiredMembers(context, this.record, minNormal)
       loop.want()
       await loop.edits.ask(context, change)
     })

@@ -134,6 +134,27 @@ export function maintainedMember(
   return isOut ? { edit, ...withoutLoss(context, legs, slot, false) } : { edit }
 }
 
+/**
+ * How many members have to have a write, and be there for a start, from now on (V5). All that the
+ * pool has at most, and no more than are normal now.
+ */
+export function requiredMembers(
+  { poolName }: PoolContext,
+  record: PoolMetadata,
+  minNormal: number,
+): RecordChange {
+  const count = record.members.filter((entry) => entry !== undefined).length
+  if (!Number.isInteger(minNormal) || minNormal < 1 || minNormal > count) {
+    throw new RmrError("invalid-argument", `pool ${poolName} can require 1 to ${count} members`)
+  }
+  const check = async ({ normal }: PoolMetadata): Promise<void> => {
+    if (sizeOf(normal) >= minNormal) return
+    const words = `${sizeOf(normal)} members are normal now`
+    throw new RmrError("no-leg", `${words}; let others return before ${minNormal} are required`)
+  }
+  return { edit: (next) => ({ ...next, minNormal }), check }
+}
+
 /** Why a member of the table does not return by itself, if that is so. */
 export function inMaintenance(
   poolName: string,

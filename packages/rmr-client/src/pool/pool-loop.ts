@@ -163,7 +163,6 @@ export class PoolLoop {
     this.editNow = undefined
     this.changer = viewChangerOf(this.context, opening)
     engine.core.wire.setLineage(lineage)
-    engine.core.minNormal = record.minNormal
     const effective = await this.changer.change(this.keeper.legs, this.epoch, lineage, {
       purpose: "open",
       wanted: decision.normal,
@@ -187,6 +186,7 @@ export class PoolLoop {
     const { epoch, version } = record.mapVersion
     const view = { epoch, version, normal: record.normal }
     this.engine.core.flushes = "nobody"
+    this.engine.core.minNormal = record.minNormal
     this.settling.enter(before, record)
     this.engine.core.growTo(record.mappedSizeBytes)
     this.engine.enterView(view, absentIdsOf(record), record.ranges, takenBack)

@@ -24,6 +24,7 @@ import {
   lastView,
   propose,
   RmrError,
+  sizeOf,
   slotsOf,
   without,
 } from "@rmr/core"
@@ -61,7 +62,8 @@ interface Answered {
 
 export class ViewChanger {
   private readonly context: PoolContext
-  private readonly minNormal: number
+  /** V3, V5: no proposal has fewer members than the view in force asks for, nor than its own. */
+  private leastNormal: number
   private chainNow: ViewChain
   /** Whom the last proposal was sent to. */
   private readonly wasAsked = new Set<number>()
@@ -70,7 +72,7 @@ export class ViewChanger {
 
   constructor(context: PoolContext, minNormal: number, base: View, limit: MemberSet) {
     this.context = context
-    this.minNormal = minNormal
+    this.leastNormal = minNormal
     this.chainNow = { base, limit, proposals: [] }
   }
 
@@ -100,6 +102,7 @@ export class ViewChanger {
       const normal = now === "grow" ? this.grown(rest) : this.shrunk(rest)
       const version = lastView(this.chainNow).version + 1
       const record = recordOf({ lineage, epoch, version }, normal)
+      this.requireLeast(record)
       const { base } = this.chainNow
       this.chainNow = propose(this.chainNow, { epoch, version, normal })
       const asked = { legs, record, purpose: now, base, withinMs }
@@ -107,6 +110,7 @@ export class ViewChanger {
       const failed = slotsOf(normal).filter((slot) => answers[slot] === undefined)
       if (failed.length === 0) {
         this.chainNow = advance(this.chainNow)
+        this.leastNormal = record.minNormal
         this.refusal = undefined
         return { record, takenBack: takenBackOf(answers) }
       }
@@ -124,10 +128,20 @@ export class ViewChanger {
   }
 
   private shrunk(wanted: MemberSet): MemberSet {
-    const decision = decideShrink(this.chainNow, wanted, this.minNormal)
+    const decision = decideShrink(this.chainNow, wanted, this.leastNormal)
     if (decision.decide === "propose") return decision.normal
+    throw this.tooFew(decision.missingCount)
+  }
+
+  /** What is being changed, every proposal says until one is in force: so both hold till then. */
+  private requireLeast({ normal, minNormal }: PoolMetadata): void {
+    const missingCount = Math.max(this.leastNormal, minNormal) - sizeOf(normal)
+    if (missingCount > 0) throw this.tooFew(missingCount)
+  }
+
+  private tooFew(missingCount: number): RmrError {
     const why = this.refusal === undefined ? "" : `; ${this.refusal}`
-    throw new RmrError("no-leg", `${decision.missingCount} more members must answer${why}`)
+    return new RmrError("no-leg", `${missingCount} more members must answer${why}`)
   }
 
   /** V3: a view that lets members join is durable on these before the others hear of it. */
