@@ -48,6 +48,16 @@ describe("the members of a pool that is in use", () => {
       code: 4,
       words: expect.stringContaining('"rmr pool disable vault 3" first'),
     })
+    expect(await admin("require", "vault", "3")).toMatchObject({ code: 0 })
+    expect(await admin("delete", "vault", "1")).toMatchObject({
+      code: 1,
+      words: expect.stringContaining("2 normal members are left, and the pool needs 3"),
+    })
+    expect(await admin("require", "vault", "4")).toMatchObject({
+      code: 2,
+      words: expect.stringContaining("can require 1 to 3 members"),
+    })
+    expect(await admin("require", "vault", "2")).toMatchObject({ code: 0 })
     expect(await admin("delete", "vault", "1")).toMatchObject({ code: 0 })
     await nbdsh(folder, pool.uri, 'h.pwrite(b"c" * 65536, 2097152)\nh.flush()')
     const { client } = await pool.client.status()

@@ -224,6 +224,11 @@ export class ClientRole {
     return { pool: poolName, member, isOut }
   }
 
+  async requireMembers(poolName: string, count: number): Promise<unknown> {
+    await this.poolOf(poolName).require(count)
+    return { pool: poolName, count }
+  }
+
   async deleteMember(poolName: string, member: number, acceptsLoss: boolean): Promise<unknown> {
     await this.poolOf(poolName).delete(memberId(member), acceptsLoss)
     return { pool: poolName, member }

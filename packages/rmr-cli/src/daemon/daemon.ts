@@ -109,6 +109,8 @@ export class Daemon {
           count(args, "member"),
           args["isOut"] === true,
         ),
+      "pool-require": async (args) =>
+        this.requireClient().requireMembers(text(args, "pool"), count(args, "count")),
       "pool-delete": async (args) =>
         this.requireClient().deleteMember(
           text(args, "pool"),

@@ -111,6 +111,7 @@ function poolVerbs(rmr: Command): void {
   startVerbs(pool)
   memberVerbs(pool)
   maintenanceVerbs(pool)
+  requireVerb(pool)
   admin(pool.command("grow <pool>"), "make the volume larger, while it is in use")
     .requiredOption("--size <size>", "of the volume then; stores make room for it")
     .action(async (name: string, options: GrowOptions) => {
@@ -191,6 +192,16 @@ function maintenanceVerbs(pool: Command): void {
     const args = { pool: name, member: Number(member), isOut: false }
     const result = await ask(options, "pool-maintain", args)
     print(options, result, () => `member ${member} of ${name} returns by itself now`)
+  })
+}
+
+function requireVerb(pool: Command): void {
+  admin(
+    pool.command("require <pool> <count>"),
+    "so many members have a write before it is acknowledged, and fewer serve nobody",
+  ).action(async (name: string, count: string, options: AdminOptions) => {
+    const result = await ask(options, "pool-require", { pool: name, count: Number(count) })
+    print(options, result, () => `at least ${count} members of ${name} serve from now on`)
   })
 }
 
