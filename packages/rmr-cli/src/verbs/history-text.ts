@@ -23,6 +23,7 @@ export function startText(pool: string, { forced, view, lineage }: StartShown): 
   if (forced === null) return open
   const { fork, missing, chunksWithoutCleanCopy, chunksLost, chunkSizeBytes } = forced
   const lostText = `${chunksLost}, ${sizeText(chunksLost * chunkSizeBytes)}`
+  const changes = `"rmr pool require ${pool} COUNT" changes that`
   const lines = [
     open,
     `  started by force: left history ${short(forced.parent)} after view ${textOf(fork)}`,
@@ -32,7 +33,7 @@ export function startText(pool: string, { forced, view, lineage }: StartShown): 
     }),
     `  chunks without a clean copy here: ${chunksWithoutCleanCopy}`,
     `  of these lost, unless one who is here returns with it: ${lostText}`,
-    `  at least ${forced.minNormal} members serve from now on`,
+    `  at least ${forced.minNormal} members serve from now on; ${changes}`,
   ]
   if (forced.isStale) {
     lines.push("  who opened it lacks what was written after that view, wherever that was")
