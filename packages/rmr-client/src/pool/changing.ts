@@ -6,7 +6,7 @@
  * and IO goes on; else the next step of the pool tries again.
  */
 import type { MemberSet, PoolMetadata } from "@rmr/core"
-import { slotsOf, without } from "@rmr/core"
+import { RmrError, slotsOf, without } from "@rmr/core"
 import type { IoEngine } from "../io/io-engine.js"
 import type { LegKeeper } from "./leg-keeper.js"
 import type { RecordEdit } from "./membership.js"
@@ -27,11 +27,13 @@ export interface ViewParts {
   readonly enter: (effective: EffectiveView, before: MemberSet) => void
 }
 
+const asIs: RecordEdit = (record) => record
+
 export async function changeView(
   { engine, keeper, changer, epoch, base, enter }: ViewParts,
   purpose: "shrink" | "change",
   wanted: MemberSet,
-  edit: RecordEdit = (record) => record,
+  edit: RecordEdit = asIs,
 ): Promise<void> {
   engine.core.isFrozen = true
   // F7: as strict as the stricter one, until a view says which of them it is.
@@ -49,13 +51,19 @@ export async function changeView(
     enter(effective, base.normal)
   } catch (thrown) {
     engine.core.leaving = without(base.normal, changer.allowed)
-    if (!changer.isPending) {
-      engine.core.minNormal = base.minNormal
-      engine.thaw()
-    }
+    // Whoever asked for an edit has to know that it may come true, with a later view.
+    if (changer.isPending) throw edit === asIs ? thrown : proposed(thrown)
+    engine.core.minNormal = base.minNormal
+    engine.thaw()
     throw thrown
   }
   engine.thaw()
+}
+
+function proposed(thrown: unknown): RmrError {
+  const { code, detail } = RmrError.from(thrown)
+  const words = `${detail}; what was asked is proposed, and may come into force all the same`
+  return new RmrError(code, words, { cause: thrown })
 }
 
 /** The legs of members that are not normal any more, and what is under way there, are over (W7). */

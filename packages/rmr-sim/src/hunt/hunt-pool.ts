@@ -35,6 +35,8 @@ export class HuntPool extends HuntVolume {
   private readonly replaced = new Set<number>()
   /** Slots whose member was deleted, and is to come again as a new one. */
   private readonly deleted = new Set<number>()
+  /** Asked for, and refused; a view that was proposed may bring it about all the same. */
+  private readonly perhapsDeleted = new Set<number>()
   private readonly starting = new Map<number, Promise<void>>()
   /** Who was taken over, with what it has open beside. */
   private readonly leftBehind: { old: HuntClient; beside: HuntClient | undefined }[] = []
@@ -232,9 +234,17 @@ export class HuntPool extends HuntVolume {
     if (node === undefined || client === undefined || this.replaced.has(slot)) return
     const isSmall = this.sim.nodes.length === 1 || this.deleted.size > 0
     if (isSmall || !node.host.isAlive || this.starting.has(slot)) return
-    await client.sim.pool.delete(node.memberId).catch(() => undefined)
-    const { record } = client.sim.pool
-    if (this.client !== client || record.members[slot]?.memberId === node.memberId) return
+    await client.sim.pool.delete(node.memberId).catch(() => this.perhapsDeleted.add(slot))
+    if (this.client === client) this.noteDeleted(slot)
+  }
+
+  /** What was asked for is in force: also where it had failed, and a later view brought it. */
+  private noteDeleted(slot: number): void {
+    const node = this.sim.nodes[slot]
+    const record = this.client?.sim.pool.record
+    if (node === undefined || record === undefined) return
+    if (record.members[slot]?.memberId === node.memberId || this.deleted.has(slot)) return
+    this.perhapsDeleted.delete(slot)
     this.deleted.add(slot)
     if (node.host.isAlive) this.endNode(slot, "process")
     node.replaceDisk()
@@ -259,6 +269,7 @@ export class HuntPool extends HuntVolume {
 
   /** An admin puts the new disks in place of those that were lost, as far as that goes now. */
   override async mend(): Promise<void> {
+    for (const slot of this.perhapsDeleted) this.noteDeleted(slot)
     for (const slot of this.deleted) {
       const node = this.sim.nodes[slot]
       const pool = this.client?.sim.pool

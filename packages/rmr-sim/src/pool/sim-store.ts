@@ -73,6 +73,8 @@ function memorySimStore(options: SimStoreOptions): SimStore {
   })
 }
 
+type DiskContent = ReturnType<SimDisk["content"]>
+
 class FileSimStore implements SimStore {
   readonly name: string
   readonly dataStart: number
@@ -119,9 +121,10 @@ class FileSimStore implements SimStore {
   /** What is on it now; the result makes that a disk again, in the place of this one. */
   snapshot(): () => void {
     const content = this.disk.content()
+    const { sizeBytes } = this.disk
     return () => {
       assert(!this.disk.isOpen, "a store that is open is not set back")
-      this.disk = this.newDisk(content)
+      this.disk = this.newDisk({ content, sizeBytes })
       this.source = this.newSource()
     }
   }
@@ -176,7 +179,8 @@ class FileSimStore implements SimStore {
     }
   }
 
-  private newDisk(content?: ReturnType<SimDisk["content"]>): SimDisk {
+  /** Empty, or as one was at some time. */
+  private newDisk(before?: { readonly content: DiskContent; readonly sizeBytes: number }): SimDisk {
     const { world, name, sizeBytes, mediumBytes } = this.options
     const life = ++this.lifeCount
     return simDisk(world, {
@@ -189,7 +193,7 @@ class FileSimStore implements SimStore {
       // Some disks know no forced writes; what must be durable is flushed there.
       supports: { forcedUnitAccess: world.random.fork(`fua/${name}`).chance(0.5) },
       timing: TIMING,
-      ...(content === undefined ? {} : { content }),
+      ...before,
     })
   }
 

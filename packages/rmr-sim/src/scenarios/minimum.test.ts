@@ -20,12 +20,17 @@ function minimumAt(pool: Scenario, letter: Letter): number | undefined {
 }
 
 /** The view that changes the minimum has come to A alone, whose answer nobody has; others pass. */
-async function proposedAtA(pool: Scenario, party: Party, count: number): Promise<void> {
+async function proposedAtA(
+  pool: Scenario,
+  party: Party,
+  count: number,
+): Promise<{ readonly ended: Promise<string> }> {
   pool.holdOne("A", party, "answer to map-add")
   pool.holdOne(party, "B", "map-add")
   pool.holdOne(party, "C", "map-add")
-  void require(pool, count, party)
+  const ended = require(pool, count, party)
   await pool.until("A has the view", () => minimumAt(pool, "A") === count)
+  return { ended }
 }
 
 describe("the minimum of a pool", () => {
@@ -73,11 +78,12 @@ describe("the minimum of a pool", () => {
     await scenario(61_003, { nodes: 3, minNormal: 1 }, async (pool) => {
       const first = await pool.create()
       await pool.write(0, 1)
-      await proposedAtA(pool, first, 2)
+      const { ended } = await proposedAtA(pool, first, 2)
       pool.kill("A", "B")
       // By what C has on its disk it could; by what A has, A and B may start without it.
       expect(await pool.begin(0, 2)).toBe("no-leg")
       expect(minimumAt(pool, "C")).toBe(1)
+      expect(await ended).toContain("may come into force all the same")
       // Nor was it asked to keep a view that contradicts itself.
       expect(pool.sim.world.log.records.map(({ fields }) => fields["code"])).not.toContain(
         "internal",
