@@ -54,6 +54,9 @@ export const LINEAGE_HISTORY_MAX = 16
 /** The time after which a leg is late (V7), at least: shorter, a busy disk would look dead. */
 export const IO_DEADLINE_MS_MIN = 200
 
+/** Who is closed waits so long for what is in work, unless something else is said (P6). */
+export const CLOSE_MS_DEFAULT = 5000
+
 /** Messages: everything but the payload. A header fits a slot of any transport. */
 export const HEADER_BYTES_MAX = 512
 /** What a refusal says to a person. */

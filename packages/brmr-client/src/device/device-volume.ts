@@ -75,8 +75,8 @@ export class DeviceVolume implements Volume {
     return this.volume.ranges(offset, bytes, countMax)
   }
 
-  async close(): Promise<void> {
-    await this.volume.close()
+  async close(withinMs?: number): Promise<void> {
+    await this.volume.close(withinMs)
     if (this.isClosed) return
     this.isClosed = true
     this.onClosed()

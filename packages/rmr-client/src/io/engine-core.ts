@@ -44,6 +44,8 @@ export class EngineCore {
   /** Set while no mutation begins, so that those in flight come to an end (V3). */
   isHeldBack = false
   isEnded = false
+  /** What everything ends with once the engine has ended. */
+  endStatus = 0
   /** Number of the newest mutation of this epoch. */
   lastSequence = 0
   /** Chunks that some member lacks, as far as this client knows. */

@@ -16,6 +16,7 @@ import { KIND_FLUSH, KIND_FREE, KIND_MUTATION, KIND_READ } from "./io-rows.js"
 import { MutationFlow } from "./mutation-flow.js"
 import { ReadFlow } from "./read-flow.js"
 
+const CLOSED = statusOf("closed")
 const FENCED = statusOf("fenced")
 const NO_LEG = statusOf("no-leg")
 const NO_CLEAN_COPY = statusOf("no-clean-copy")
@@ -207,40 +208,65 @@ export class IoEngine {
 
   /**
    * What waited longer than its deadline fails (W6): `no-leg` where too few members answer to go
-   * on, or `no-clean-copy` for a flush. A mutation is given up only when no session carries it any
-   * more (RT-53). Returns the legs whose sessions have to end for that.
+   * on, or `no-clean-copy` for a flush; and with `closed` what nobody waits for any more. Returns
+   * the legs whose sessions have to end for that.
    */
   expire(beforeMs: number, hasLegs: boolean): number {
-    const { rows, wire } = this.core
+    const { rows } = this.core
     let toEnd = 0
     for (let row = 0; row < rows.rowCount; row++) {
-      if (rows.kinds[row] === KIND_FREE || rows.startMs[row]! > beforeMs) continue
-      if (rows.kinds[row] === KIND_FLUSH) {
-        if (!this.core.maySendFlush(row) || !hasLegs)
-          this.core.end(row, hasLegs ? NO_CLEAN_COPY : NO_LEG)
-      } else if (!hasLegs && rows.isTold[row] === 0) {
-        const isSent = rows.kinds[row] === KIND_MUTATION && rows.sequences[row]! > 0
-        const carriedBy = isSent ? wire.submissions.legsOf(row, rows.serials[row]!) : 0
-        toEnd |= carriedBy
-        if (!isSent) this.core.end(row, NO_LEG)
-        else if (carriedBy === 0) this.mutations.tell(row, NO_LEG)
-      }
+      if (rows.kinds[row] === KIND_FREE) continue
+      if (rows.volumes[row]?.isGivenUp === true) toEnd |= this.abandon(row)
+      else if (rows.startMs[row]! <= beforeMs) toEnd |= this.expireRow(row, hasLegs)
     }
-    if (!hasLegs) this.expireQueued(beforeMs)
+    this.expireQueued(beforeMs, hasLegs)
     this.core.deliver()
     return toEnd
   }
 
+  private expireRow(row: number, hasLegs: boolean): number {
+    if (this.core.rows.kinds[row] !== KIND_FLUSH) return hasLegs ? 0 : this.giveUp(row, NO_LEG)
+    if (!this.core.maySendFlush(row) || !hasLegs) {
+      this.core.end(row, hasLegs ? NO_CLEAN_COPY : NO_LEG)
+    }
+    return 0
+  }
+
+  /** Its handle was closed long enough ago: it is not sent any more, whoever comes back (P6). */
+  private abandon(row: number): number {
+    this.core.rows.owed[row] = 0
+    return this.giveUp(row, CLOSED)
+  }
+
+  /**
+   * A mutation is given up only when no session carries it any more (RT-53). Returns the legs whose
+   * sessions do.
+   */
+  private giveUp(row: number, status: number): number {
+    const { rows, wire } = this.core
+    if (rows.isTold[row] === 1) return 0
+    const isSent = rows.kinds[row] === KIND_MUTATION && rows.sequences[row]! > 0
+    const carriedBy = isSent ? wire.submissions.legsOf(row, rows.serials[row]!) : 0
+    if (!isSent) this.core.end(row, status)
+    else if (carriedBy === 0) this.mutations.tell(row, status)
+    return carriedBy
+  }
+
   /** All units may be busy with what was given up: who waits for one has a deadline too (P6). */
-  private expireQueued(beforeMs: number): void {
+  private expireQueued(beforeMs: number, hasLegs: boolean): void {
     for (const volume of this.ready) {
-      while (volume.pendingCount > 0 && volume.headMs <= beforeMs) volume.failHead(NO_LEG)
+      while (volume.pendingCount > 0) {
+        if (volume.isGivenUp) volume.failHead(CLOSED)
+        else if (!hasLegs && volume.headMs <= beforeMs) volume.failHead(NO_LEG)
+        else break
+      }
     }
   }
 
   /** Another client has the pool, or this one was closed: nothing is acknowledged any more (F4). */
   endAll(status: number): void {
     this.core.isEnded = true
+    this.core.endStatus = status
     const { rows } = this.core
     for (let row = 0; row < rows.rowCount; row++) {
       if (rows.kinds[row] !== KIND_FREE) this.core.end(row, status)
@@ -291,7 +317,7 @@ export class IoEngine {
     rows.startMs[row] = this.core.options.env.clock.nowMs()
     volume.dropHead()
     if (this.core.isEnded) {
-      this.core.end(row, FENCED)
+      this.core.end(row, this.core.endStatus)
       return true
     }
     if (kind === KIND_MUTATION) {
@@ -324,7 +350,7 @@ export class IoEngine {
     if (rows.kinds[row] === KIND_READ) {
       rows.marks[row] = 0
       this.reads.send(row)
-    } else if ((this.core.view.normal & (1 << slot)) !== 0 && rows.isTold[row] === 0) {
+    } else if ((this.core.view.normal & (1 << slot)) !== 0 && rows.isWaitedFor(row)) {
       rows.owed[row]! |= 1 << slot
     }
   }

@@ -173,6 +173,11 @@ export class IoRows {
     return ((this.done[row]! | this.missed[row]!) & (1 << slot)) === 0
   }
 
+  /** Its caller waits for it: it is sent again where it has to be (W6, P6). */
+  isWaitedFor(row: number): boolean {
+    return this.isTold[row] === 0 && this.volumes[row]?.isGivenUp !== true
+  }
+
   leaseOf(row: number): Lease {
     return this.leases[row]! as Lease
   }

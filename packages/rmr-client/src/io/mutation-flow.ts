@@ -67,7 +67,7 @@ export class MutationFlow {
       this.core.noteError(row, reply)
       this.core.options.events.onCopyMissing()
     } else {
-      if (rows.isTold[row] === 0) rows.owed[row]! |= bit
+      if (rows.isWaitedFor(row)) rows.owed[row]! |= bit
       this.core.counts.resends++
       if (outcome !== "ok") this.core.options.events.onLegRefused(slot, outcome)
       this.core.retryLater()

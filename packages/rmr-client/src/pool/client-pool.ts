@@ -21,6 +21,7 @@ import type { IoEngine } from "../io/io-engine.js"
 import type { IoOwner } from "../links/link-registry.js"
 import { flushOnce, PoolVolume, type VolumeHost } from "../volume/pool-volume.js"
 import { assemble } from "./assembling.js"
+import { PoolClosing } from "./closing.js"
 import type { ForcedReport } from "./forced-opening.js"
 import type { Leg } from "./leg.js"
 import { LegKeeper } from "./leg-keeper.js"
@@ -57,7 +58,7 @@ export class ClientPool implements VolumeSource {
   /** What an admin took upon himself when this client opened the pool by force (F6). */
   readonly forced: ForcedReport | undefined
   private endedBy: RmrError | undefined
-  private closing: Promise<void> | undefined
+  private readonly closing: PoolClosing
 
   private constructor(context: PoolContext, opening: Opening) {
     const { registry } = context
@@ -69,8 +70,11 @@ export class ClientPool implements VolumeSource {
       registry,
       record: () => this.record,
       engine: () => this.engine,
+      closeMs: context.times.closeMs,
+      onGivenUp: (volume) => this.noteGivenUp(volume),
       onClosed: (volume) => this.volumes.delete(volume),
     })
+    this.closing = this.makeClosing()
     this.owner = ioOwner(
       () => this.engine,
       () => this.leaveRegistry(),
@@ -308,19 +312,34 @@ export class ClientPool implements VolumeSource {
     registry.noteGivenUp(this.name, nonce)
   }
 
-  /** Resolves what is in flight, flushes, and leaves the members. Idempotent. */
-  close(): Promise<void> {
-    this.closing ??= this.closeOnce()
-    return this.closing
+  /**
+   * Resolves what is in flight, flushes, and leaves the members. What is not over after `withinMs`,
+   * by default `closeMs`, ends with `closed`; how many operations that were is the result. It ends
+   * at most `commandMs` after that. Idempotent; of several calls the earliest end counts.
+   */
+  close(withinMs: number = this.context.times.closeMs): Promise<number> {
+    return this.closing.close(withinMs)
   }
 
-  private async closeOnce(): Promise<void> {
-    for (const volume of [...this.volumes]) await volume.close()
-    if (this.endedBy !== undefined) return
-    await flushOnce(this.name, this.host)
-    const legs = this.keeper.legs.filter((leg) => leg?.io.session !== undefined)
-    if (!this.tearDown(new RmrError("closed", `pool ${this.name} was closed`))) return
-    await leaveMembers(this.context, legs, this.record.mapVersion)
+  private makeClosing(): PoolClosing {
+    const { context, volumes } = this
+    return new PoolClosing({
+      env: context.env,
+      poolName: context.poolName,
+      volumes,
+      flush: () => flushOnce(this.name, this.host),
+      isEnded: () => this.endedBy !== undefined,
+      end: (error) => this.tearDown(error),
+      goodbye: () => {
+        const legs = this.keeper.legs.filter((leg) => leg?.io.session !== undefined)
+        return () => leaveMembers(context, legs, this.record.mapVersion)
+      },
+    })
+  }
+
+  /** P6: one handle was closed, and the pool goes on. */
+  private noteGivenUp({ openCount: operations }: PoolVolume): void {
+    this.context.env.log.write("warn", "pool.io-given-up", { pool: this.name, operations })
   }
 
   /**

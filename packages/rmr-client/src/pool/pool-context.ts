@@ -11,7 +11,7 @@ import type {
   RmrError,
   Uuid,
 } from "@rmr/core"
-import { ZERO_UUID } from "@rmr/core"
+import { CLOSE_MS_DEFAULT, ZERO_UUID } from "@rmr/core"
 import type { ReadPolicy } from "../io/engine-leg.js"
 import type { LinkRegistry } from "../links/link-registry.js"
 import type { Leg } from "./leg.js"
@@ -34,6 +34,11 @@ export interface PoolTimes {
   /** For one command, and for one attempt to reach a member. */
   readonly commandMs: number
   /**
+   * A close waits so long for what is in flight, and for its flush; the rest ends with `closed`.
+   * Members are told goodbye for at most `commandMs` more.
+   */
+  readonly closeMs: number
+  /**
    * A leg is put out for being slow when its mutations take longer than this and than `slowFactor`
    * times the median of its peers, for `slowAfterMs` (V7). With 0 there nobody ever is.
    */
@@ -52,6 +57,7 @@ export const TIMES_DEFAULT: PoolTimes = {
   flushMs: 5000,
   regroupMs: 1000,
   commandMs: 3000,
+  closeMs: CLOSE_MS_DEFAULT,
   slowFloorMs: 250,
   slowFactor: 20,
   slowAfterMs: 10_000,

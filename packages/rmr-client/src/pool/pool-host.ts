@@ -10,10 +10,13 @@ export interface PoolHostOptions {
   /** The view in force. */
   readonly record: () => PoolMetadata
   readonly engine: () => IoEngine
+  readonly closeMs: number
+  readonly onGivenUp: (volume: PoolVolume) => void
   readonly onClosed: (volume: PoolVolume) => void
 }
 
-export function poolHost({ registry, record, engine, onClosed }: PoolHostOptions): VolumeHost {
+export function poolHost(options: PoolHostOptions): VolumeHost {
+  const { registry, record, engine, closeMs, onGivenUp, onClosed } = options
   const { payloadBytesMax } = registry.transport.supports
   return {
     memory: registry.memory,
@@ -31,10 +34,13 @@ export function poolHost({ registry, record, engine, onClosed }: PoolHostOptions
     get nowMs() {
       return registry.env.clock.nowMs()
     },
+    closeMs,
+    schedule: (delayMs, run) => registry.env.clock.schedule(delayMs, run),
     onPending: (volume) => engine().onPending(volume),
     onDue: (volume) => engine().core.onDue(volume),
     flush: () => registry.flush(),
     ranges: (offset, bytes, countMax) => rangesOf(record(), engine(), offset, bytes, countMax),
+    onGivenUp,
     onClosed,
   }
 }

@@ -21,6 +21,7 @@ import {
   OP_WRITE,
   OP_WRITE_ZEROES,
   statusOf,
+  type Timer,
 } from "@rmr/core"
 
 /** What a handle needs of its pool. */
@@ -33,6 +34,9 @@ export interface VolumeHost {
   readonly optimalIoBytes: number
   readonly canUnmap: boolean
   readonly nowMs: number
+  /** What is in flight at a close is waited for so long. */
+  readonly closeMs: number
+  schedule(delayMs: number, run: () => void): Timer
   /** The handle has something to do. */
   onPending(volume: PoolVolume): void
   /** The handle has something to deliver, outside of any delivery. */
@@ -40,6 +44,8 @@ export interface VolumeHost {
   ranges(offset: number, bytes: number, countMax: number): readonly VolumeRange[]
   /** Sends what was asked now, instead of at the end of the turn. */
   flush(): void
+  /** The handle was closed, and what it has in flight is not waited for any more. */
+  onGivenUp(volume: PoolVolume): void
   onClosed(volume: PoolVolume): void
 }
 
@@ -72,6 +78,9 @@ export class PoolVolume implements Volume {
   private delivered: { count: number; readonly words: Int32Array }
   private isClosed = false
   private closing: (() => void)[] = []
+  private lateTimer: Timer | undefined
+  private lateMs = Number.POSITIVE_INFINITY
+  private isGivenUpNow = false
 
   constructor(name: string, host: VolumeHost, { events, inFlightMax }: VolumeOpen) {
     this.name = name
@@ -151,13 +160,24 @@ export class PoolVolume implements Volume {
     return this.host.ranges(offset, bytes, countMax)
   }
 
-  close(): Promise<void> {
+  close(withinMs: number = this.host.closeMs): Promise<void> {
     this.isClosed = true
     if (this.inFlight === 0) {
       this.host.onClosed(this)
       return Promise.resolve()
     }
+    this.waitUntil(this.host.nowMs + withinMs)
     return new Promise((resolve) => this.closing.push(resolve))
+  }
+
+  /** P6: the pool ends what this handle has in flight, as soon as it may. */
+  get isGivenUp(): boolean {
+    return this.isGivenUpNow
+  }
+
+  /** Operations that are not over, as far as the user was told. */
+  get openCount(): number {
+    return this.inFlight
   }
 
   /** Operations that the engine has not taken. */
@@ -241,7 +261,19 @@ export class PoolVolume implements Volume {
     if (this.isClosed && this.inFlight === 0) this.endClosing()
   }
 
+  /** The earliest end counts, whoever asked for it. */
+  private waitUntil(lateMs: number): void {
+    if (lateMs >= this.lateMs || this.isGivenUp) return
+    this.lateMs = lateMs
+    this.lateTimer?.cancel()
+    this.lateTimer = this.host.schedule(Math.max(0, lateMs - this.host.nowMs), () => {
+      this.isGivenUpNow = true
+      this.host.onGivenUp(this)
+    })
+  }
+
   private endClosing(): void {
+    this.lateTimer?.cancel()
     this.host.onClosed(this)
     const waiters = this.closing
     this.closing = []

@@ -2,6 +2,7 @@
 export * from "./block-file.js"
 export * from "./block-io.js"
 export * from "./clock.js"
+export * from "./deadline.js"
 export * from "./env.js"
 export * from "./io-checks.js"
 export * from "./log.js"

@@ -29,8 +29,12 @@ export interface Volume extends BlockIo {
    * was missed. It is the client's knowledge, and may be older than the members' own.
    */
   ranges(offset: number, bytes: number, countMax: number): readonly VolumeRange[]
-  /** Ends pending operations with `closed` once they are resolved; idempotent. */
-  close(): Promise<void>
+  /**
+   * Ends within a bound: what is asked from now on ends with `closed`, and so does what was asked
+   * before and is not over after `withinMs`, which may have happened or not. Default: what the
+   * source of the volume says. Idempotent; the earliest end counts.
+   */
+  close(withinMs?: number): Promise<void>
 }
 
 export interface VolumeOpen {

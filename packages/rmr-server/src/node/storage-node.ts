@@ -25,6 +25,7 @@ import type {
 import {
   ACCEPTED,
   assert,
+  CLOSE_MS_DEFAULT,
   crc32c,
   decodeCommand,
   decodeIo,
@@ -72,6 +73,8 @@ export interface StorageNodeOptions {
   readonly holderMs?: number
   /** Requests of one pool that are in work; more are answered `busy`. Default 2048. */
   readonly requestsMax?: number
+  /** The close of a store, and of the node, waits for what is in work for so long. Default 5 s. */
+  readonly closeMs?: number
 }
 
 const CREDITS_MAX: LaneCredits = [1024, 256, 64]
@@ -137,7 +140,7 @@ export class StorageNode {
     const pool = await ServerPool.open(options, this.world)
     const other = this.poolsByGroup.get(pool.groupId)
     if (other !== undefined) {
-      await pool.close()
+      await pool.close(this.closeMs)
       const words = `pools ${other.name} and ${options.poolName} have one group id on this node`
       throw new RmrError("name-clash", words)
     }
@@ -145,29 +148,39 @@ export class StorageNode {
     return pool
   }
 
-  /** Stops serving the pool: drains it and closes its store cleanly. */
-  async removePool(pool: ServerPool): Promise<void> {
+  /**
+   * Stops serving the pool: drains it and closes its store cleanly. Where that fails, with
+   * `deadline` or what the store says, the pool is not served any more all the same.
+   */
+  async removePool(pool: ServerPool, withinMs: number = this.closeMs): Promise<void> {
     if (this.poolsByGroup.get(pool.groupId) !== pool) return
-    await pool.close()
-    this.poolsByGroup.delete(pool.groupId)
-    for (const session of this.sessions) session?.unbindPool(pool)
+    try {
+      await pool.close(withinMs)
+    } finally {
+      this.poolsByGroup.delete(pool.groupId)
+      for (const session of this.sessions) session?.unbindPool(pool)
+    }
   }
 
-  /** Ends everything, also where a store cannot be closed cleanly; then fails with the first. */
-  async close(): Promise<void> {
-    let failure: RmrError | undefined
-    for (const pool of this.pools) {
-      try {
-        await this.removePool(pool)
-      } catch (thrown) {
-        const { code, detail } = RmrError.from(thrown)
-        const words = `the store of pool ${pool.name} was not closed cleanly: ${detail}`
-        failure ??= new RmrError(code, words, { cause: thrown })
-      }
-    }
+  /**
+   * Ends everything, within `closeMs` also where a store hangs. Where stores were not closed
+   * cleanly it fails with the first reason, after the rest; they are as a crash leaves them (R3).
+   */
+  async close(withinMs: number = this.closeMs): Promise<void> {
+    const { pools } = this
+    const ends = await Promise.allSettled(pools.map((pool) => this.removePool(pool, withinMs)))
     await this.registry.close()
     await this.endpoint.close()
-    if (failure !== undefined) throw failure
+    for (const [nth, end] of ends.entries()) {
+      if (end.status === "fulfilled") continue
+      const { code, detail } = RmrError.from(end.reason)
+      const words = `the store of pool ${pools[nth]?.name} was not closed cleanly: ${detail}`
+      throw new RmrError(code, words, { cause: end.reason })
+    }
+  }
+
+  private get closeMs(): number {
+    return this.options.closeMs ?? CLOSE_MS_DEFAULT
   }
 
   private onSessionUp(session: Session): void {

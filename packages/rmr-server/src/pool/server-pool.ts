@@ -43,6 +43,7 @@ import { MapSaver } from "./map-saver.js"
 import { absentOf, type Member } from "./member.js"
 import type { MemberVolume } from "./member-volume.js"
 import { COPIES_MAX, type MemberConfig, openMember } from "./open-member.js"
+import { closedWithin } from "./pool-closing.js"
 import { StoreJobs } from "./store-jobs.js"
 
 /** What the layer above makes of a USER command (a block device: map, unmap, parameters). */
@@ -320,13 +321,16 @@ export class ServerPool {
     this.saver?.cool()
   }
 
-  /** Drains, keeps last io, and closes the store cleanly. */
-  async close(): Promise<void> {
-    await this.serially(async () => {
+  /** Drains, keeps last io, and closes the store cleanly. Fails as `closedWithin` says. */
+  close(withinMs: number): Promise<void> {
+    const closed = this.serially(async () => {
       if (this.cell.state === "empty") return
       await this.drain("leaving")
       await this.closeStore()
     })
+    const requestCount = (): number => this.data?.table.count ?? 0
+    const closing = { env: this.world.env, pool: this.name, requestCount }
+    return closedWithin(closing, withinMs, closed)
   }
 
   private async closeStore(): Promise<void> {

@@ -63,6 +63,7 @@ const QUEUE_DEPTH = 16
 const EXTENT_BYTES = 256 * 1024
 const ARENA_BYTES = 16 * 1024 * 1024
 const SILENCE_MS = 2000
+const CLOSE_MS = 2000
 /** A store can grow to so many times its size. */
 const ROOM_TO_GROW = 4
 /** Short ones, so that a story is over soon; virtual time costs little, but not nothing. */
@@ -71,6 +72,7 @@ const TIMES: Partial<PoolTimes> = {
   blinkMs: 500,
   noLegMs: 5000,
   flushMs: 1000,
+  closeMs: CLOSE_MS,
   slowAfterMs: 2000,
   slowHoldMs: 500,
   slowHoldMsMax: 4000,
@@ -128,6 +130,7 @@ export class SimNode {
       software: "rmr-sim",
       holderMs: 3000,
       requestsMax: 256,
+      closeMs: this.sim.closeMs,
     })
     this.node = node
     const { chunkSizeBytes, queueDepth } = this.sim
@@ -187,6 +190,7 @@ export class SimNode {
     await this.node.removePool(pool)
   }
 
+  /** Fails where its stores were not closed cleanly; the process has to die then. */
   async stop(): Promise<void> {
     await this.node?.close()
     this.end(() => undefined)
@@ -259,6 +263,11 @@ export class SimPool {
       ...(options.links === undefined ? {} : { links: options.links }),
     })
     this.nodes = Array.from({ length: options.nodes }, (_, nth) => new SimNode(this, nth + 1))
+  }
+
+  /** So long a close of a client or a node may wait. */
+  get closeMs(): number {
+    return this.options.times?.closeMs ?? CLOSE_MS
   }
 
   /** The largest volume that every store can have. */

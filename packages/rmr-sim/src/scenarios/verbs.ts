@@ -12,18 +12,17 @@ import {
   type MemberSet,
   RmrError,
   STATUS_OK,
-  type StoreSource,
   type ViewNumber,
 } from "@rmr/core"
-import { filterStore, type HeldMessages, severSession } from "@rmr/testkit"
+import { type HeldMessages, severSession } from "@rmr/testkit"
 import type { SimClient, SimNode, SimPool, SimPoolOptions } from "../pool/sim-pool.js"
 import { openSoon, pause, tell } from "../pool/story.js"
 import { VolumeUser } from "../pool/volume-user.js"
 import { isMessage, type MessageName } from "./messages.js"
 import { BLOCK, blocksOf, type Found, Oracle } from "./oracle.js"
+import { SlowStores, type StoreStep } from "./slow-stores.js"
 
 export type Letter = "A" | "B" | "C" | "D"
-type StoreStep = "read" | "write" | "zero" | "flush" | "commit" | "heat" | "settle"
 
 const LETTERS = "ABCD"
 const SIZE_BYTES = 2 * 1024 * 1024
@@ -44,21 +43,6 @@ export async function scenario(
   await tell(seed, { ...shape, ...options, wrapStore }, (sim) => run(new Scenario(sim, slow)))
 }
 
-/** How long each step of each store takes before anybody hears of its end. */
-class SlowStores {
-  private readonly heldMs = new Map<string, number>()
-
-  set(slot: number, step: StoreStep, ms: number): void {
-    this.heldMs.set(`${slot} ${step}`, ms)
-  }
-
-  wrap(store: StoreSource, slot: number): StoreSource {
-    const holdMs = ({ kind }: { readonly kind: string }): number =>
-      this.heldMs.get(`${slot} ${kind}`) ?? 0
-    return filterStore(store, "told", () => ({ holdMs }))
-  }
-}
-
 /** A client process that has the pool open, or had. */
 export class Party {
   readonly client: SimClient
@@ -69,6 +53,16 @@ export class Party {
     this.client = client
     this.user = new VolumeUser(client.pool, client.memory)
     this.oracle = oracle
+  }
+
+  /** Another handle of the same process. */
+  beside(): Party {
+    return new Party(this.client, this.oracle)
+  }
+
+  /** The handle is closed, and the pool goes on. */
+  closeHandle(withinMs?: number): Promise<void> {
+    return this.user.volume.close(withinMs)
   }
 
   /** What the write ends with: `ok`, or why not. */
