@@ -15,11 +15,20 @@ const BLOCK_BYTES = 4096
 /** Why this machine cannot do that; empty where it can. */
 export function whyNoFileSystem(): string {
   const why = whyNoMount() || missing("nbdfuse", "losetup", "mkfs.ext4", "fsck.ext4")
-  if (why !== "") return why
+  return why || whyNotIn(["ext4", "fuse"], ["/dev/fuse", "/dev/loop-control"])
+}
+
+/** Why no process can show a file of its own here; empty where one can. */
+export function whyNoFuse(): string {
+  const why = whyNoMount() || missing("nbdfuse", "nbdkit")
+  return why || whyNotIn(["fuse"], ["/dev/fuse"])
+}
+
+function whyNotIn(fileSystems: readonly string[], devices: readonly string[]): string {
   const known = readFileSync("/proc/filesystems", "utf8")
-  const lacking = ["ext4", "fuse"].filter((name) => !new RegExp(`\\b${name}$`, "m").test(known))
+  const lacking = fileSystems.filter((name) => !new RegExp(`\\b${name}$`, "m").test(known))
   if (lacking.length > 0) return `the kernel has no ${lacking.join(" and no ")}`
-  for (const device of ["/dev/fuse", "/dev/loop-control"]) {
+  for (const device of devices) {
     try {
       closeSync(openSync(device, "r+"))
     } catch (thrown) {

@@ -80,6 +80,35 @@ export class RmrDaemon {
     if (code !== 0 && code !== undefined) throw new Error(`it ended with ${code}: ${this.said}`)
   }
 
+  /** Its exit code, or the signal that ended it; SIGKILL also where it takes too long. */
+  async endBy(signal: "SIGINT" | "SIGTERM"): Promise<number | string> {
+    const end = await this.end(signal)
+    if (end === undefined) throw new Error("it did not run")
+    return end
+  }
+
+  /** It is told to end, and has said this. */
+  async tellToEnd(words: string): Promise<void> {
+    process.kill(this.pid, "SIGTERM")
+    const limit = performance.now() + START_MS
+    while (!this.said.includes(words)) {
+      if (performance.now() > limit) throw new Error(`it has not said ${words}: ${this.said}`)
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+    }
+  }
+
+  /** How it has ended by itself; fails where it does not. */
+  async ended(): Promise<number | string> {
+    const { child } = this
+    if (child === undefined) throw new Error("it did not run")
+    const limit = performance.now() + START_MS
+    while (child.exitCode === null && child.signalCode === null) {
+      if (performance.now() > limit) throw new Error(`it does not end: ${this.said}`)
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+    }
+    return child.exitCode ?? child.signalCode ?? "nothing"
+  }
+
   async status(): Promise<DaemonStatus> {
     try {
       return (await askDaemon(this.control, "status")) as DaemonStatus

@@ -202,6 +202,20 @@ describe("an export that goes", () => {
     bystander = await RawClient.serving(world.at, "other")
   })
 
+  it("P6: is not waited for where its volume never answers", async () => {
+    await open({ server: { drainMs: 20 } })
+    world.volumes.isHeld = true
+    client.send({ kind: nbd.CMD_WRITE, payload: pattern(4096), cookie: 1n })
+    client.send({ kind: nbd.CMD_FLUSH, cookie: 2n })
+    while (world.server.stats().openRequestCount < 2) await turns(1)
+    await world.server.close()
+    await client.ended()
+    expect(world.server.stats().openRequestCount).toBe(0)
+    expect(world.memory.stats().leaseCount).toBe(0)
+    world = await harness()
+    bystander = await RawClient.serving(world.at, "disk")
+  })
+
   it("is waited for by a server that closes meanwhile", async () => {
     await open()
     world.volumes.isHeld = true

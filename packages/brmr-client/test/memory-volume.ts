@@ -26,7 +26,9 @@ export interface MemoryVolumeOptions {
   readonly canUnmap?: boolean
 }
 
-type Run = () => void
+/** With a status, that is what it ends with. */
+type Run = (status?: number) => void
+const CLOSED = statusOf("closed")
 
 /** The medium; every handle that is opened shares it. */
 export class MemoryVolumes implements VolumeSource {
@@ -61,9 +63,9 @@ export class MemoryVolumes implements VolumeSource {
   }
 
   /** Lets go of what was held back. */
-  go(): void {
+  go(status?: number): void {
     this.isHeld = false
-    for (const run of this.heldRuns.splice(0)) run()
+    for (const run of this.heldRuns.splice(0)) run(status)
   }
 
   whenLetGo(run: Run): void {
@@ -160,11 +162,12 @@ class MemoryVolume implements Volume {
     return found
   }
 
-  close(): Promise<void> {
+  close(withinMs?: number): Promise<void> {
     this.isClosed = true
+    if (withinMs === 0) this.of.go(CLOSED)
     if (this.inFlightCount === 0) return Promise.resolve()
     return new Promise((resolve) => {
-      this.onIdle = resolve
+      this.onIdle = () => resolve()
     })
   }
 
@@ -186,7 +189,7 @@ class MemoryVolume implements Volume {
   }
 
   private end(token: number, status: number): void {
-    if (this.of.isHeld) this.of.whenLetGo(() => this.ended(token, status))
+    if (this.of.isHeld) this.of.whenLetGo((other = status) => this.ended(token, other))
     else this.ended(token, status)
   }
 

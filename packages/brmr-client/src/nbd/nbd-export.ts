@@ -159,13 +159,13 @@ export class NbdExport implements BlockEvents {
     return new Promise((resolve) => this.onIdle.push(resolve))
   }
 
-  /** Refuses what was not submitted, and waits for what was. */
-  async close(): Promise<void> {
+  /** Refuses what was not submitted, and waits for what was, as long as its volume does. */
+  async close(withinMs?: number): Promise<void> {
     this.isClosing = true
     this.isRefusing = true
     this.unaligned.refuse()
     this.pump()
-    await this.volume.close()
+    await this.volume.close(withinMs)
     await this.idle()
     this.parts.memory.release(this.lease)
   }

@@ -10,10 +10,11 @@
  * | `handshakeMs` | a client that does not come to the point |
  * | `stallMs` | one that does not send the rest of a request, or does not take replies; and a |
  * | | request for which there is no memory, which is refused |
- * | `drainMs` | open requests of an export that is removed |
+ * | `drainMs` | open requests of an export that is removed; then its clients are sent away, and |
+ * | | the volume is told to wait for nothing any more |
  */
 import type { Env, Memory, Timer, VolumeSource } from "@rmr/core"
-import { assert, RmrError, utf8Bytes } from "@rmr/core"
+import { assert, endsWithin, RmrError, utf8Bytes } from "@rmr/core"
 import type {
   StreamAddress,
   StreamConnection,
@@ -265,15 +266,14 @@ class Server implements NbdServer, ConnectionHost {
     const its = [...this.connections].filter(({ serves }) => serves === from)
     for (const connection of its) connection.leave()
     const drainMs = this.options.drainMs ?? DRAIN_MS_DEFAULT
-    await new Promise<void>((resolve) => {
-      const timer = this.env.clock.schedule(drainMs, resolve)
-      void from.idle().then(() => {
-        timer.cancel()
-        resolve()
-      })
-    })
-    if (from.openCount > 0) for (const connection of its) connection.close("it took too long")
-    await from.close()
+    if (await endsWithin(this.env.clock, drainMs, from.idle())) {
+      await from.close()
+      return
+    }
+    const fields = { export: from.facts.name, requests: from.openCount }
+    this.env.log.write("warn", "nbd.export.given-up", fields)
+    for (const connection of its) connection.close("it took too long")
+    await from.close(0)
   }
 
   private async shutDown(): Promise<void> {

@@ -31,6 +31,7 @@ import {
   CHUNK_BYTES_DEFAULT,
   CHUNK_BYTES_MAX,
   CHUNK_BYTES_MIN,
+  CLOSE_MS_DEFAULT,
   IO_DEADLINE_MS_MIN,
   MEMBERS_MAX,
   type MemberId,
@@ -179,6 +180,9 @@ function refuseSyncLimits(
   }
 }
 
+const MS_MAX = 3_600_000
+const milliseconds = z.number().int().min(10).max(MS_MAX)
+
 const storagePool = table({
   name: poolName,
   member: id,
@@ -223,10 +227,9 @@ const storage = table({
   listen: z.array(address).min(1),
   memory: memory(STORAGE_MEMORY_MIN).default(64 * 1024 * 1024),
   pool: z.array(storagePool).default([]).superRefine(refuseSharedStores),
+  close_ms: milliseconds.default(CLOSE_MS_DEFAULT),
 })
 
-const MS_MAX = 3_600_000
-const milliseconds = z.number().int().min(10).max(MS_MAX)
 /** 0: never, or at once. */
 const millisecondsOrNone = z.number().int().min(0).max(MS_MAX)
 
@@ -251,6 +254,7 @@ const clientPool = table({
 })
 
 const client = table({
+  close_ms: milliseconds.default(CLOSE_MS_DEFAULT),
   nbd: z.array(nbdAddress).default([]),
   memory: memory(CLIENT_MEMORY_MIN).default(128 * 1024 * 1024),
   pool: z.array(clientPool).default([]),
@@ -297,6 +301,8 @@ export interface StorageConfig {
   /** Payload memory, a power of two; more requests than fit wait. */
   readonly memory: number
   readonly pool: readonly StoragePoolConfig[]
+  /** A daemon that is told to end waits so long for what is in work. */
+  readonly close_ms: number
 }
 
 export interface ClientPoolConfig {
@@ -326,6 +332,8 @@ export interface ClientPoolConfig {
 export interface ClientConfig {
   readonly nbd: readonly NbdAddress[]
   readonly memory: number
+  /** A daemon that is told to end, and an unmap, wait so long for what is in flight. */
+  readonly close_ms: number
   readonly pool: readonly ClientPoolConfig[]
 }
 

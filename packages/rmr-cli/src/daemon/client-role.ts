@@ -5,17 +5,11 @@
  * that starts before its storage nodes is no error.
  */
 import { type Device, mapDevice, type NbdServer, nbdServer, unmapDevice } from "@rmr/brmr-client"
-import {
-  type ClientPool,
-  createPool,
-  LinkRegistry,
-  type OpenOptions,
-  openPool,
-  type PoolTimes,
-} from "@rmr/client"
+import { type ClientPool, createPool, LinkRegistry, type OpenOptions, openPool } from "@rmr/client"
 import {
   buddyMemory,
   type Env,
+  endsWithin,
   type MemberId,
   type Memory,
   memberId,
@@ -31,6 +25,7 @@ import type { ClientStatus, Counts, DaemonStats, MapCheckShown } from "../contro
 import { SOFTWARE } from "../version.js"
 import { nbdUri } from "./nbd-uri.js"
 import { type PoolEntry, poolStatus } from "./pool-status.js"
+import { poolTimes } from "./pool-times.js"
 
 const LEASES_MAX = 8192
 const RETRY_MS = 500
@@ -61,13 +56,16 @@ export class ClientRole {
   private readonly nbd: NbdServer
   private readonly listeners: StreamListener[] = []
   private readonly entries: Entry[]
+  private readonly closeMs: number
   private isClosed = false
 
   private constructor(env: Env, name: string, memory: Memory, config: ClientConfig) {
     this.env = env
     const transport = tcp({ payloadChecked: false, software: SOFTWARE })
     this.registry = new LinkRegistry({ env, memory, transport, hostName: name, software: SOFTWARE })
-    this.nbd = nbdServer({ env, memory, engine: fastStreamEngine })
+    this.closeMs = config.close_ms
+    const drainMs = this.closeMs
+    this.nbd = nbdServer({ env, memory, engine: fastStreamEngine, drainMs })
     this.entries = config.pool.map((pool) => ({
       config: pool,
       pool: undefined,
@@ -122,14 +120,27 @@ export class ClientRole {
     return { pool: poolName, keep, discard }
   }
 
+  /**
+   * What clients have asked for is answered, for as long as may be; what is not over then is given
+   * up, and this fails with `deadline` after the rest.
+   */
   async close(): Promise<void> {
     this.isClosed = true
     for (const entry of this.entries) stopWaiting(entry)
-    await this.nbd.close()
-    for (const { pool } of this.entries) await pool?.close()
+    const { clock } = this.env
+    const endMs = clock.nowMs() + this.closeMs
+    const drained = this.nbd.close()
+    await endsWithin(clock, this.closeMs, drained)
+    const leftMs = Math.max(0, endMs - clock.nowMs())
+    const closing = this.entries.map(async ({ pool }) => (await pool?.close(leftMs)) ?? 0)
+    const givenUp = (await Promise.all(closing)).reduce((sum, count) => sum + count, 0)
+    await drained
     await this.registry.close()
     // Whoever was opening or unmapping finds everything closed, and ends.
     for (const entry of this.entries) await settled(entry)
+    if (givenUp === 0) return
+    const words = `${givenUp} requests were not over after ${this.closeMs} ms, and have failed`
+    throw new RmrError("deadline", `${words}; some of them may have been carried out`)
   }
 
   status(): ClientStatus {
@@ -289,8 +300,13 @@ export class ClientRole {
     try {
       await unmapDevice(pool)
     } finally {
-      await pool.close()
+      await this.leave(pool)
     }
+  }
+
+  /** One that nobody has used; whose links are gone waits for nothing. */
+  private async leave(pool: ClientPool): Promise<void> {
+    await pool.close(this.isClosed ? 0 : this.closeMs)
   }
 
   private open(entry: Entry): void {
@@ -349,7 +365,7 @@ export class ClientRole {
       this.env.log.write("info", "pool.open", { pool: pool.name, row: device.row })
     } catch (thrown) {
       // The next try opens it again, and must not find ourselves there.
-      await pool.close()
+      await this.leave(pool)
       throw thrown
     }
   }
@@ -395,7 +411,7 @@ export class ClientRole {
       members: config.members,
       readPolicy: config.read_policy,
       checksum: fastChecksum(),
-      times: timesOf(config),
+      times: { ...poolTimes(config), closeMs: this.closeMs },
     }
   }
 
@@ -406,20 +422,6 @@ export class ClientRole {
         : this.listeners.map(({ address }) => nbdUri(address, nameOf(config))),
     )
   }
-}
-
-/** What the configuration says of times; the rest has defaults. */
-function timesOf(config: ClientPoolConfig): Partial<PoolTimes> {
-  const said: { readonly [K in keyof PoolTimes]?: number | undefined } = {
-    ioDeadlineMs: config.io_deadline_ms,
-    noLegMs: config.no_leg_ms,
-    slowAfterMs: config.slow_after_ms,
-    slowFloorMs: config.slow_floor_ms,
-    slowFactor: config.slow_factor,
-    slowHoldMs: config.slow_hold_ms,
-    slowHoldMsMax: config.slow_hold_max_ms,
-  }
-  return Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined))
 }
 
 /** Nobody has taken it since. */

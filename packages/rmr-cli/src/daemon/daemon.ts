@@ -1,5 +1,5 @@
 /** One `rmr` daemon: either role or both, and the control socket over which admins speak to it. */
-import { memberId, RmrError } from "@rmr/core"
+import { type Env, memberId, RmrError } from "@rmr/core"
 import { jsonLog, lingerFor, realEnv } from "@rmr/io"
 import type { Config } from "../config/config.js"
 import { ControlServer, type Verbs } from "../control/control-server.js"
@@ -21,19 +21,22 @@ const MAP_RANGES_MAX = 10_000
 
 export class Daemon {
   private readonly config: Config
+  private readonly env: Env
   private storage: StorageRole | undefined
   private client: ClientRole | undefined
   private control: ControlServer | undefined
+  private isStuckNow = false
 
-  private constructor(config: Config) {
+  private constructor(config: Config, env: Env) {
     this.config = config
+    this.env = env
   }
 
   /** Fails with the first thing that is wrong; nothing of it runs then. */
   static async start(config: Config): Promise<Daemon> {
-    const daemon = new Daemon(config)
     lingerFor(config.linger_us)
     const env = realEnv({ log: jsonLog({ level: config.log }).child({ node: config.name }) })
+    const daemon = new Daemon(config, env)
     try {
       // First, so that a second daemon of the same place touches nothing.
       const path = config.control ?? CONTROL_DEFAULT
@@ -53,16 +56,32 @@ export class Daemon {
     }
   }
 
-  /** Devices first, then stores: everything in flight is finished, every store closed cleanly. */
+  /** A store has not ended in time: its disk hangs, and so does whoever waits for that. */
+  get isStuck(): boolean {
+    return this.isStuckNow
+  }
+
+  /**
+   * Devices first, then stores: everything in flight is finished, every store closed cleanly. Fails
+   * where that was not so in time, or not at all; nothing is left to be done then either.
+   */
   async close(): Promise<void> {
+    this.env.log.write("info", "daemon.ending", { version: VERSION })
     try {
       await this.client?.close()
     } finally {
-      try {
-        await this.storage?.close()
-      } finally {
-        await this.control?.close()
-      }
+      await this.closeStorage()
+    }
+  }
+
+  private async closeStorage(): Promise<void> {
+    try {
+      await this.storage?.close()
+    } catch (thrown) {
+      this.isStuckNow = RmrError.from(thrown).code === "deadline"
+      throw thrown
+    } finally {
+      await this.control?.close()
     }
   }
 

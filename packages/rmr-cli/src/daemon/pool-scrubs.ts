@@ -81,7 +81,7 @@ export class PoolScrubs {
   }
 
   async close(): Promise<void> {
-    for (const poolName of [...this.byPool.keys()]) await this.forget(poolName)
+    await Promise.all([...this.byPool.keys()].map((poolName) => this.forget(poolName)))
   }
 
   of(poolName: string): ScrubShown | null {

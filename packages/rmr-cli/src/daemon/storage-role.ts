@@ -4,6 +4,7 @@ import { fileStore } from "@rmr/brmr-store"
 import {
   buddyMemory,
   type Env,
+  endsWithin,
   explain,
   type LastIoEntry,
   type Listener,
@@ -56,7 +57,9 @@ export class StorageRole {
     const transport = tcp({ payloadChecked: false, software: SOFTWARE })
     const checksum = fastChecksum()
     const software = SOFTWARE
-    const node = new StorageNode({ env, memory, transport, hostName: name, software, checksum })
+    const closeMs = config.close_ms
+    const parts = { env, memory, transport, hostName: name, software, checksum, closeMs }
+    const node = new StorageNode(parts)
     const role = new StorageRole(env, node, config)
     try {
       for (const pool of config.pool) await role.addPool(pool)
@@ -68,9 +71,13 @@ export class StorageRole {
     return role
   }
 
+  /** Fails where a store was not closed cleanly; with `deadline` where it was not in time. */
   async close(): Promise<void> {
-    await this.scrubs.close()
-    await this.node.close()
+    const { clock } = this.env
+    const endMs = clock.nowMs() + this.config.close_ms
+    // What they have found is marked before stores are closed; one that hangs holds up no other.
+    await endsWithin(clock, this.config.close_ms / 2, this.scrubs.close())
+    await this.node.close(endMs - clock.nowMs())
   }
 
   /** What `status` shows of this role. */
@@ -126,11 +133,14 @@ export class StorageRole {
     return this.scrubs.stop(this.servedOf(poolName).pool.name)
   }
 
-  /** Closes a pool's store cleanly; the pool goes on without this member. */
+  /**
+   * Closes a pool's store cleanly; the pool goes on without this member. Where the store hangs, it
+   * is not served any more all the same.
+   */
   async removeStore(poolName: string): Promise<{ readonly pool: string; readonly store: string }> {
     const found = this.servedOf(poolName)
     this.served.splice(this.served.indexOf(found), 1)
-    await this.scrubs.forget(poolName)
+    await endsWithin(this.env.clock, this.config.close_ms, this.scrubs.forget(poolName))
     await this.node.removePool(found.pool)
     return { pool: poolName, store: found.config.store }
   }
