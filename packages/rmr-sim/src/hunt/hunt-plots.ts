@@ -6,86 +6,20 @@
  * They do nothing that faults could not do; they only wait for the moment. What they leave behind
  * (nodes that are down, links that are slow) the hunt resolves before it looks whether all is well.
  */
-import { type SeededRandom, severSession } from "@rmr/testkit"
+import { ALONE_PLOTS } from "./alone-plots.js"
 import type { Fault } from "./hunt-faults.js"
-import type { HuntPool } from "./hunt-pool.js"
-
-const OUT_MS = 5000
-const IN_MS = 8000
-const STEP_MS = 20
-
-function drawSlot(hunt: HuntPool, random: SeededRandom): number {
-  return random.below(hunt.sim.nodes.length)
-}
-
-function nameOf(hunt: HuntPool, slot: number): string {
-  return hunt.sim.nodes[slot]!.host.name
-}
-
-/** Whether the member came to be in the view, or out of it, within so much time. */
-async function comes(hunt: HuntPool, slot: number, isIn: boolean, ms: number): Promise<boolean> {
-  for (let passed = 0; passed < ms; passed += STEP_MS) {
-    if (hunt.client === undefined) return false
-    if (hunt.isIn(slot) === isIn) return true
-    await hunt.pause(STEP_MS)
-  }
-  return false
-}
-
-/** A member is put out: its process ends, or it is cut off from the client. */
-async function putOut(hunt: HuntPool, random: SeededRandom, slot: number): Promise<boolean> {
-  const name = hunt.client?.sim.host.name
-  if (name === undefined) return false
-  if (random.chance(0.5)) hunt.endNode(slot, random.chance(0.3) ? "machine" : "process")
-  else {
-    hunt.sim.network.cut(name, nameOf(hunt, slot))
-    const session = hunt.client?.sim.pool.legs[slot]?.link.session
-    if (session !== undefined) severSession(session)
-  }
-  return comes(hunt, slot, false, OUT_MS)
-}
-
-/** And comes back, whatever kept it out. */
-async function letIn(hunt: HuntPool, slot: number): Promise<boolean> {
-  const name = hunt.client?.sim.host.name
-  if (name !== undefined) hunt.sim.network.heal(name, nameOf(hunt, slot))
-  hunt.startNode(slot)
-  return comes(hunt, slot, true, IN_MS)
-}
-
-/** Everything that this member and its peers say to each other comes late, for so long. */
-function slowPeers(hunt: HuntPool, slot: number, slowMsMax: number, ms: number): void {
-  const { network, nodes } = hunt.sim
-  const name = nameOf(hunt, slot)
-  for (const { host } of nodes) {
-    if (host.name === name) continue
-    network.tuneLink(name, host.name, { slowChance: 1, slowMsMax })
-    network.tuneLink(host.name, name, { slowChance: 1, slowMsMax })
-  }
-  hunt.later(ms, () => network.tune({ slowChance: 0.01, slowMsMax: 20 }))
-}
-
-/** All that are named die within a moment, each with its machine or not. */
-function endAll(hunt: HuntPool, random: SeededRandom, slots: Iterable<number>): void {
-  const powerChance = random.pick([0, 0.5, 1, 1])
-  const withinMs = random.pick([0, 0, 5, 50])
-  for (const slot of slots) {
-    const kind = random.chance(powerChance) ? "machine" : "process"
-    if (withinMs === 0) hunt.endNode(slot, kind)
-    else hunt.later(random.between(0, withinMs), () => hunt.endNode(slot, kind))
-  }
-}
-
-/** Some or all come up again, in any order, and somebody opens. */
-async function startAgain(hunt: HuntPool, random: SeededRandom): Promise<void> {
-  await hunt.pause(random.between(60, 300))
-  const withinMs = random.pick([0, 300])
-  for (const slot of hunt.sim.nodes.keys()) {
-    if (random.chance(0.9)) hunt.later(random.between(0, withinMs), () => hunt.startNode(slot))
-  }
-  await hunt.pause(withinMs)
-  if (hunt.client === undefined || random.chance(0.2)) await hunt.tryOpen(true)
-}
+import { LATE_PLOTS } from "./late-plots.js"
+import {
+  comes,
+  drawSlot,
+  endAll,
+  letIn,
+  nameOf,
+  OUT_MS,
+  putOut,
+  slowPeers,
+  startAgain,
+} from "./plot-steps.js"
 
 /** R3, R6, S4: everybody dies while one of the view still lacks chunks and fetches them. */
 const dieWhileSyncing: Fault = async (hunt, random) => {
@@ -239,4 +173,6 @@ export const PLOTS: Readonly<Record<string, Fault>> = {
   dieWithoutTheAbsent,
   setBack,
   leaveTwice,
+  ...ALONE_PLOTS,
+  ...LATE_PLOTS,
 }

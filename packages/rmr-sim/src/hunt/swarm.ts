@@ -19,6 +19,8 @@ export interface HuntShape {
   readonly storeKind: StoreKind
   /** A pool beside the one that the faults aim at, over the same sessions. */
   readonly otherPools: readonly string[]
+  /** The transport finds out by itself what was changed on its way. */
+  readonly payloadChecked?: boolean
   /** Hot extents that a store has room for; as few as can be, in some. */
   readonly hotExtentsMax?: number
   /** Most of the load goes to so many blocks, so that the same chunks meet everything. */
@@ -53,20 +55,25 @@ export function planOf(random: SeededRandom, kinds: FaultKinds): HuntPlan {
 function shapeOf(random: SeededRandom): HuntShape {
   const nodes = random.pick([1, 2, 2, 3, 3, 3, 4, 5])
   const minNormal = random.chance(0.4) ? 1 : undefined
-  const extentBytes = random.pick([64, 64, 256]) * 1024
-  const queueDepth = random.pick([2, 4, 16])
   const isTight = random.chance(0.5)
+  const extentBytes = random.pick(isTight ? [64] : [64, 64, 256]) * 1024
+  const queueDepth = random.pick(isTight ? [2, 2, 4, 16] : [2, 4, 16])
   const toSpare = queueDepth * (Math.ceil(IO_BYTES_MOST / extentBytes) + 1) + COPIES
+  const hotExtentsMax = toSpare + random.pick([1, 2, 6])
+  // A log is full only where the volume has more extents than it has room for.
+  const isOverfull = isTight && random.chance(0.5) && hotExtentsMax < 31
+  const sizes = isOverfull ? [2048] : [256, 512, 1024, 2048]
   return {
     nodes,
-    sizeBytes: random.pick([256, 512, 1024, 2048]) * 1024,
+    sizeBytes: random.pick(sizes) * 1024,
     chunkSizeBytes: random.pick([4, 8, 16, 64]) * 1024,
     extentBytes,
     queueDepth,
     ...(minNormal === undefined ? {} : { minNormal }),
     storeKind: random.pick(["memory", "file", "file-with-sums"]),
     otherPools: random.chance(0.3) ? [SECOND_POOL] : [],
-    ...(isTight ? { hotExtentsMax: toSpare + random.pick([1, 2, 6]) } : {}),
+    ...(random.chance(0.5) ? { payloadChecked: true } : {}),
+    ...(isTight ? { hotExtentsMax } : {}),
     ...(random.chance(0.6) ? { hotBlocks: random.pick([4, 16, 48]) } : {}),
   }
 }
@@ -75,8 +82,8 @@ function shapeOf(random: SeededRandom): HuntShape {
 function faultsOf(random: SeededRandom, kinds: FaultKinds): readonly string[] {
   const all = [...kinds.faults, ...kinds.plots]
   const mode = random.below(10)
-  if (mode < 4) return all
-  if (mode < 7) {
+  if (mode < 3) return all
+  if (mode < 6) {
     const share = random.pick([0.15, 0.3, 0.6])
     const some = all.filter(() => random.chance(share))
     return some.length > 0 ? some : [random.pick(all)]
