@@ -8,23 +8,22 @@ import { isMessage } from "../scenarios/messages.js"
 import type { Fault } from "./hunt-faults.js"
 import type { HuntClient } from "./hunt-load.js"
 import type { HuntPool } from "./hunt-pool.js"
-import { allIn, comes, cutOff, drawSlot, letIn, nameOf, openSoon, STEP_MS } from "./plot-steps.js"
+import {
+  allIn,
+  comes,
+  cutOff,
+  drawSlot,
+  letIn,
+  nameOf,
+  openSoon,
+  STEP_MS,
+  writeSome,
+} from "./plot-steps.js"
 
 const ALL_IN_MS = 3000
 const ALONE_MS = 4000
 const FETCH_MS = 3000
 const WRITE_MS = 400
-
-/** A few writes that nobody flushes, in the blocks that most of the load goes to. */
-async function writeSome(hunt: HuntPool, random: SeededRandom): Promise<void> {
-  const { client, load } = hunt
-  if (client === undefined) return
-  const writes = Array.from({ length: random.between(1, 4) }, () => {
-    const block = load.blockToLookAt(2 * random.below(1000))
-    return load.write(client, block, 1, false)
-  })
-  await Promise.race([Promise.all(writes), hunt.pause(1000)])
-}
 
 /** Until this member lacks nothing, or the time is over. */
 async function untilWhole(hunt: HuntPool, slot: number, ms: number): Promise<void> {

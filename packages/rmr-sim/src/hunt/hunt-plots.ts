@@ -7,6 +7,7 @@
  * (nodes that are down, links that are slow) the hunt resolves before it looks whether all is well.
  */
 import { ALONE_PLOTS } from "./alone-plots.js"
+import { COPY_PLOTS } from "./copy-plots.js"
 import type { Fault } from "./hunt-faults.js"
 import { LATE_PLOTS } from "./late-plots.js"
 import {
@@ -123,8 +124,10 @@ const dieWithoutTheAbsent: Fault = async (hunt, random) => {
   if (!(await putOut(hunt, random, absent))) return
   await hunt.pause(random.between(0, 1500))
   const others = [...hunt.sim.nodes.keys()].filter((other) => other !== absent)
+  if (others.length === 0) return
   if (random.chance(0.8)) hunt.killClient()
-  endAll(hunt, random, others)
+  // Where one of them lives on, nobody has to be elected.
+  endAll(hunt, random, random.chance(0.5) ? others : [random.pick(others)])
   await hunt.pause(random.between(60, 300))
   for (const other of others) hunt.startNode(other)
   if (hunt.client === undefined) await hunt.tryOpen(true)
@@ -174,5 +177,6 @@ export const PLOTS: Readonly<Record<string, Fault>> = {
   setBack,
   leaveTwice,
   ...ALONE_PLOTS,
+  ...COPY_PLOTS,
   ...LATE_PLOTS,
 }

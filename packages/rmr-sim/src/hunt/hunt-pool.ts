@@ -7,7 +7,13 @@
  */
 import { type Claim, type MemberEntry, RmrError } from "@rmr/core"
 import type { Host, SeededRandom } from "@rmr/testkit"
-import { POOL_NAME, type SimClient, type SimNode, type SimPool } from "../pool/sim-pool.js"
+import {
+  POOL_NAME,
+  type SimClient,
+  type SimNode,
+  type SimPool,
+  type SimProcess,
+} from "../pool/sim-pool.js"
 import { type HuntClient, limit, OVER } from "./hunt-load.js"
 import { HuntVolume } from "./hunt-volume.js"
 
@@ -303,11 +309,11 @@ export class HuntPool extends HuntVolume {
   }
 
   /** Another client opens; false where it may not, or cannot. */
-  async tryOpen(isTakeover: boolean): Promise<RmrError | undefined> {
+  async tryOpen(isTakeover: boolean, process?: SimProcess): Promise<RmrError | undefined> {
     const before = this.client
     const clock = limit(this.sim, OPEN_MS)
     try {
-      const opening = this.sim.open(isTakeover)
+      const opening = this.sim.open(isTakeover, process)
       opening.catch(() => undefined)
       const opened = await Promise.race([opening, clock.over])
       if (opened === OVER) {

@@ -1,6 +1,6 @@
 /**
  * Plots about what comes late: messages of a session before this one, answers to what was given up,
- * a flush that does not end while the intent log fills (rules W5, W7, I3).
+ * a flush that does not end while the intent log fills (rules W5, W7, R5, I3).
  */
 import { VOLUME_BLOCK_BYTES } from "@rmr/core"
 import type { HeldMessages, SeededRandom } from "@rmr/testkit"
@@ -8,22 +8,15 @@ import { isMessage, type MessageName } from "../scenarios/messages.js"
 import type { Fault } from "./hunt-faults.js"
 import type { HuntClient } from "./hunt-load.js"
 import type { HuntPool } from "./hunt-pool.js"
-import { drawSlot, nameOf, STEP_MS } from "./plot-steps.js"
+import { allIn, drawSlot, letIn, nameOf, until } from "./plot-steps.js"
 
+const ALL_IN_MS = 3000
 const SILENT_MS = 2600
 const RETURN_MS = 3000
 /** Less than a client waits for an answer. */
 const HOLD_MS = 2500
 /** A client gives up what nobody answers after five seconds. */
 const GIVEN_UP_MS = 7000
-
-async function until(hunt: HuntPool, ms: number, isSo: () => boolean): Promise<boolean> {
-  for (let passed = 0; passed < ms; passed += STEP_MS) {
-    if (isSo()) return true
-    await hunt.pause(STEP_MS)
-  }
-  return false
-}
 
 /** So many messages, from now on until the caller says that it is enough. */
 function hold(
@@ -83,6 +76,36 @@ const leftOnTheSessionBefore: Fault = async (hunt, random) => {
   }
 }
 
+/**
+ * R5: the last writes of a client came to one member alone, and who opens next does not reach that
+ * one: nobody else knows of them when it is back.
+ */
+const awayWithTheLastWrite: Fault = async (hunt, random) => {
+  const { client, load, sim, oracle } = hunt
+  if (client === undefined || client.sim.pool.record.minNormal < 2) return
+  if (sim.nodes.length < 3 || !(await allIn(hunt, ALL_IN_MS)) || hunt.client !== client) return
+  const kept = drawSlot(hunt, random)
+  const slots = [...sim.nodes.keys()]
+  const others = slots.filter((slot) => slot !== kept)
+  const holds = others.map((other) => hold(hunt, client, other, "write"))
+  const taker = sim.newClient()
+  try {
+    // Nobody writes there soon again.
+    for (let nth = 0; nth < 3; nth++) {
+      void load.write(client, random.below(oracle.blockCount), 1, false)
+    }
+    await hunt.pause(random.between(10, 60))
+    sim.network.cut(taker.host.name, nameOf(hunt, kept))
+    hunt.killClient()
+    await hunt.tryOpen(true, taker)
+    await hunt.pause(random.between(0, 300))
+  } finally {
+    for (const { messages } of holds) messages.release()
+    sim.network.heal(taker.host.name, nameOf(hunt, kept))
+  }
+  await letIn(hunt, kept)
+}
+
 /** W7: reads are given up, and answered when others have their place. */
 const answeredTooLate: Fault = async (hunt, random) => {
   const { client, load } = hunt
@@ -140,6 +163,7 @@ const fillTheLog: Fault = async (hunt, random) => {
 
 export const LATE_PLOTS: Readonly<Record<string, Fault>> = {
   leftOnTheSessionBefore,
+  awayWithTheLastWrite,
   answeredTooLate,
   fillTheLog,
 }

@@ -11,6 +11,7 @@ export const STEP_MS = 20
 /** Longer than the end of a session is on its way. */
 const SEVERED_MS = 4
 const OPEN_STEP_MS = 150
+const WRITE_MS = 1000
 
 export function drawSlot(hunt: HuntPool, random: SeededRandom): number {
   return random.below(hunt.sim.nodes.length)
@@ -121,4 +122,25 @@ export async function startAgain(hunt: HuntPool, random: SeededRandom): Promise<
   }
   await hunt.pause(withinMs)
   if (hunt.client === undefined || random.chance(0.2)) await hunt.tryOpen(true)
+}
+
+/** Whether it came to be so within so much time. */
+export async function until(hunt: HuntPool, ms: number, isSo: () => boolean): Promise<boolean> {
+  for (let passed = 0; passed < ms; passed += STEP_MS) {
+    if (isSo()) return true
+    await hunt.pause(STEP_MS)
+  }
+  return false
+}
+
+/** A few writes that nobody flushes, where most of the load goes. Which blocks these are. */
+export async function writeSome(hunt: HuntPool, random: SeededRandom): Promise<number[]> {
+  const { client, load } = hunt
+  if (client === undefined) return []
+  const blocks = Array.from({ length: random.between(1, 4) }, () =>
+    load.blockToLookAt(2 * random.below(1000)),
+  )
+  const writes = blocks.map((block) => load.write(client, block, 1, false))
+  await Promise.race([Promise.all(writes), hunt.pause(WRITE_MS)])
+  return blocks
 }

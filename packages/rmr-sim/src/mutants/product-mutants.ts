@@ -37,6 +37,32 @@ const OF_ANY_SESSION: SourceEdit = {
   replace: "",
 }
 
+/** R4: what was hot is listed by the opening view as well, and by that marked for the absent. */
+const HOT_IS_NOT_LISTED: SourceEdit = {
+  file: `${SERVER}/commands/opening.ts`,
+  find: "  for (const extent of hotAtOpen) {\n",
+  replace: "  for (const extent of hotAtOpen.slice(0, 0)) {\n",
+}
+/** The target of a copy looks at its view once more when it comes to write … */
+const COPY_OF_ANY_VIEW: SourceEdit = {
+  file: `${SERVER}/sync/copier.ts`,
+  find: "if (!isSameView || !data.entries.beginWrite(chunk, isDirty)) {",
+  replace: "if (!data.entries.beginWrite(chunk, isDirty)) {",
+}
+/** … and views, openings and joinings drop all that are under way. */
+const COPIES_LIVE_ON: readonly SourceEdit[] = [
+  {
+    file: `${SERVER}/commands/views.ts`,
+    find: "  // S2: what is being copied was read in another view.\n  data.entries.endAll(0)\n",
+    replace: "",
+  },
+  {
+    file: `${SERVER}/pool/server-pool.ts`,
+    find: "      data.entries.endAll(0)\n",
+    replace: "",
+  },
+]
+
 const VIEWS: readonly ProductMutant[] = [
   {
     name: "V1: a view counts when one of its members has it",
@@ -205,6 +231,7 @@ const RECOVERY: readonly ProductMutant[] = [
     file: `${SERVER}/pool/member-volume.ts`,
     find: "    if (markByteAfterRestart(own) === CHUNK_REAL) {\n",
     replace: "    if (markByteAfterRestart(own) < 0) {\n",
+    also: [HOT_IS_NOT_LISTED],
   },
   {
     name: "R4: nobody suspects what the last client left half done",
@@ -279,6 +306,8 @@ const SYNC: readonly ProductMutant[] = [
     file: `${SERVER}/io/data-path.ts`,
     find: "if (!admission.isOfThisView(io)) return STALE_VIEW",
     replace: "if (io.epoch < 0) return STALE_VIEW",
+    // A member asks those of its own view only: what it brings home counts only in that view.
+    also: [COPY_OF_ANY_VIEW, ...COPIES_LIVE_ON],
   },
   {
     name: "S2: a peer is served what is dirty here",
@@ -288,9 +317,8 @@ const SYNC: readonly ProductMutant[] = [
   },
   {
     name: "S2: what was copied in an earlier view is written",
-    file: `${SERVER}/sync/copier.ts`,
-    find: "if (!isSameView || !data.entries.beginWrite(chunk, isDirty)) {",
-    replace: "if (!data.entries.beginWrite(chunk, isDirty)) {",
+    ...COPY_OF_ANY_VIEW,
+    also: COPIES_LIVE_ON,
   },
   {
     name: "S3: a partial mutation of a dirty chunk does not wait for the copy",
