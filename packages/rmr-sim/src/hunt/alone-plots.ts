@@ -3,20 +3,21 @@
  * what it says of itself is all that there is (rules S4, I4, R5, R6).
  */
 import { VOLUME_BLOCK_BYTES } from "@rmr/core"
-import type { HeldMessages, SeededRandom } from "@rmr/testkit"
+import type { HeldMessages } from "@rmr/testkit"
 import { isMessage } from "../scenarios/messages.js"
 import type { Fault } from "./hunt-faults.js"
-import type { HuntClient } from "./hunt-load.js"
 import type { HuntPool } from "./hunt-pool.js"
 import {
   allIn,
   comes,
   cutOff,
+  drawApart,
   drawSlot,
   letIn,
   nameOf,
   openSoon,
   STEP_MS,
+  writeEach,
   writeSome,
 } from "./plot-steps.js"
 
@@ -76,33 +77,11 @@ const aloneWithoutPower: Fault = async (hunt, random) => {
   }
 }
 
-/** One block in each extent, beginning anywhere. */
-function drawApart(hunt: HuntPool, random: SeededRandom): number[] {
-  const { extentBytes, sizeBytes } = hunt.sim
-  const perExtent = extentBytes / VOLUME_BLOCK_BYTES
-  const count = Math.max(1, Math.floor(sizeBytes / extentBytes))
-  const first = random.below(count)
-  return Array.from(
-    { length: count },
-    (_, nth) => ((first + nth) % count) * perExtent + random.below(perExtent),
-  )
-}
-
 /** Some of the same extent, apart as far as that goes. */
 function nextTo({ sim }: HuntPool, block: number): number[] {
   const perExtent = sim.extentBytes / VOLUME_BLOCK_BYTES
   const first = block - (block % perExtent)
   return Array.from({ length: 6 }, (_, nth) => first + ((block + 3 * nth) % perExtent))
-}
-
-/** One after the other, so that of most of them no unit remembers anything. */
-async function writeEach(hunt: HuntPool, client: HuntClient, blocks: number[]): Promise<void> {
-  let isOver = false
-  const all = (async () => {
-    for (const block of blocks) if (!isOver) await hunt.load.write(client, block, 1, false)
-  })()
-  await Promise.race([all, hunt.pause(WRITE_MS)])
-  isOver = true
 }
 
 /**
@@ -124,14 +103,14 @@ const powerAfterReturn: Fault = async (hunt, random) => {
     await load.flush(client)
     // A flush that a full log asks for would make them durable everywhere.
     holds.push(sim.network.holdMessages(name, own, isMessage("flush")))
-    await writeEach(hunt, client, nextTo(hunt, blocks[0]!))
+    await writeEach(hunt, client, nextTo(hunt, blocks[0]!), WRITE_MS)
     cutOff(hunt, slot, true)
     if (!(await comes(hunt, slot, false, ALONE_MS)) || hunt.client !== client) return
     if (!(await load.flush(client))) return
     for (const peer of peers)
       holds.push(sim.network.holdMessages(own, peer, isMessage("sync-read")))
     if (!(await letIn(hunt, slot))) return
-    await writeEach(hunt, client, blocks.slice(1, 16))
+    await writeEach(hunt, client, blocks.slice(1, 16), WRITE_MS)
     hunt.endNode(slot, "machine")
     if (random.chance(0.3)) hunt.killClient()
   } finally {

@@ -12,6 +12,7 @@ import type { Fault } from "./hunt-faults.js"
 import { LATE_PLOTS } from "./late-plots.js"
 import {
   comes,
+  drawApart,
   drawSlot,
   endAll,
   letIn,
@@ -20,7 +21,12 @@ import {
   putOut,
   slowPeers,
   startAgain,
+  until,
+  writeEach,
 } from "./plot-steps.js"
+
+const WRITE_MS = 600
+const WHOLE_MS = 2000
 
 /** R3, R6, S4: everybody dies while one of the view still lacks chunks and fetches them. */
 const dieWhileSyncing: Fault = async (hunt, random) => {
@@ -145,8 +151,11 @@ const setBack: Fault = async (hunt, random) => {
     if (!(await comes(hunt, slot, false, OUT_MS))) break
     await hunt.pause(random.between(0, 500))
     if (!(await letIn(hunt, slot))) break
-    await hunt.pause(random.between(100, 1000))
+    // What was hot when it was copied is suspected anyway.
+    const { client } = hunt
+    if (client !== undefined) await writeEach(hunt, client, drawApart(hunt, random), WRITE_MS)
   }
+  await until(hunt, WHOLE_MS, () => hunt.sim.nodes.every(({ dirtyChunks }) => dirtyChunks === 0))
   await hunt.restoreBackup()
 }
 

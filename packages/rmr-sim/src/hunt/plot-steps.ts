@@ -2,7 +2,9 @@
  * What plots are made of: a member is put out and let in again, links are slow, all die, and some
  * come up again.
  */
+import { VOLUME_BLOCK_BYTES } from "@rmr/core"
 import { type SeededRandom, severSession } from "@rmr/testkit"
+import type { HuntClient } from "./hunt-load.js"
 import type { HuntPool } from "./hunt-pool.js"
 
 export const OUT_MS = 5000
@@ -143,4 +145,31 @@ export async function writeSome(hunt: HuntPool, random: SeededRandom): Promise<n
   const writes = blocks.map((block) => load.write(client, block, 1, false))
   await Promise.race([Promise.all(writes), hunt.pause(WRITE_MS)])
   return blocks
+}
+
+/** One block in each extent, beginning anywhere. */
+export function drawApart(hunt: HuntPool, random: SeededRandom): number[] {
+  const { extentBytes, sizeBytes } = hunt.sim
+  const perExtent = extentBytes / VOLUME_BLOCK_BYTES
+  const count = Math.max(1, Math.floor(sizeBytes / extentBytes))
+  const first = random.below(count)
+  return Array.from(
+    { length: count },
+    (_, nth) => ((first + nth) % count) * perExtent + random.below(perExtent),
+  )
+}
+
+/** One after the other, so that of most of them no unit remembers anything. */
+export async function writeEach(
+  hunt: HuntPool,
+  client: HuntClient,
+  blocks: readonly number[],
+  ms: number,
+): Promise<void> {
+  let isOver = false
+  const all = (async () => {
+    for (const block of blocks) if (!isOver) await hunt.load.write(client, block, 1, false)
+  })()
+  await Promise.race([all, hunt.pause(ms)])
+  isOver = true
 }

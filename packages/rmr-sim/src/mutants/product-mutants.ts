@@ -264,7 +264,7 @@ const MAPS: readonly ProductMutant[] = [
     name: "M2: marks of an earlier absence are still valid",
     file: `${CORE}/rules/marks.ts`,
     find: "return compareViews(stamp, normalThroughInStar) > 0",
-    replace: "return compareViews(stamp, normalThroughInStar) > -2",
+    replace: "return compareViews(stamp, normalThroughInStar) > Number.NEGATIVE_INFINITY",
   },
   {
     name: "M2: marks are void although they are of this absence",
@@ -290,7 +290,7 @@ const MAPS: readonly ProductMutant[] = [
     name: "V4b: a store that was set back is taken for what it says",
     file: `${CORE}/rules/marks.ts`,
     find: "return order < 0 || claim.incarnation < entry.incarnation",
-    replace: "return order < -1 || claim.incarnation < 0",
+    replace: "return order === Number.NEGATIVE_INFINITY || claim.incarnation < 0",
   },
 ]
 
