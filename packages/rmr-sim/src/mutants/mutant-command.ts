@@ -6,6 +6,7 @@
  */
 import { availableParallelism } from "node:os"
 import { parseArgs } from "node:util"
+import { FAULT_NAMES, type HuntOptions } from "../hunt/hunt.js"
 import { progressLine } from "../hunt/hunt-command.js"
 import { huntInParallel, huntOnce, type SeedReport } from "../hunt/hunt-workers.js"
 import { MutantTree } from "./mutant-tree.js"
@@ -16,6 +17,7 @@ const USAGE = `usage: pnpm sim mutants [OPTIONS]
   --only TEXT     mutants whose name has this in it
   --seeds-max N   gives up, and fails, after so many seeds (default 200)
   --from M        the first seed (default 1)
+  --faults a,b    hunts with only these, and nothing else that a seed would draw
   --jobs J        processes (default: one per processor)
   --list          only says which there are
   --json          one line of JSON for each
@@ -37,6 +39,7 @@ export async function runMutants(args: readonly string[], print: Print): Promise
       only: { type: "string", default: "" },
       "seeds-max": { type: "string", default: "200" },
       from: { type: "string", default: "1" },
+      faults: { type: "string" },
       jobs: { type: "string", default: String(availableParallelism()) },
       list: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
@@ -52,6 +55,7 @@ export async function runMutants(args: readonly string[], print: Print): Promise
     from: Number(values.from),
     seedsMax: Number(values["seeds-max"]),
     jobs: Number(values.jobs),
+    hunt: { faults: faultsOf(values.faults) },
   }
   const tree = await MutantTree.make()
   let missed = 0
@@ -72,6 +76,14 @@ interface Bound {
   readonly from: number
   readonly seedsMax: number
   readonly jobs: number
+  readonly hunt: HuntOptions
+}
+
+function faultsOf(words: string | undefined): readonly string[] | undefined {
+  const faults = words?.split(",")
+  const unknown = faults?.find((name) => !FAULT_NAMES.includes(name))
+  if (unknown !== undefined) throw new Error(`no fault is called ${unknown}`)
+  return faults
 }
 
 /**
@@ -81,16 +93,17 @@ interface Bound {
 async function hunted(
   tree: MutantTree,
   mutant: ProductMutant,
-  { from, seedsMax, jobs }: Bound,
+  { from, seedsMax, jobs, hunt }: Bound,
 ): Promise<Caught | undefined> {
   for (let next = from; next < from + seedsMax; ) {
     const report = await firstToFail(tree, mutant, {
       from: next,
       seedsMax: from + seedsMax - next,
       jobs,
+      hunt,
     })
     if (report === undefined) return undefined
-    const { breach } = await huntOnce(report.seed, {})
+    const { breach } = await huntOnce(report.seed, hunt)
     if (breach === undefined) return { seedsToCatch: Number(report.seed) - from + 1, report }
     process.stderr.write(`seed ${report.seed} fails without any mutant: ${breach.words}\n`)
     next = Number(report.seed) + 1
@@ -102,7 +115,7 @@ async function hunted(
 async function firstToFail(
   tree: MutantTree,
   mutant: ProductMutant,
-  { from, seedsMax, jobs }: Bound,
+  { from, seedsMax, jobs, hunt }: Bound,
 ): Promise<SeedReport | undefined> {
   const say = progressLine()
   const failed: SeedReport[] = []
@@ -111,7 +124,7 @@ async function firstToFail(
     huntInParallel({
       seeds: Array.from({ length: seedsMax }, (_, nth) => from + nth),
       jobs,
-      hunt: {},
+      hunt,
       isEnough: () => failed.length > 0,
       program: { main: tree.main, env: tree.environment, cwd: tree.root },
       onReport: (report) => {
