@@ -21,6 +21,8 @@ const OPEN_MS = 30_000
 const QUIET_MS = 5
 /** A client looks after its legs at least so often, whether or not it is asked for anything. */
 const KNOW_MS = 15_000
+/** No attempt to let a member join takes longer. */
+const JOIN_MS = 1500
 
 interface Backup {
   readonly slot: number
@@ -221,6 +223,8 @@ export class HuntPool extends HuntVolume {
     )
       return
     this.endNode(slot, "process")
+    // A view that lets it join may be on its disk already, and count in a moment.
+    await this.pause(JOIN_MS)
     for (let attempt = 0; attempt < 60 && this.isIn(slot); attempt++) await this.pause(100)
     const isOut = this.client === client && !this.isIn(slot)
     if (isOut && this.isWithoutNeed(slot) && !node.host.isAlive) {

@@ -17,7 +17,8 @@ const USAGE = `usage: pnpm sim mutants [OPTIONS]
   --only TEXT     mutants whose name has this in it
   --seeds-max N   gives up, and fails, after so many seeds (default 200)
   --from M        the first seed (default 1)
-  --faults a,b    hunts with only these, and nothing else that a seed would draw
+  --faults a,b    hunts with only these, and nothing else that a seed would draw; all: with all,
+                  also where a mutant names a plot of its own
   --jobs J        processes (default: one per processor)
   --list          only says which there are
   --json          one line of JSON for each
@@ -51,17 +52,17 @@ export async function runMutants(args: readonly string[], print: Print): Promise
     print(values.help ? USAGE : mutants.map(({ name }) => name).join("\n"))
     return 0
   }
-  const bound = {
+  const range = {
     from: Number(values.from),
     seedsMax: Number(values["seeds-max"]),
     jobs: Number(values.jobs),
-    hunt: { faults: faultsOf(values.faults) },
   }
   const tree = await MutantTree.make()
   let missed = 0
   try {
     for (const mutant of mutants) {
-      const caught = await hunted(tree, mutant, bound)
+      const faults = faultsOf(values.faults ?? mutant.plot)
+      const caught = await hunted(tree, mutant, { ...range, hunt: { faults } })
       if (caught === undefined) missed++
       print(values.json ? jsonOf(mutant, caught) : lineOf(mutant, caught))
     }
@@ -80,7 +81,7 @@ interface Bound {
 }
 
 function faultsOf(words: string | undefined): readonly string[] | undefined {
-  const faults = words?.split(",")
+  const faults = words === "all" ? undefined : words?.split(",")
   const unknown = faults?.find((name) => !FAULT_NAMES.includes(name))
   if (unknown !== undefined) throw new Error(`no fault is called ${unknown}`)
   return faults
@@ -138,8 +139,8 @@ async function firstToFail(
   return failed.sort((a, b) => Number(a.seed) - Number(b.seed))[0]
 }
 
-function lineOf({ name }: ProductMutant, caught: Caught | undefined): string {
-  if (caught === undefined) return `MISS ${name}`
+function lineOf({ name, plot }: ProductMutant, caught: Caught | undefined): string {
+  if (caught === undefined) return `MISS ${name}${plot === undefined ? "" : `, by ${plot}`}`
   const { breach, seed } = caught.report
   const words = (breach?.words ?? "").split("\n")[0]!.slice(0, 110)
   return `ok   ${name} (${caught.seedsToCatch} seeds: ${seed} ${breach?.kind}, ${words})`

@@ -19,6 +19,8 @@ export interface ProductMutant extends SourceEdit {
   readonly name: string
   /** Where what one rule lets through another one refuses: that one is taken out as well. */
   readonly also?: readonly SourceEdit[]
+  /** Where it takes one schedule to show it: the plot that leads there, and nothing else. */
+  readonly plot?: string
 }
 
 const CORE = "rmr-core/src"
@@ -150,11 +152,13 @@ const MUTATIONS: readonly ProductMutant[] = [
   },
   {
     name: "W5: requests of before the joining are carried out, whatever they came on",
+    plot: "leftOnTheSessionBefore",
     ...OF_ANY_VIEW,
     also: [OF_ANY_SESSION],
   },
   {
     name: "W7: an answer that comes late counts for whoever has the io unit now",
+    plot: "answeredTooLate",
     file: `${CLIENT}/io/engine-wire.ts`,
     find: "rows.kinds[row] !== KIND_FREE && rows.serials[row] === submissions.serials[submission]",
     replace: "rows.kinds[row] !== KIND_FREE",
@@ -182,12 +186,14 @@ const FLUSHES: readonly ProductMutant[] = [
   },
   {
     name: "I3: mutations are admitted beyond what the intent log has room for",
+    plot: "fillTheLog",
     file: `${SERVER}/io/mutations.ts`,
     find: "    if (hot.admits(epoch, sequence, first, count)) return true\n",
     replace: "    if (count > 0) return true\n",
   },
   {
     name: "I4: a joiner becomes normal without a flush",
+    plot: "powerAfterReturn",
     file: `${SERVER}/commands/views.ts`,
     find: "  if (!isGrow || !updates.receiver.isFlushed) await member.jobs.flush()\n",
     replace: "",
@@ -241,6 +247,7 @@ const RECOVERY: readonly ProductMutant[] = [
   },
   {
     name: "R5: a joiner does not suspect what was in flight at it",
+    plot: "awayWithTheLastWrite",
     file: `${SERVER}/commands/rejoining.ts`,
     find: "      markOwn(volume, offset, length, RANK_IN_FLIGHT)\n    }\n",
     replace: "    }\n",
@@ -288,6 +295,7 @@ const MAPS: readonly ProductMutant[] = [
   },
   {
     name: "V4b: a store that was set back is taken for what it says",
+    plot: "setBack",
     file: `${CORE}/rules/marks.ts`,
     find: "return order < 0 || claim.incarnation < entry.incarnation",
     replace: "return order === Number.NEGATIVE_INFINITY || claim.incarnation < 0",
@@ -303,6 +311,7 @@ const SYNC: readonly ProductMutant[] = [
   },
   {
     name: "S2: a peer is served in whatever view it asks",
+    plot: "copiesOfBefore",
     file: `${SERVER}/io/data-path.ts`,
     find: "if (!admission.isOfThisView(io)) return STALE_VIEW",
     replace: "if (io.epoch < 0) return STALE_VIEW",
@@ -317,6 +326,7 @@ const SYNC: readonly ProductMutant[] = [
   },
   {
     name: "S2: what was copied in an earlier view is written",
+    plot: "copiesOfBefore",
     ...COPY_OF_ANY_VIEW,
     also: COPIES_LIVE_ON,
   },
@@ -328,6 +338,7 @@ const SYNC: readonly ProductMutant[] = [
   },
   {
     name: "S4: a chunk counts as clean before its bytes are durable",
+    plot: "aloneWithoutPower",
     file: `${SERVER}/io/clears.ts`,
     find: "        if (needsFlush) await this.member.jobs.flush()\n",
     replace: "",
@@ -346,6 +357,7 @@ const SYNC: readonly ProductMutant[] = [
   },
   {
     name: "S9: a copy does not bring what its source remembers of it",
+    plot: "copyOfTheUnresolved",
     file: `${SERVER}/sync/copier.ts`,
     find: "if (!volume.lastIo.adopt(entry)) continue",
     replace: "if (entry.unit >= 0) continue",
