@@ -89,6 +89,7 @@ interface Asked {
 const COMMAND_MS = 3000
 /** Longer than clients wait for a leg, for a source that is only slow. */
 const READ_MS = 10_000
+const CLOSED = statusOf("closed")
 const LINK_LOST = statusOf("link-lost")
 const BAD_MESSAGE = statusOf("bad-message")
 const NO_VERSION: MapVersion = { lineage: ZERO_UUID, epoch: 0, version: 0 }
@@ -99,6 +100,7 @@ export class Peers implements IoOwner {
   private readonly tokenBase: number
   private readonly asked = new Map<number, Asked>()
   private nextToken = 0
+  private isClosed = false
   private readonly io = new IoRecord()
   private readonly reply = new IoReplyRecord()
   /** Sessions that were joined, by address: another session has to be joined anew. */
@@ -115,9 +117,18 @@ export class Peers implements IoOwner {
     this.io.senderMemberId = options.memberId
   }
 
+  /**
+   * What was asked is waited for all the same, and each wait has its end: its memory is the
+   * transport's till then, and its answer would be taken for one to the next pool that has these
+   * tokens (W7).
+   */
   close(): void {
-    for (const { timer } of this.asked.values()) timer.cancel()
-    this.options.registry.removeOwner(this)
+    this.isClosed = true
+    this.leaveRegistry()
+  }
+
+  private leaveRegistry(): void {
+    if (this.isClosed && this.asked.size === 0) this.options.registry.removeOwner(this)
   }
 
   /**
@@ -156,6 +167,7 @@ export class Peers implements IoOwner {
     } catch (thrown) {
       return { status: statusOf(RmrError.from(thrown).code), lastIo: [], isMore: false }
     }
+    if (this.isClosed) return { status: CLOSED, lastIo: [], isMore: false }
     return new Promise((done) => {
       const timer = this.options.env.clock.schedule(READ_MS, () => this.leave(peer))
       if (this.submit(peer, view, offset, { ...wanted, done, timer })) return
@@ -226,8 +238,9 @@ export class Peers implements IoOwner {
     })
   }
 
+  /** Each answer is awaited by itself: a copy is coarse. */
   onBatchEnd(): void {
-    // Each answer is awaited by itself: a copy is coarse.
+    this.leaveRegistry()
   }
 
   onRoom(): void {

@@ -14,6 +14,7 @@ const CLOSE_MS = 2000
 /** For the goodbye to members that answer nothing. */
 const COMMAND_MS = 1000
 const MORE_MS = 500
+const TWO_CHUNKS = 2
 const TIMES = { closeMs: CLOSE_MS, commandMs: COMMAND_MS, noLegMs: 300_000 }
 const SHAPE = { times: TIMES }
 
@@ -311,6 +312,33 @@ describe("P6: a node that is told to end does", () => {
       await pool.start("B")
       expect(pool.ownOf("B", 0)).toBe("real")
       expect(await write).toBe("ok")
+      await pool.whole()
+    })
+  })
+
+  it("W7: and a store that is taken away in the middle of a copy keeps no memory", async () => {
+    await scenario(61_014, { ...SHAPE, otherPools: ["attic"] }, async (pool) => {
+      await pool.create()
+      await pool.write(0, 1, 32)
+      pool.kill("B")
+      await pool.untilNormal("A")
+      await pool.write(0, 2, 32)
+      const held = pool.hold("A", "B", "answer to io")
+      await pool.start("B")
+      await pool.untilNormal("AB")
+      await pool.pause(300)
+      const { memory } = pool.node("B")
+      const before = memory?.stats().leaseCount ?? 0
+      await pool.node("B").removeStore()
+      // The transport may write there until the answer is here, or the session has ended.
+      expect(memory?.stats().leaseCount).toBe(before)
+      await pool.pause(12_000)
+      expect(memory?.stats().leaseCount).toBe(before - TWO_CHUNKS)
+      held.release()
+      await pool.pause(1000)
+      expect(pool.node("B").part("attic").pool?.member.store).toBeDefined()
+      pool.kill("B")
+      await pool.start("B")
       await pool.whole()
     })
   })
