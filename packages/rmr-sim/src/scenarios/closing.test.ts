@@ -37,15 +37,21 @@ async function close(pool: Scenario, party: Party = pool.party): Promise<number>
   return givenUp
 }
 
-/** B is normal and lacks the chunk of block 0, whose only clean copy goes with A. */
-async function loseOnlyCopy(pool: Scenario): Promise<HeldMessages> {
-  await pool.write(0, 1, 16)
+/** B is normal, and lacks these blocks: A does not answer when it asks for them. */
+async function holdCopies(pool: Scenario, blockCount: number): Promise<HeldMessages> {
+  await pool.write(0, 1, blockCount)
   pool.kill("B")
   await pool.untilNormal("A")
-  await pool.write(0, 2, 16)
+  await pool.write(0, 2, blockCount)
   const held = pool.hold("A", "B", "answer to io")
   await pool.start("B")
   await pool.untilNormal("AB")
+  return held
+}
+
+/** B is normal and lacks the chunk of block 0, whose only clean copy goes with A. */
+async function loseOnlyCopy(pool: Scenario): Promise<HeldMessages> {
+  const held = await holdCopies(pool, 16)
   expect(pool.ownOf("B", 0)).toBe("real")
   pool.kill("A")
   return held
@@ -298,13 +304,7 @@ describe("P6: a node that is told to end does", () => {
   it("S1: while its copy waits for a source that does not answer", async () => {
     await scenario(61_012, SHAPE, async (pool) => {
       await pool.create()
-      await pool.write(0, 1, 32)
-      pool.kill("B")
-      await pool.untilNormal("A")
-      await pool.write(0, 2, 32)
-      const held = pool.hold("A", "B", "answer to io")
-      await pool.start("B")
-      await pool.untilNormal("AB")
+      const held = await holdCopies(pool, 32)
       const write = pool.begin(4, 3)
       await pool.pause(300)
       expect(await stop(pool, "B")).toBe("in order")
@@ -319,13 +319,7 @@ describe("P6: a node that is told to end does", () => {
   it("W7: and a store that is taken away in the middle of a copy keeps no memory", async () => {
     await scenario(61_014, { ...SHAPE, otherPools: ["attic"] }, async (pool) => {
       await pool.create()
-      await pool.write(0, 1, 32)
-      pool.kill("B")
-      await pool.untilNormal("A")
-      await pool.write(0, 2, 32)
-      const held = pool.hold("A", "B", "answer to io")
-      await pool.start("B")
-      await pool.untilNormal("AB")
+      const held = await holdCopies(pool, 32)
       await pool.pause(300)
       const { memory } = pool.node("B")
       const before = memory?.stats().leaseCount ?? 0
