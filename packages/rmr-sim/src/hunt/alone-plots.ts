@@ -17,6 +17,7 @@ import {
   nameOf,
   openSoon,
   STEP_MS,
+  untilWhole,
   writeEach,
   writeSome,
 } from "./plot-steps.js"
@@ -25,14 +26,6 @@ const ALL_IN_MS = 3000
 const ALONE_MS = 4000
 const FETCH_MS = 3000
 const WRITE_MS = 400
-
-/** Until this member lacks nothing, or the time is over. */
-async function untilWhole(hunt: HuntPool, slot: number, ms: number): Promise<void> {
-  for (let passed = 0; passed < ms; passed += STEP_MS) {
-    if (hunt.sim.nodes[slot]!.dirtyChunks === 0) return
-    await hunt.pause(STEP_MS)
-  }
-}
 
 /** All others leave, and the view is this member's alone. */
 async function leaveAlone(hunt: HuntPool, slot: number): Promise<boolean> {

@@ -24,6 +24,7 @@ import {
   until,
   writeEach,
 } from "./plot-steps.js"
+import { RETURN_PLOTS } from "./return-plots.js"
 
 const WRITE_MS = 600
 const WHOLE_MS = 2000
@@ -188,4 +189,5 @@ export const PLOTS: Readonly<Record<string, Fault>> = {
   ...ALONE_PLOTS,
   ...COPY_PLOTS,
   ...LATE_PLOTS,
+  ...RETURN_PLOTS,
 }

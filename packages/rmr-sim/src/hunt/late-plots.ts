@@ -1,6 +1,7 @@
 /**
  * Plots about what comes late: messages of a session before this one, answers to what was given up,
- * a flush that does not end while the intent log fills (rules W5, W7, R5, I3).
+ * what is given up before anybody is back, a flush that does not end while the intent log fills
+ * (rules W5, W6, W7, R5, I3).
  */
 import { VOLUME_BLOCK_BYTES } from "@rmr/core"
 import type { HeldMessages, SeededRandom } from "@rmr/testkit"
@@ -8,7 +9,7 @@ import { isMessage, type MessageName } from "../scenarios/messages.js"
 import type { Fault } from "./hunt-faults.js"
 import type { HuntClient } from "./hunt-load.js"
 import type { HuntPool } from "./hunt-pool.js"
-import { allIn, drawSlot, letIn, nameOf, until } from "./plot-steps.js"
+import { allIn, cutOff, drawSlot, letIn, nameOf, until } from "./plot-steps.js"
 
 const ALL_IN_MS = 3000
 const SILENT_MS = 2600
@@ -106,6 +107,35 @@ const awayWithTheLastWrite: Fault = async (hunt, random) => {
   await letIn(hunt, kept)
 }
 
+/** W6: a write has come to one member alone, and is given up before there is any leg again. */
+const givenUpHalfWay: Fault = async (hunt, random) => {
+  const { client, load, sim } = hunt
+  if (client === undefined || sim.nodes.length < 2) return
+  if (!(await allIn(hunt, ALL_IN_MS)) || hunt.client !== client) return
+  const kept = drawSlot(hunt, random)
+  const slots = [...sim.nodes.keys()]
+  const name = client.sim.host.name
+  const holds = slots
+    .filter((slot) => slot !== kept)
+    .map((slot) => hold(hunt, client, slot, "write"))
+  try {
+    load.isResting = true
+    let leftCount = 0
+    for (const block of drawBlocks(hunt, random, 3)) {
+      leftCount++
+      void load.write(client, block, 1, false).then(() => leftCount--)
+    }
+    await hunt.pause(random.between(10, 60))
+    for (const slot of slots) cutOff(hunt, slot, random.chance(0.5))
+    await until(hunt, GIVEN_UP_MS, () => leftCount === 0 || hunt.client !== client)
+  } finally {
+    for (const slot of slots) sim.network.heal(name, nameOf(hunt, slot))
+    for (const { messages } of holds) messages.release()
+    load.isResting = false
+  }
+  await allIn(hunt, ALL_IN_MS)
+}
+
 /** W7: reads are given up, and answered when others have their place. */
 const answeredTooLate: Fault = async (hunt, random) => {
   const { client, load } = hunt
@@ -164,6 +194,7 @@ const fillTheLog: Fault = async (hunt, random) => {
 export const LATE_PLOTS: Readonly<Record<string, Fault>> = {
   leftOnTheSessionBefore,
   awayWithTheLastWrite,
+  givenUpHalfWay,
   answeredTooLate,
   fillTheLog,
 }

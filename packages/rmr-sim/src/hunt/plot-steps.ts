@@ -135,6 +135,12 @@ export async function until(hunt: HuntPool, ms: number, isSo: () => boolean): Pr
   return false
 }
 
+/** Until this member lacks nothing, or the time is over. */
+export async function untilWhole(hunt: HuntPool, slot: number, ms: number): Promise<void> {
+  const node = hunt.sim.nodes[slot]!
+  await until(hunt, ms, () => node.dirtyChunks === 0)
+}
+
 /** A few writes that nobody flushes, where most of the load goes. Which blocks these are. */
 export async function writeSome(hunt: HuntPool, random: SeededRandom): Promise<number[]> {
   const { client, load } = hunt

@@ -45,6 +45,12 @@ const HOT_IS_NOT_LISTED: SourceEdit = {
   find: "  for (const extent of hotAtOpen) {\n",
   replace: "  for (const extent of hotAtOpen.slice(0, 0)) {\n",
 }
+/** R6: what is elected is marked for the absent. */
+const ELECTED_IS_NOT_MARKED: SourceEdit = {
+  file: `${SERVER}/commands/recovery.ts`,
+  find: "    maps.markFor(pool.member.markedFor, first, chunkCount, RANK_REAL)\n",
+  replace: "",
+}
 /** The target of a copy looks at its view once more when it comes to write … */
 const COPY_OF_ANY_VIEW: SourceEdit = {
   file: `${SERVER}/sync/copier.ts`,
@@ -165,6 +171,7 @@ const MUTATIONS: readonly ProductMutant[] = [
   },
   {
     name: "W6: nobody suspects what was given up",
+    plot: "givenUpHalfWay",
     file: `${SERVER}/pool/view-step.ts`,
     find: "markedChunks += markOwn(volume, range.offset, range.length, RANK_IN_FLIGHT)",
     replace: "markedChunks += 0",
@@ -234,10 +241,11 @@ const RECOVERY: readonly ProductMutant[] = [
   },
   {
     name: "R3: an unclean open does not mark its hot extents for the absent",
+    plot: "dieWithoutTheAbsent",
     file: `${SERVER}/pool/member-volume.ts`,
     find: "    if (markByteAfterRestart(own) === CHUNK_REAL) {\n",
     replace: "    if (markByteAfterRestart(own) < 0) {\n",
-    also: [HOT_IS_NOT_LISTED],
+    also: [HOT_IS_NOT_LISTED, ELECTED_IS_NOT_MARKED],
   },
   {
     name: "R4: nobody suspects what the last client left half done",
@@ -269,6 +277,7 @@ const RECOVERY: readonly ProductMutant[] = [
 const MAPS: readonly ProductMutant[] = [
   {
     name: "M2: marks of an earlier absence are still valid",
+    plot: "awayInTurn",
     file: `${CORE}/rules/marks.ts`,
     find: "return compareViews(stamp, normalThroughInStar) > 0",
     replace: "return compareViews(stamp, normalThroughInStar) > Number.NEGATIVE_INFINITY",
@@ -345,6 +354,7 @@ const SYNC: readonly ProductMutant[] = [
   },
   {
     name: "S4: a copy beside foreground IO is not forced, and not flushed",
+    plot: "powerBehindCopies",
     file: `${SERVER}/sync/chunk-parts.ts`,
     find: "    const flags = isForced ? BLOCK_FUA : 0\n",
     replace: "    const flags = isForced ? 0 & BLOCK_FUA : 0\n",
