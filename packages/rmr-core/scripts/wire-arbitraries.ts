@@ -263,6 +263,7 @@ export function lastIoEntries(
       epoch: nonZero,
       sequence: u53.map((value) => Math.max(1, value)),
       range: rangeIn(VOLUME_BYTES_MAX, IO_BYTES_MAX),
+      isPartial: fc.boolean(),
     })
     .map(({ range, ...rest }) => ({ ...rest, ...range }))
   return fc

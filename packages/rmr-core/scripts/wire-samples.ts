@@ -1,10 +1,8 @@
 /**
- * One fixed message of every kind, with a different value in every field: what the golden bytes are
- * of.
+ * One fixed message of every kind, with a different value in every field, for the golden bytes.
  *
- * The bytes are kept so that a layout cannot change by accident: a field that moves, a number that
- * is given to another word or a checksum that covers something else shows up as a difference in
- * golden/messages.json, which nobody writes by hand.
+ * They are kept so that a layout cannot change by accident: a field that moves, or a number that is
+ * given to another word, shows up as a difference in golden/messages.json.
  */
 import type { MemberId } from "../src/brand.js"
 import { groupIdOfName } from "../src/group-id.js"
@@ -101,9 +99,11 @@ const REPORT: MemberReport = {
   lifecycle: "mapped",
 }
 
+const WHOLE = { operation: "write", isPartial: false } as const
+const PARTIAL = { operation: "write-zeroes", isPartial: true } as const
 const LAST_IO: CommandTypes["last-io-to-map"]["payload"] = [
-  { unit: 1, operation: "write", epoch: 10, sequence: 2 ** 34, offset: 2 ** 35, length: 8192 },
-  { unit: 127, operation: "write-zeroes", epoch: 11, sequence: 5, offset: 4096, length: 1 },
+  { ...WHOLE, unit: 1, epoch: 10, sequence: 2 ** 34, offset: 2 ** 35, length: 8192 },
+  { ...PARTIAL, unit: 127, epoch: 11, sequence: 5, offset: 4096, length: 1 },
 ]
 
 const MAPS: CommandTypes["map-buf-done"]["body"]["maps"] = [

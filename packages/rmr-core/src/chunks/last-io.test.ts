@@ -23,6 +23,18 @@ function mutation(
   return { unit: unitNumber, epoch, sequence, offset, length, operation }
 }
 
+/** An entry of a mutation that the member recorded by itself. */
+function whole(
+  unitNumber: number,
+  operation: LastIoEntry["operation"],
+  epoch: number,
+  sequence: number,
+  offset: number,
+  length: number,
+): LastIoEntry {
+  return { unit: unitNumber, operation, epoch, sequence, offset, length, isPartial: false }
+}
+
 function someLastIo(): LastIo {
   const lastIo = new LastIo(DEPTH)
   lastIo.admit(mutation(1, 3, 17, 4096, 512, OP_WRITE))
@@ -36,16 +48,9 @@ describe("LastIo", () => {
     const lastIo = someLastIo()
     lastIo.admit(mutation(1, 3, 19, 8192, 1024, OP_WRITE))
     expect(lastIo.entries()).toEqual<LastIoEntry[]>([
-      { unit: 0, operation: "write-zeroes", epoch: 2, sequence: 900, offset: 0, length: 4096 },
-      { unit: 1, operation: "write", epoch: 3, sequence: 19, offset: 8192, length: 1024 },
-      {
-        unit: 7,
-        operation: "discard",
-        epoch: 3,
-        sequence: 18,
-        offset: 2 ** 32 - 128 * KiB,
-        length: 256 * KiB,
-      },
+      whole(0, "write-zeroes", 2, 900, 0, 4096),
+      whole(1, "write", 3, 19, 8192, 1024),
+      whole(7, "discard", 3, 18, 2 ** 32 - 128 * KiB, 256 * KiB),
     ])
     expect(lastIo.entryOf(unit(2))).toBeUndefined()
   })
@@ -96,6 +101,34 @@ describe("LastIo", () => {
     target.admit(mutation(1, 3, 20, 0, 512, OP_WRITE))
     expect(source.entries().map((entry) => target.adopt(entry))).toEqual([true, false, true])
     expect(target.entries().map((entry) => entry.sequence)).toEqual([900, 20, 18])
+  })
+
+  it("S9: knows what came with a copy of a part, until it is carried out here or stable", () => {
+    const partial = { ...whole(1, "write", 3, 17, 4096, 512), isPartial: true }
+    const number = { unit: 1, epoch: 3, sequence: 17 }
+    const of = (lastIo: LastIo): boolean[] => [
+      lastIo.entryOf(unit(1))!.isPartial,
+      lastIo.holds(number),
+      lastIo.holds({ ...number, sequence: 16 }),
+    ]
+    const target = new LastIo(DEPTH)
+    expect(target.adopt(partial)).toBe(true)
+    expect(of(target)).toEqual([true, false, true])
+    const copy = new LastIo(DEPTH)
+    expect(copy.load(target.entries(), geometry)).toBeUndefined()
+    expect(of(copy)).toEqual([true, false, true])
+    target.noteStable(3, 16)
+    expect(of(target)).toEqual([true, false, true])
+    target.noteStable(3, 17)
+    expect(of(target)).toEqual([false, true, true])
+    copy.admit(mutation(1, 3, 17, 4096, 512, OP_WRITE))
+    expect(of(copy)).toEqual([false, true, true])
+    // Another copy of a part of it takes nothing away.
+    expect(copy.adopt(partial)).toBe(true)
+    expect(of(copy)).toEqual([false, true, true])
+    // The next mutation of the unit is another one, and partial again.
+    expect(copy.adopt({ ...partial, sequence: 18 })).toBe(true)
+    expect(of(copy)).toEqual([true, true, true])
   })
 
   it("W6: forgets what was given up and what its unit recorded before, and nothing later", () => {

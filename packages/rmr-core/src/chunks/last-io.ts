@@ -49,6 +49,8 @@ export class LastIo {
   private readonly offsets: Float64Array
   private readonly lengths: Float64Array
   private readonly operations: Uint8Array
+  /** 1 where the mutation came with a copy of a part of its range. */
+  private readonly partial: Uint8Array
 
   constructor(queueDepth: number) {
     this.queueDepth = queueDepth
@@ -57,6 +59,7 @@ export class LastIo {
     this.offsets = new Float64Array(queueDepth)
     this.lengths = new Float64Array(queueDepth)
     this.operations = new Uint8Array(queueDepth)
+    this.partial = new Uint8Array(queueDepth)
   }
 
   /**
@@ -75,22 +78,42 @@ export class LastIo {
     this.offsets[unit] = mutation.offset
     this.lengths[unit] = mutation.length
     this.operations[unit] = mutation.operation
+    this.partial[unit] = 0
     return true
   }
 
   /**
-   * Takes over what a source recorded (S9): the copy that came with it may hold that mutation.
-   * False where this member's own record of the unit is newer.
+   * Takes over what a source recorded (S9): the copy that came with it may hold that mutation. A
+   * copy of one chunk says nothing of what the mutation did in others: then it is partial, unless
+   * this member recorded it by itself (RT-77). False where its own record of the unit is newer.
    */
   adopt(entry: LastIoEntry): boolean {
-    return this.admit({ ...entry, operation: MUTATION_NUMBERS[entry.operation] })
+    const { unit, epoch, sequence } = entry
+    const isWhole =
+      this.epochs[unit] === epoch && this.sequences[unit] === sequence && this.partial[unit] === 0
+    if (!this.admit({ ...entry, operation: MUTATION_NUMBERS[entry.operation] })) return false
+    this.partial[unit] = entry.isPartial && !isWhole ? 1 : 0
+    return true
   }
 
-  /** Whether the unit's record is this mutation or a newer one (S10). */
+  /**
+   * I2: all mutations up to this one are resolved. What came with copies is in all other chunks of
+   * its range as well by now, or they are dirty.
+   */
+  noteStable(epoch: number, sequence: number): void {
+    for (let unit = 0; unit < this.queueDepth; unit++) {
+      if ((this.epochs[unit]! - epoch || this.sequences[unit]! - sequence) <= 0) {
+        this.partial[unit] = 0
+      }
+    }
+  }
+
+  /** Whether the member has carried out this mutation, all of it, or a newer one of its unit. */
   holds({ unit, epoch, sequence }: Pick<LastIoEntry, "unit" | "epoch" | "sequence">): boolean {
     const recorded = this.epochs[unit]
     if (recorded === undefined || recorded === NO_EPOCH) return false
-    return (recorded - epoch || this.sequences[unit]! - sequence) >= 0
+    const order = recorded - epoch || this.sequences[unit]! - sequence
+    return order > 0 || (order === 0 && this.partial[unit] === 0)
   }
 
   /**
@@ -126,6 +149,7 @@ export class LastIo {
     this.offsets.fill(0)
     this.lengths.fill(0)
     this.operations.fill(0)
+    this.partial.fill(0)
   }
 
   /** What the unit recorded, or undefined. It allocates: for recovery, not for the data path. */
@@ -141,6 +165,7 @@ export class LastIo {
       sequence: this.sequences[unit]!,
       offset: this.offsets[unit]!,
       length: this.lengths[unit]!,
+      isPartial: this.partial[unit] === 1,
     }
   }
 

@@ -9,7 +9,7 @@ type Tables = (LastIoEntry[] | undefined)[]
 /** The range of a mutation is a function of its number here: one mutation has one range. */
 function entry(unit: number, epoch: number, sequence: number): LastIoEntry {
   const offset = (epoch * 100 + sequence) * 4096
-  return { unit, operation: "write", epoch, sequence, offset, length: 4096 }
+  return { unit, operation: "write", epoch, sequence, offset, length: 4096, isPartial: false }
 }
 
 const tables: fc.Arbitrary<Tables> = fc.array(

@@ -82,6 +82,12 @@ describe("what the last client left in an io unit", () => {
     expect(some).toMatchObject({ suspects: setOf(0), isListed: true, newest: record(1, 5) })
   })
 
+  it("R4 who recorded it of a copy may have a part of it only (RT-77)", () => {
+    const ofCopy = { ...record(1, 5), isPartial: true }
+    const decision = decideUnit([record(1, 5), ofCopy, record(1, 5)], setOf(0, 1, 2), 0)
+    expect(decision).toMatchObject({ suspects: setOf(0, 1, 2), isListed: true })
+  })
+
   it("R4 a higher epoch is newer, whatever its sequence", () => {
     const decision = decideUnit([record(2, 1), record(1, 9)], setOf(0, 1), 0)
     expect(decision).toMatchObject({ newest: record(2, 1), suspects: setOf(0) })
@@ -211,6 +217,12 @@ describe("a copy for who missed a mutation", () => {
     expect(holdsWhatWasMissed(missed, old, at(6), at(6))).toBe(false)
     expect(holdsWhatWasMissed(missed, undefined, at(6), at(3))).toBe(false)
     expect(holdsWhatWasMissed(undefined, undefined, at(6), at(3))).toBe(true)
+  })
+
+  it("S10 comes from nobody who may have a part of it only (RT-77)", () => {
+    expect(holdsWhatWasMissed(missed, { ...missed, isPartial: true }, at(6), at(3))).toBe(false)
+    const later = { ...missed, sequence: missed.sequence + 1, isPartial: true }
+    expect(holdsWhatWasMissed(missed, later, at(6), at(3))).toBe(true)
   })
 
   it("S10 may come from a source that joined when the mutation was resolved (RT-47)", () => {

@@ -54,6 +54,8 @@ export function ownByteAfterRestart(byte: number, restart: RestartClass): number
 export interface UnitRecord {
   readonly epoch: number
   readonly sequence: number
+  /** It came with a copy: of what the copy did not hold, the member may lack it (S9, RT-77). */
+  readonly isPartial?: boolean
 }
 
 export function compareUnitRecords(a: UnitRecord, b: UnitRecord): number {
@@ -70,7 +72,8 @@ export interface UnitDecision {
 }
 
 /**
- * R4: what the last client left behind in one io unit. Recorded by all: everybody has it. By some:
+ * R4: what the last client left behind in one io unit. Recorded by all: everybody has it, unless
+ * one of them has it of a copy that may have been of a part of it only (RT-77). By some:
  * those suspect themselves, and the others' clean copies decide; a mutation that not all recorded
  * was never acknowledged. `records[slot]` is undefined where the member recorded nothing or
  * restarted (then R3 has spoken for it).
@@ -92,11 +95,14 @@ export function decideUnit(
   }
   if (newest === undefined) return { newest, suspects: 0, isListed: false }
   let recordedBy = 0
+  let wholeAt = 0
   for (const slot of slotsOf(normal)) {
     const record = records[slot]
-    if (record !== undefined && compareUnitRecords(record, newest) === 0) recordedBy |= 1 << slot
+    if (record === undefined || compareUnitRecords(record, newest) !== 0) continue
+    recordedBy |= 1 << slot
+    if (record.isPartial !== true) wholeAt |= 1 << slot
   }
-  const suspects = recordedBy === normal ? 0 : recordedBy
+  const suspects = wholeAt === normal ? 0 : recordedBy
   return { newest, suspects, isListed: suspects !== 0 || absent !== 0 }
 }
 
@@ -241,7 +247,9 @@ export function holdsWhatWasMissed(
 ): boolean {
   if (missed === undefined) return true
   if (compareViews(sourceJoinedView, mutationView) > 0) return true
-  return source !== undefined && compareUnitRecords(source, missed) >= 0
+  if (source === undefined) return false
+  const order = compareUnitRecords(source, missed)
+  return order > 0 || (order === 0 && source.isPartial !== true)
 }
 
 /**

@@ -6,7 +6,7 @@
  */
 import { HOT_RANGES_MAX, IO_BYTES_MAX, QUEUE_DEPTH_MAX } from "../limits.js"
 import type { PoolMetadata } from "../rules/pool-metadata.js"
-import { integer, oneOf, reserved, safeInteger, U32 } from "./field-types.js"
+import { BOOL, integer, oneOf, safeInteger, U32 } from "./field-types.js"
 import { OP_DISCARD, OP_WRITE, OP_WRITE_ZEROES } from "./io-record.js"
 import { type Struct, struct } from "./layout.js"
 import type { PayloadCodec } from "./payload.js"
@@ -30,12 +30,14 @@ export interface LastIoEntry {
   readonly sequence: number
   readonly offset: number
   readonly length: number
+  /** It came with a copy of a part of the range; of the rest, the member may lack it (RT-77). */
+  readonly isPartial: boolean
 }
 
 export const LAST_IO_ENTRY: Struct<LastIoEntry> = struct<LastIoEntry>("last_io entry", 28, [
   ["unit", 0, integer("u16", 2, 0, QUEUE_DEPTH_MAX - 1), "the io unit; entries ascend by it"],
   ["operation", 2, oneOf(MUTATION_NUMBERS), "what the mutation was"],
-  ["reserved", 3, reserved(1), "must be zero"],
+  ["isPartial", 3, BOOL, "it came with a copy of a part of the range, and not by itself (S9)"],
   ["epoch", 4, integer("u32", 4, 1, 0xffff_ffff), "of the mutation"],
   ["sequence", 8, safeInteger("u64", Number.MAX_SAFE_INTEGER), "of the mutation, from 1"],
   ["offset", 16, VOLUME_BYTES, "first byte in the volume"],

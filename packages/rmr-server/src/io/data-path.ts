@@ -167,6 +167,7 @@ export class DataPath {
     if (order <= 0) return
     this.stableEpoch = epoch
     this.stableSequence = sequence
+    this.core.volume.lastIo.noteStable(epoch, sequence)
     if (this.core.volume.hot.isFlushWanted) this.options.events.onCoolingDue()
   }
 

@@ -367,7 +367,7 @@ export class Copier {
       if (status !== STATUS_OK) return status
       // S9: the copy may hold these, and they may not be resolved yet.
       for (const entry of brought.lastIo) {
-        if (!volume.lastIo.adopt(entry)) continue
+        if (!volume.lastIo.adopt({ ...entry, isPartial: !this.isInside(entry, chunk) })) continue
         data.noteView(entry.unit, record.mapVersion)
         this.keepHot(entry)
       }
@@ -416,6 +416,14 @@ export class Copier {
     else data.clears.add(token, chunk, 1, isDurable)
     this.endWork(copy)
     this.run()
+  }
+
+  /** Whether one copy has all that the entry speaks of; what is stable is everywhere (I2). */
+  private isInside({ offset, length, epoch, sequence }: LastIoEntry, chunk: ChunkNumber): boolean {
+    const { data, volume } = this.options
+    const { geometry } = volume
+    if ((epoch - data.stableEpoch || sequence - data.stableSequence) <= 0) return true
+    return geometry.chunkOf(offset) === chunk && geometry.chunkSpan(offset, length) === 1
   }
 
   /** I2: what an entry speaks of stays hot until it is stable. */

@@ -2,9 +2,11 @@
  * Plots about copies: one that comes when its view is over, and one that holds a write which is not
  * resolved (rules S2, S9).
  */
+import { VOLUME_BLOCK_BYTES } from "@rmr/core"
 import type { HeldMessages } from "@rmr/testkit"
 import { isMessage, type MessageName } from "../scenarios/messages.js"
 import type { Fault } from "./hunt-faults.js"
+import type { HuntClient } from "./hunt-load.js"
 import type { HuntPool } from "./hunt-pool.js"
 import {
   allIn,
@@ -66,7 +68,19 @@ const copiesOfBefore: Fault = async (hunt, random) => {
   }
 }
 
-/** S9: a copy holds a write that came to its source alone, and whoever wrote it dies. */
+/** A write into the chunk of this block; or into its last block, and on into the next chunk. */
+function writeNear(hunt: HuntPool, client: HuntClient, block: number, isAcross: boolean): void {
+  const { load, oracle, sim } = hunt
+  const perChunk = sim.chunkSizeBytes / VOLUME_BLOCK_BYTES
+  const last = block - (block % perChunk) + perChunk - 1
+  if (isAcross && last + 1 < oracle.blockCount) void load.write(client, last, 2, false)
+  else void load.write(client, block ^ 1, 1, false)
+}
+
+/**
+ * S9: a copy holds a write that has not come to its target: to its source alone, or to all others
+ * (RT-77). Whoever wrote it dies.
+ */
 const copyOfTheUnresolved: Fault = async (hunt, random) => {
   if (hunt.sim.nodes.length < 3 || !(await allIn(hunt, ALL_IN_MS))) return
   const { client, load } = hunt
@@ -83,12 +97,13 @@ const copyOfTheUnresolved: Fault = async (hunt, random) => {
     const blocks = await writeSome(hunt, random)
     holds.push(...holdPeers(hunt, slot, "sync-read", false))
     if (!(await letIn(hunt, slot)) || hunt.client !== client) return
+    const isLate = random.chance(0.4)
     for (const other of hunt.sim.nodes.keys()) {
-      if (other === source) continue
+      if (other === source || (isLate && other !== slot)) continue
       const ends: [string, string] = [client.sim.host.name, nameOf(hunt, other)]
       holds.push(network.holdMessages(...ends, isMessage("write")))
     }
-    for (const block of blocks) void load.write(client, block ^ 1, 1, false)
+    for (const block of blocks) writeNear(hunt, client, block, random.chance(0.5))
     await hunt.pause(random.between(10, 40))
     for (const other of cutFrom) network.cut(nameOf(hunt, slot), nameOf(hunt, other))
     for (const hold of holds.splice(0, others.length)) hold.release()

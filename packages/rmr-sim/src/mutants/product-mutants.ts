@@ -369,8 +369,15 @@ const SYNC: readonly ProductMutant[] = [
     name: "S9: a copy does not bring what its source remembers of it",
     plot: "copyOfTheUnresolved",
     file: `${SERVER}/sync/copier.ts`,
-    find: "if (!volume.lastIo.adopt(entry)) continue",
-    replace: "if (entry.unit >= 0) continue",
+    find: "      for (const entry of brought.lastIo) {\n",
+    replace: "      for (const entry of brought.lastIo.slice(0, 0)) {\n",
+  },
+  {
+    name: "S9: a copy of a part of a write counts as all of it",
+    plot: "copyOfTheUnresolved",
+    file: `${SERVER}/sync/copier.ts`,
+    find: "isPartial: !this.isInside(entry, chunk)",
+    replace: "isPartial: entry.unit < 0",
   },
   {
     name: "G1: what a store grows by is not zeroed",

@@ -151,6 +151,24 @@ describe("copies", () => {
     })
   })
 
+  it("P4: S9: RT-77: a copy of one chunk does not speak for the rest of a write", async () => {
+    await scenario(77_001, { nodes: 3, minNormal: 2 }, async (pool) => {
+      const first = await pool.create()
+      await pool.write(0, 1, 32)
+      // In the last block of one chunk and the first of the next; C gets it by a copy of one.
+      pool.hold(first, "C", "write", 15)
+      void pool.begin(15, 2, 2)
+      await pool.pause(100)
+      pool.spoil("C", 1)
+      for (let nth = 0; nth < 3; nth++) void pool.read(1)
+      await pool.until("C has copied it", () => pool.copiedBy("C") === 1)
+      pool.killClient()
+      await pool.open()
+      await pool.whole()
+      expect((await pool.readAll(16)).length).toBe(1)
+    })
+  })
+
   it("P2: S10: RT-41: who missed a write copies from nobody without it", async () => {
     const options = { nodes: 3, minNormal: 2, times: { ioDeadlineMs: 20_000 } }
     await scenario(41_001, options, async (pool) => {
