@@ -40,8 +40,8 @@ export class Leg {
   readonly io: EngineLeg
   /** What the member said about itself last. */
   report: MemberReport | undefined
-  /** The opening of its store that this client has opened; another one has restarted (V6). */
-  openedIncarnation: number | undefined
+  /** What the member said when this client opened it, or let it join. */
+  private opened: MemberReport | undefined
   /** Its store knows the pool, as far as the member said when it was joined last. */
   hasRecord = false
   /** Of which history its store is, and how far it went there, as it said last (R7). */
@@ -79,9 +79,20 @@ export class Leg {
     return session !== undefined && session === this.joinedSession
   }
 
+  /** The process that says this is the one that works for this client from now on (V6). */
+  noteOpened(report: MemberReport): void {
+    this.report = report
+    this.opened = report
+  }
+
   /** Whether the member that answers here is the process that this client opened. */
   get isAsOpened(): boolean {
-    return this.report?.incarnation === this.openedIncarnation
+    return this.report !== undefined && this.isOpening(this.report)
+  }
+
+  /** Another opening is another process; a new store in its place counts its own ones (RT-78). */
+  isOpening({ storeUuid, incarnation }: MemberReport): boolean {
+    return this.opened?.storeUuid === storeUuid && this.opened.incarnation === incarnation
   }
 
   /** Moves, unless it is there already or nothing leads there from where it is. */

@@ -241,9 +241,8 @@ async function openAll(
       try {
         const reply = await leg.ask("open", version, body, undefined, times.commandMs, OPEN_ROOM)
         const { report } = reply.result
-        const restart = report.incarnation === leg.openedIncarnation ? "none" : report.restart
-        leg.report = report
-        leg.openedIncarnation = report.incarnation
+        const restart = leg.isOpening(report) ? "none" : report.restart
+        leg.noteOpened(report)
         const knowledge = reply.payload
         const known = { leg, record: knowledge.metadata, heldBy: undefined, openEpoch: epoch }
         opened.push({ ...known, knowledge, restart })

@@ -298,9 +298,9 @@ export class Rejoining {
     const { mapVersion } = record
     const { commandMs } = context.times
     const reply = await leg.ask("rejoin-pool", mapVersion, body, record, commandMs)
-    leg.report = reply.result.report
-    leg.openedIncarnation = reply.result.report.incarnation
-    leg.claim = claimOf(record, leg.report.seen)
+    const { report } = reply.result
+    leg.noteOpened(report)
+    leg.claim = claimOf(record, report.seen)
   }
 
   /** Another source each time: one that fails is not asked again at once. */

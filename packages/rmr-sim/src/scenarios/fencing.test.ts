@@ -122,6 +122,25 @@ describe("fencing", () => {
     })
   })
 
+  it("F4: RT-78: a new disk that is opened as often is not the member of before", async () => {
+    await scenario(78_001, {}, async (pool) => {
+      const first = await pool.create()
+      await pool.write(0, 1)
+      const { host } = first.client
+      host.pause()
+      const second = await pool.open()
+      // A is deleted, and comes back with an empty disk; B is another process.
+      await second.client.pool.delete(pool.node("A").memberId)
+      pool.kill("A", "B")
+      pool.node("A").replaceDisk()
+      await pool.start("A", "B")
+      host.resume()
+      await pool.until("the first one knows", () => first.client.pool.ended !== undefined)
+      expect(first.client.pool.ended?.code).toBe("fenced")
+      expect(await pool.readAll(0)).toEqual([1])
+    })
+  })
+
   it("P10: F2: RT-24: a takeover that cannot be finished leaves the client alone", async () => {
     await scenario(24_001, {}, async (pool) => {
       const first = await pool.create()
