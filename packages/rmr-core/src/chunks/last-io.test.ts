@@ -126,6 +126,11 @@ describe("LastIo", () => {
     // Another copy of a part of it takes nothing away.
     expect(copy.adopt(partial)).toBe(true)
     expect(of(copy)).toEqual([false, true, true])
+    // Nor does what is said of another mutation; what is said of this one, does.
+    copy.noteUndone({ ...number, sequence: 16 })
+    expect(of(copy)).toEqual([false, true, true])
+    copy.noteUndone(number)
+    expect(of(copy)).toEqual([true, false, true])
     // The next mutation of the unit is another one, and partial again.
     expect(copy.adopt({ ...partial, sequence: 18 })).toBe(true)
     expect(of(copy)).toEqual([true, true, true])

@@ -42,6 +42,8 @@ export type AdmittedMutation = Readonly<
   Pick<IoRecord, "unit" | "epoch" | "sequence" | "offset" | "length" | "operation">
 >
 
+type MutationNumber = Pick<LastIoEntry, "unit" | "epoch" | "sequence">
+
 export class LastIo {
   readonly queueDepth: number
   private readonly epochs: Float64Array
@@ -49,7 +51,7 @@ export class LastIo {
   private readonly offsets: Float64Array
   private readonly lengths: Float64Array
   private readonly operations: Uint8Array
-  /** 1 where the mutation came with a copy of a part of its range. */
+  /** 1 where the mutation came with a copy of a part of its range, or was refused half-way. */
   private readonly partial: Uint8Array
 
   constructor(queueDepth: number) {
@@ -96,6 +98,12 @@ export class LastIo {
     return true
   }
 
+  /** A mutation that was admitted was refused before it was done: it is not here, or in part. */
+  noteUndone({ unit, epoch, sequence }: MutationNumber): void {
+    if (this.epochs[unit] !== epoch || this.sequences[unit] !== sequence) return
+    this.partial[unit] = 1
+  }
+
   /**
    * I2: all mutations up to this one are resolved. What came with copies is in all other chunks of
    * its range as well by now, or they are dirty.
@@ -109,7 +117,7 @@ export class LastIo {
   }
 
   /** Whether the member has carried out this mutation, all of it, or a newer one of its unit. */
-  holds({ unit, epoch, sequence }: Pick<LastIoEntry, "unit" | "epoch" | "sequence">): boolean {
+  holds({ unit, epoch, sequence }: MutationNumber): boolean {
     const recorded = this.epochs[unit]
     if (recorded === undefined || recorded === NO_EPOCH) return false
     const order = recorded - epoch || this.sequences[unit]! - sequence

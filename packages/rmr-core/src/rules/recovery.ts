@@ -54,7 +54,7 @@ export function ownByteAfterRestart(byte: number, restart: RestartClass): number
 export interface UnitRecord {
   readonly epoch: number
   readonly sequence: number
-  /** It came with a copy: of what the copy did not hold, the member may lack it (S9, RT-77). */
+  /** The member may lack it, or a part: it came with a copy, or was refused (RT-77, RT-79). */
   readonly isPartial?: boolean
 }
 
@@ -73,7 +73,7 @@ export interface UnitDecision {
 
 /**
  * R4: what the last client left behind in one io unit. Recorded by all: everybody has it, unless
- * one of them has it of a copy that may have been of a part of it only (RT-77). By some:
+ * one of them may lack it, or a part of it (RT-77, RT-79). By some:
  * those suspect themselves, and the others' clean copies decide; a mutation that not all recorded
  * was never acknowledged. `records[slot]` is undefined where the member recorded nothing or
  * restarted (then R3 has spoken for it).

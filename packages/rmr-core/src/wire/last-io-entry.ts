@@ -30,14 +30,17 @@ export interface LastIoEntry {
   readonly sequence: number
   readonly offset: number
   readonly length: number
-  /** It came with a copy of a part of the range; of the rest, the member may lack it (RT-77). */
+  /**
+   * The member may lack it, or a part: it came with a copy of one chunk (RT-77), or was refused when
+   * it waited (RT-79).
+   */
   readonly isPartial: boolean
 }
 
 export const LAST_IO_ENTRY: Struct<LastIoEntry> = struct<LastIoEntry>("last_io entry", 28, [
   ["unit", 0, integer("u16", 2, 0, QUEUE_DEPTH_MAX - 1), "the io unit; entries ascend by it"],
   ["operation", 2, oneOf(MUTATION_NUMBERS), "what the mutation was"],
-  ["isPartial", 3, BOOL, "it came with a copy of a part of the range, and not by itself (S9)"],
+  ["isPartial", 3, BOOL, "the member may lack it, or a part of its range (S9, W5)"],
   ["epoch", 4, integer("u32", 4, 1, 0xffff_ffff), "of the mutation"],
   ["sequence", 8, safeInteger("u64", Number.MAX_SAFE_INTEGER), "of the mutation, from 1"],
   ["offset", 16, VOLUME_BYTES, "first byte in the volume"],

@@ -7,7 +7,14 @@
  * something, and is held otherwise.
  */
 import type { ChunkNumber, TokenBatch } from "@rmr/core"
-import { answerWithoutCopy, NO_CHUNK, NO_SYNC, SyncEntries, statusOf } from "@rmr/core"
+import {
+  answerWithoutCopy,
+  NO_CHUNK,
+  NO_SYNC,
+  RANK_IN_FLIGHT,
+  SyncEntries,
+  statusOf,
+} from "@rmr/core"
 import { markOwn } from "../pool/member-volume.js"
 import { STAGE_WAITING, WAIT_COPY, WAIT_LOCK } from "./io-table.js"
 import type { RequestCore } from "./request-core.js"
@@ -74,12 +81,20 @@ export class CopyWaits {
 
   /**
    * OPEN, REJOIN, RESUME: nobody waits for another node, and what a mutation leaves undone here is
-   * suspected (S2, R4).
+   * suspected (S2, R4). A copy that is being written now would end such a suspicion, though it is
+   * older; so this member does not say either that it has the mutation (RT-79).
    */
   refuse(row: number): void {
     const { table, volume } = this.core
     if (this.entries.isWaiting(row)) this.entries.cancelWait(row)
-    if (table.isMutation(row)) markOwn(volume, table.offsets[row]!, table.lengths[row]!, 1)
+    if (table.isMutation(row)) {
+      markOwn(volume, table.offsets[row]!, table.lengths[row]!, RANK_IN_FLIGHT)
+      volume.lastIo.noteUndone({
+        unit: table.units[row]!,
+        epoch: table.epochs[row]!,
+        sequence: table.sequences[row]!,
+      })
+    }
     this.core.finish(row, DRAINING)
   }
 

@@ -169,6 +169,32 @@ describe("copies", () => {
     })
   })
 
+  it("P4: W5: RT-79: a write waits for a copy that is being written when somebody opens", async () => {
+    await scenario(79_001, {}, async (pool) => {
+      await pool.create()
+      await pool.write(0, 1, 16)
+      pool.cut("B")
+      await pool.write(0, 2, 16)
+      const compared = pool.hold("A", "B", "answer to io")
+      pool.slowDown("B", "write", 1500)
+      pool.heal()
+      await pool.untilNormal("AB")
+      await pool.until("the chunk is compared", () => compared.count > 0)
+      compared.release()
+      const held = pool.hold("A", "B", "answer to io")
+      await pool.until("a copy is on its way", () => held.count > 0)
+      // A applies it, B waits for the copy, which is older.
+      void pool.begin(1, 3)
+      await pool.pause(100)
+      held.release()
+      await pool.pause(100)
+      pool.killClient()
+      await pool.open()
+      await pool.whole()
+      expect((await pool.readAll(1)).length).toBe(1)
+    })
+  })
+
   it("P2: S10: RT-41: who missed a write copies from nobody without it", async () => {
     const options = { nodes: 3, minNormal: 2, times: { ioDeadlineMs: 20_000 } }
     await scenario(41_001, options, async (pool) => {
