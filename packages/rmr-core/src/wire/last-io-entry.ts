@@ -31,8 +31,8 @@ export interface LastIoEntry {
   readonly offset: number
   readonly length: number
   /**
-   * The member may lack it, or a part: it came with a copy of one chunk (RT-77), or was refused when
-   * it waited (RT-79).
+   * The member may lack it, or a part: it came with a copy of one chunk (RT-77), or was refused
+   * when it waited (RT-79).
    */
   readonly isPartial: boolean
 }

@@ -1,6 +1,6 @@
 /**
- * Plots about copies: one that comes when its view is over, and one that holds a write which is not
- * resolved (rules S2, S9).
+ * Plots about copies: one that comes when its view is over, one that holds a write which is not
+ * resolved, and one that is older than what waits for it (rules S2, S9, W5).
  */
 import { VOLUME_BLOCK_BYTES } from "@rmr/core"
 import type { HeldMessages } from "@rmr/testkit"
@@ -119,4 +119,47 @@ const copyOfTheUnresolved: Fault = async (hunt, random) => {
   }
 }
 
-export const COPY_PLOTS: Readonly<Record<string, Fault>> = { copiesOfBefore, copyOfTheUnresolved }
+/**
+ * W5: a copy is being written when somebody opens, and what waits for it is newer than it is: all
+ * others have done it (RT-79).
+ */
+const openOverCopies: Fault = async (hunt, random) => {
+  const { client, load, sim } = hunt
+  if (client === undefined || !(await allIn(hunt, ALL_IN_MS)) || hunt.client !== client) return
+  const slot = drawSlot(hunt, random)
+  const node = sim.nodes[slot]!
+  let holds: HeldMessages[] = []
+  const hasCome = (): Promise<boolean> => until(hunt, COPY_MS, () => heldCount(holds) > 0)
+  try {
+    load.isResting = true
+    cutOff(hunt, slot, true)
+    if (!(await comes(hunt, slot, false, OUT_MS))) return
+    const blocks = await writeSome(hunt, random)
+    holds = holdPeers(hunt, slot, "answer to io", true)
+    if (!(await letIn(hunt, slot)) || !(await hasCome())) return
+    if (random.chance(0.6)) {
+      // The first answers were digests; the bytes come next.
+      for (const hold of holds) hold.release()
+      holds = holdPeers(hunt, slot, "answer to io", true)
+      await hasCome()
+    }
+    node.store.disk?.setTiming({ write: [100, 400] })
+    for (const block of blocks) writeNear(hunt, client, block, random.chance(0.2))
+    await hunt.pause(random.between(10, 40))
+    for (const hold of holds) hold.release()
+    await hunt.pause(random.between(0, 60))
+    if (random.chance(0.5)) hunt.killClient()
+    await openSoon(hunt)
+    if (hunt.client === client) await hunt.tryOpen(true)
+  } finally {
+    for (const hold of holds) hold.release()
+    node.calmStores()
+    load.isResting = false
+  }
+}
+
+export const COPY_PLOTS: Readonly<Record<string, Fault>> = {
+  copiesOfBefore,
+  copyOfTheUnresolved,
+  openOverCopies,
+}

@@ -170,6 +170,13 @@ const MUTATIONS: readonly ProductMutant[] = [
     replace: "rows.kinds[row] !== KIND_FREE",
   },
   {
+    name: "W5: what was refused when it waited counts as recorded",
+    plot: "openOverCopies",
+    file: `${SERVER}/io/copy-waits.ts`,
+    find: "        sequence: table.sequences[row]!,\n",
+    replace: "        sequence: table.sequences[row]! + 1,\n",
+  },
+  {
     name: "W6: nobody suspects what was given up",
     plot: "givenUpHalfWay",
     file: `${SERVER}/pool/view-step.ts`,
@@ -250,7 +257,7 @@ const RECOVERY: readonly ProductMutant[] = [
   {
     name: "R4: nobody suspects what the last client left half done",
     file: `${CORE}/rules/recovery.ts`,
-    find: "const suspects = recordedBy === normal ? 0 : recordedBy",
+    find: "const suspects = wholeAt === normal ? 0 : recordedBy",
     replace: "const suspects = 0",
   },
   {

@@ -169,7 +169,7 @@ describe("copies", () => {
     })
   })
 
-  it("P4: W5: RT-79: a write waits for a copy that is being written when somebody opens", async () => {
+  it("P4: W5: RT-79: a write waits for a copy that is written while somebody opens", async () => {
     await scenario(79_001, {}, async (pool) => {
       await pool.create()
       await pool.write(0, 1, 16)
