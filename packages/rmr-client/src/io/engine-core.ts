@@ -48,6 +48,10 @@ export class EngineCore {
   endStatus = 0
   /** Number of the newest mutation of this epoch. */
   lastSequence = 0
+  /** Newest mutation of this epoch that is durable, as far as callers may be told (I5). */
+  flushedSequence = 0
+  /** Of an epoch before this one, something was not flushed. */
+  carriesUnflushed = false
   /** Chunks that some member lacks, as far as this client knows. */
   readonly incomplete: IncompleteChunks
   private readonly hooks: EngineHooks
@@ -55,6 +59,17 @@ export class EngineCore {
   private readonly due: PoolVolume[] = []
   private isRetrying = false
   private readonly runDeliver = (): void => this.deliver()
+
+  /** Something that was acknowledged may be lost with somebody's cache. */
+  get hasUnflushed(): boolean {
+    return this.carriesUnflushed || this.lastSequence !== this.flushedSequence
+  }
+
+  /** I5: a flush that callers may be told of has covered everything up to this mutation. */
+  noteFlushed(sequence: number): void {
+    this.flushedSequence = Math.max(this.flushedSequence, sequence)
+    this.carriesUnflushed = false
+  }
 
   constructor(options: EngineOptions, hooks: EngineHooks) {
     this.options = options

@@ -66,6 +66,7 @@ export class FlushFlow {
     this.core.stableEpoch = this.core.view.epoch
     this.core.stableSequence = Math.max(this.core.stableSequence, rows.marks[row]!)
     this.core.wire.setStable(this.core.stableEpoch, this.core.stableSequence)
+    if (this.core.flushes === "callers") this.core.noteFlushed(rows.marks[row]!)
     this.core.end(row, STATUS_OK)
   }
 }

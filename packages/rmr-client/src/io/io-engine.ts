@@ -281,7 +281,9 @@ export class IoEngine {
   renumber(): void {
     const { core } = this
     const { rows, wire } = core
+    core.carriesUnflushed = core.hasUnflushed
     core.lastSequence = 0
+    core.flushedSequence = 0
     core.stableEpoch = 0
     core.stableSequence = 0
     wire.setStable(0, 0)

@@ -40,6 +40,8 @@ interface Verdict {
   /** Who has them as they are, though all really lack them (F6). */
   readonly accepted: number | undefined
   readonly isLost: boolean
+  /** Elected is who lost its cache. */
+  readonly isCacheLost: boolean
   /** Mutations were held for them. */
   readonly isHeld: boolean
   readonly isWaiting: boolean
@@ -59,6 +61,8 @@ export class ElectionPlan {
   waitingChunks = 0
   /** Of these, chunks of which somebody is to be elected: before that, nobody joins (R6). */
   undecidedChunks = 0
+  /** Chunks of which somebody is elected who lost his cache, since nobody kept it. */
+  cacheLostChunks = 0
   /** Chunks that all members really lack; where that was accepted, they lacked them. */
   lostChunks = 0
   readonly lost: ChunkRange[] = []
@@ -86,6 +90,7 @@ export class ElectionPlan {
     this.dirtyChunks += chunkCount
     if (verdict.isHeld) appendTo(this.held, run)
     if (verdict.isWaiting) this.waitingChunks += chunkCount
+    if (verdict.isCacheLost) this.cacheLostChunks += chunkCount
     if (verdict.isUndecided) this.undecidedChunks += chunkCount
     if (verdict.isLost) {
       this.lostChunks += chunkCount
@@ -118,10 +123,11 @@ function decide(terms: ElectionTerms, said: readonly number[]): Verdict {
   const bytes = [...said]
   const decision = decideElection(bytes, normal)
   const isElected = decision.decide === "elect"
-  if (isElected && decision.rank === RANK_CACHE_LOST && !mayElectCacheLost) {
+  const isCacheLost = isElected && decision.rank === RANK_CACHE_LOST
+  if (isCacheLost && !mayElectCacheLost) {
     const nobody = { elected: undefined, accepted: undefined, clean: undefined, yielding: 0 }
     const waits = { isHeld: true, isWaiting: true, isUndecided: true, isDirty: true }
-    return { ...nobody, ...waits, isLost: false, flushes: "nobody" }
+    return { ...nobody, ...waits, isLost: false, isCacheLost: false, flushes: "nobody" }
   }
   const isLost = decision.decide === "wait"
   const elected = isElected ? decision.slot : undefined
@@ -135,6 +141,7 @@ function decide(terms: ElectionTerms, said: readonly number[]): Verdict {
     elected,
     accepted,
     isLost,
+    isCacheLost,
     isHeld: chosen !== undefined,
     isWaiting: isLost && accepted === undefined,
     isUndecided: false,

@@ -14,7 +14,10 @@ import { ElectionPlan, type ElectionTerms } from "./election-plan.js"
 import { type MapReading, readOwnMap } from "./map-reading.js"
 
 export type ElectionResult = Omit<ElectionPlan, "add" | "elected" | "accepted" | "yielding">
-export type Election = MapReading & ElectionTerms
+export interface Election extends MapReading, ElectionTerms {
+  /** Called before somebody is elected who lost his cache, and with it perhaps what there was. */
+  readonly onCacheLost: () => void
+}
 
 /** Of a volume whose runs are many, so many are looked at before others have their turn. */
 const RUNS_PER_TURN = 2048
@@ -29,6 +32,7 @@ export async function runElection(election: Election): Promise<ElectionResult> {
     if (++runCount % RUNS_PER_TURN !== 0) continue
     await new Promise<void>((resolve) => clock.schedule(0, resolve))
   }
+  if (plan.cacheLostChunks > 0) election.onCacheLost()
   await elect(election, plan.elected, "clear")
   await elect(election, plan.accepted, "accept")
   for (const [slot, { by, ranges }] of plan.yielding) {

@@ -71,14 +71,14 @@ export class PoolLoop {
   private troubleNow: RmrError | undefined
 
   constructor(options: PoolLoopOptions, opening: Opening) {
-    const { context, keeper, engine } = options
+    const { context, keeper, engine, onBytesLost } = options
     this.options = options
     this.context = context
     this.keeper = keeper
     this.engine = engine
     this.recordNow = opening.record
     this.changer = viewChangerOf(context, opening)
-    this.settling = new Settling({ context, keeper, engine })
+    this.settling = new Settling({ context, keeper, engine, onBytesLost })
     this.reopening = new Reopening({ context, keeper, engine })
     const record = (): PoolMetadata => this.recordNow
     const isDecided = (): boolean => this.settling.isDecided
@@ -168,10 +168,7 @@ export class PoolLoop {
       wanted: decision.normal,
       recordOf: (mapVersion, normal) => ({ ...record, mapVersion, normal }),
     })
-    const hasUnflushed = engine.core.lastSequence !== engine.core.stableSequence
-    if (hasUnflushed && losesUnflushed(restarts)) {
-      this.options.onBytesLost()
-    }
+    if (engine.core.hasUnflushed && losesUnflushed(restarts)) this.options.onBytesLost()
     engine.renumber()
     this.enter(effective, decision.star.normal)
     this.heldMs = undefined

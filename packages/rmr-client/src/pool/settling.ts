@@ -31,6 +31,8 @@ export interface SettlingOptions {
   readonly context: PoolContext
   readonly keeper: LegKeeper
   readonly engine: IoEngine
+  /** What was acknowledged and not flushed may be gone (I5). */
+  readonly onBytesLost: () => void
 }
 
 export class Settling {
@@ -108,6 +110,9 @@ export class Settling {
       ...reading,
       absent: membersOf(record) & ~normal,
       acceptsLoss,
+      onCacheLost: () => {
+        if (engine.core.hasUnflushed) this.options.onBytesLost()
+      },
       mayElectCacheLost: this.missing === 0 || this.nowMs - this.missingMs >= noLegMs,
     })
     incomplete.present.answer(result.dirty)

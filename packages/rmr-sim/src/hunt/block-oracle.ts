@@ -137,6 +137,15 @@ export class BlockOracle {
     }
   }
 
+  /** It is told once that bytes may be lost: whatever no flush had covered may be there or not. */
+  flushLost(): void {
+    for (const mutation of this.undecided) {
+      if (!mutation.isAcknowledged) continue
+      mutation.isAcknowledged = false
+      this.undecided.delete(mutation)
+    }
+  }
+
   /** These members lost what was not flushed; the pool is with those in `normal` now. */
   losePower(lost: MemberSet, normal: MemberSet): void {
     for (const mutation of this.undecided) mutation.lostBy |= lost

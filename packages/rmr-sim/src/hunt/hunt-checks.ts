@@ -57,7 +57,7 @@ export async function requireWhole(pool: HuntVolume, random: SeededRandom): Prom
   await pool.load.rest()
   const { client } = pool
   if (client === undefined) return
-  if (pool.bad.length === 0) await pool.load.flush(client)
+  if (pool.bad.length === 0 && !(await pool.load.flush(client))) await pool.load.flush(client)
   requireEqual(pool, client.sim.pool.record.normal)
   await readAll(pool)
   pool.load.isResting = false

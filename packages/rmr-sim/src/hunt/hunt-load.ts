@@ -11,6 +11,7 @@ import {
   NO_CHUNK,
   RmrError,
   STATUS_OK,
+  statusOf,
   VOLUME_BLOCK_BYTES,
 } from "@rmr/core"
 import type { SeededRandom } from "@rmr/testkit"
@@ -56,6 +57,7 @@ export interface HuntLoadOptions {
   readonly hotBlocks: number | undefined
 }
 
+const IO_ERROR = statusOf("io-error")
 const BLOCKS_MAX = 32
 /** Of the operations where some blocks are hot, this part is of those. */
 const HOT_SHARE = 0.85
@@ -67,6 +69,8 @@ export class HuntLoad {
   private readonly options: HuntLoadOptions
   /** Workers ask for nothing. */
   isResting = false
+  /** Somebody lost its cache since a flush said last that this has cost something (I5). */
+  mayHaveLost = false
   private isOver = false
   private busyCount = 0
   private readonly workers: Promise<void>[] = []
@@ -206,7 +210,10 @@ export class HuntLoad {
     const { isCalm } = this
     const status = await this.outcome(client, "a flush", client.user.flush())
     if (status === STATUS_OK) oracle.flushed(begin)
-    else if (isCalm && status !== undefined) {
+    else if (status === IO_ERROR && this.mayHaveLost) {
+      this.mayHaveLost = false
+      oracle.flushLost()
+    } else if (isCalm && status !== undefined) {
       this.requireCalmSuccess(client, "a flush", status, 0, oracle.blockCount)
     }
     return status === STATUS_OK

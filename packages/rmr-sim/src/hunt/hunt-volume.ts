@@ -103,6 +103,7 @@ export class HuntVolume {
   }
 
   losePower(slot: number): void {
+    this.load.mayHaveLost = true
     this.oracle.losePower(1 << slot, this.normal)
   }
 

@@ -89,7 +89,8 @@ async function writeWhile(
 
 /**
  * M2: two are away in turn, and miss the same. The second one is back and has not fetched it when
- * the first one leaves again: what it noted of the first one's earlier absence is over.
+ * the first one leaves again: what it noted of the first one's earlier absence is over. Nor may a
+ * flush succeed then, which says that what only the first one has is stable (I5, RT-44).
  */
 const awayInTurn: Fault = async (hunt, random) => {
   const { client, load, sim } = hunt
@@ -119,10 +120,12 @@ const awayInTurn: Fault = async (hunt, random) => {
       if (!(await letIn(hunt, slot))) return
       if (slot === first) await untilWhole(hunt, slot, FETCH_MS)
     }
-    if (random.chance(0.5)) hunt.endNode(first, "process")
+    if (random.chance(0.6)) hunt.endNode(first, random.pick(["process", "machine"]))
     else cutOff(hunt, first, true)
     await comes(hunt, first, false, OUT_MS)
-    await hunt.pause(random.between(0, 300))
+    if (hunt.client === client && random.chance(0.5)) {
+      await Promise.race([load.flush(client), hunt.pause(FETCH_MS)])
+    } else await hunt.pause(random.between(0, 300))
   } finally {
     reads?.release()
     load.isResting = false

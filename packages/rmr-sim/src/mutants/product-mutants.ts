@@ -19,7 +19,7 @@ export interface ProductMutant extends SourceEdit {
   readonly name: string
   /** Where what one rule lets through another one refuses: that one is taken out as well. */
   readonly also?: readonly SourceEdit[]
-  /** Where it takes one schedule to show it: the plot that leads there, and nothing else. */
+  /** Where it takes one schedule to show it: the plot or faults that lead there, and no others. */
   readonly plot?: string
 }
 
@@ -118,6 +118,7 @@ const VIEWS: readonly ProductMutant[] = [
   },
   {
     name: "F1: an OPEN is answered before what was admitted has ended",
+    plot: "takeOverUnderFire",
     file: `${SERVER}/commands/opening.ts`,
     find: '    await pool.drain("open")\n',
     replace: "",
@@ -227,12 +228,21 @@ const FLUSHES: readonly ProductMutant[] = [
   },
   {
     name: "RT-44: a flush succeeds though nobody in the view has the bytes",
+    plot: "awayInTurn",
     file: `${CORE}/rules/recovery.ts`,
     find: 'return absent === 0 ? "callers" : "pool"',
     replace: 'return "callers"',
   },
   {
+    name: "I5: no flush fails when who lost its cache is elected",
+    plot: "awayInTurn",
+    file: `${CLIENT}/pool/election.ts`,
+    find: "if (plan.cacheLostChunks > 0)",
+    replace: "if (plan.cacheLostChunks < 0)",
+  },
+  {
     name: "S9: a commit is not flushed where the disk knows no forced writes",
+    plot: "cutPowerOfNode,killAll,cutLeg",
     file: `${STORE}/meta-io.ts`,
     find: "return isForced || status !== STATUS_OK ? status : this.io.flush(failures)",
     replace: "return failures < 0 ? this.io.flush(failures) : status",

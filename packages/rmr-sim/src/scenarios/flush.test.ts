@@ -118,6 +118,28 @@ describe("flushes", () => {
       await pool.whole()
     })
   })
+
+  it("P1: I5: RT-80: who alone had it comes back with no cache: one flush says so", async () => {
+    await scenario(80_001, { minNormal: 1, times: { flushMs: 60_000 } }, async (pool) => {
+      await pool.create()
+      await pool.write(0, 1, 16)
+      expect(await pool.flush()).toBe("ok")
+      pool.cut("B")
+      // The value is the same, so that nobody minds which of both is there in the end.
+      await pool.write(0, 1)
+      const reads = pool.hold("B", "A", "sync-read")
+      pool.heal()
+      await pool.untilNormal("AB")
+      pool.cutPower("A")
+      await pool.untilNormal("B")
+      reads.release()
+      await pool.start("A")
+      await pool.untilNormal("AB")
+      await pool.untilOwn("B", 0, "clean")
+      expect(await pool.flush()).toBe("io-error")
+      await pool.whole()
+    })
+  })
 })
 
 /** Writes in four extents; with one io unit, only the last of them is remembered as in flight. */
