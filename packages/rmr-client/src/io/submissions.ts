@@ -19,7 +19,8 @@ export class Submissions {
   readonly isLive: Uint8Array
   private readonly free: Int32Array
   private freeCount: number
-  private nextNumber = 1
+  /** The first is 2, so that there is a number before it: 0 says that nothing was asked. */
+  private nextNumber = 2
 
   constructor(countMax: number) {
     this.rows = new Int32Array(countMax)
@@ -45,7 +46,7 @@ export class Submissions {
     return this.rows.length
   }
 
-  /** Number of the newest request. */
+  /** Number of the newest request; 1 before there is any. */
   get lastNumber(): number {
     return this.nextNumber - 1
   }

@@ -263,6 +263,10 @@ export class HuntPool extends HuntVolume {
     this.startNode(slot)
   }
 
+  isStarting(slot: number): boolean {
+    return this.starting.has(slot)
+  }
+
   isIn(slot: number): boolean {
     return (this.normal & (1 << slot)) !== 0
   }

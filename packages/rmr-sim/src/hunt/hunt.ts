@@ -22,6 +22,7 @@ import { requireWhole, works } from "./hunt-checks.js"
 import { ADMIN_WORK, FAULTS, type Fault, LATER_FAULTS } from "./hunt-faults.js"
 import { PLOTS } from "./hunt-plots.js"
 import { HuntPool } from "./hunt-pool.js"
+import { ORDER_FAULTS } from "./order-faults.js"
 import { type FaultKinds, type HuntPlan, plainPlanOf, planOf } from "./swarm.js"
 import { Watch } from "./watch.js"
 
@@ -59,10 +60,11 @@ export interface HuntOptions {
 /** Stands among the faults where they end. */
 export const CALM = "calm"
 const STORY_MS = 1_200_000
-const ALL_FAULTS: Readonly<Record<string, Fault>> = { ...FAULTS, ...LATER_FAULTS, ...PLOTS }
+const SINGLE_FAULTS = { ...FAULTS, ...LATER_FAULTS, ...ORDER_FAULTS }
+const ALL_FAULTS: Readonly<Record<string, Fault>> = { ...SINGLE_FAULTS, ...PLOTS }
 export const FAULT_NAMES: readonly string[] = Object.keys(ALL_FAULTS)
 export const FAULT_KINDS: FaultKinds = {
-  faults: Object.keys({ ...FAULTS, ...LATER_FAULTS }),
+  faults: Object.keys(SINGLE_FAULTS),
   plots: Object.keys(PLOTS),
 }
 

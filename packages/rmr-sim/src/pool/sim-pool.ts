@@ -192,8 +192,10 @@ export class SimNode {
 
   /** Fails where its stores were not closed cleanly; the process has to die then. */
   async stop(): Promise<void> {
-    await this.node?.close()
-    this.end(() => undefined)
+    const { node } = this
+    await node?.close()
+    // Another life may have begun meanwhile.
+    if (this.node === node) this.end(() => undefined)
   }
 
   private end(hurt: (store: SimStore) => void): void {

@@ -122,6 +122,27 @@ describe("fencing", () => {
     })
   })
 
+  it("P2: W7: RT-81: a client's first request is a read, and is sent once", async () => {
+    await scenario(81_001, { nodes: 3, minNormal: 2 }, async (pool) => {
+      await pool.create()
+      await pool.write(0, 1)
+      pool.killClient()
+      const second = await pool.open()
+      // A answers; the others are slow to say that they know this client (F7).
+      const signs = (["B", "C"] as const).map((one) => pool.hold(one, second, "answer to hold"))
+      const read = pool.read(0)
+      await pool.pause(50)
+      const letters = ["A", "B", "C"] as const
+      const answers = letters.map((one) => pool.hold(one, second, "answer to io"))
+      pool.sever("C")
+      await pool.pause(400)
+      for (const sign of signs) sign.release()
+      expect(await read).toBe(1)
+      for (const answer of answers) answer.release()
+      await pool.whole()
+    })
+  })
+
   it("F4: RT-78: a new disk that is opened as often is not the member of before", async () => {
     await scenario(78_001, {}, async (pool) => {
       const first = await pool.create()
