@@ -74,6 +74,7 @@ const COPIES_LIVE_ON: readonly SourceEdit[] = [
 const VIEWS: readonly ProductMutant[] = [
   {
     name: "V1: a view counts when one of its members has it",
+    plot: "loseSessions,killNode,cutLeg",
     file: `${CLIENT}/pool/view-changer.ts`,
     find: "if (failed.length === 0) {",
     replace: "if (failed.length < slotsOf(normal).length) {",
@@ -92,6 +93,7 @@ const VIEWS: readonly ProductMutant[] = [
   },
   {
     name: "V5: whoever is there may start the pool",
+    plot: "returnOfTheStale",
     file: `${CORE}/rules/start.ts`,
     find: "if (missingCount >= minNormal) {",
     replace: "if (missingCount >= 32) {",
@@ -222,6 +224,7 @@ const FLUSHES: readonly ProductMutant[] = [
   },
   {
     name: "I5: a flush is good when one member has flushed",
+    plot: "dieAfterFlush",
     file: `${CLIENT}/io/flush-flow.ts`,
     find: "!isFlushed(rows.done[row]!, this.core.view)",
     replace: "rows.done[row] === 0",
@@ -279,6 +282,7 @@ const RECOVERY: readonly ProductMutant[] = [
   },
   {
     name: "R6: the lowest member is elected, whatever it lost",
+    plot: "dieWhileSyncing,dieWithoutTheAbsent",
     file: `${CORE}/rules/recovery.ts`,
     find: "byte !== CHUNK_REAL && rankOfByte(byte) < electedRank",
     replace: "byte !== CHUNK_REAL && elected < 0",
@@ -358,6 +362,7 @@ const SYNC: readonly ProductMutant[] = [
   },
   {
     name: "S3: a partial mutation of a dirty chunk does not wait for the copy",
+    plot: "changeWhileSyncing,dieWhileSyncing",
     file: `${SERVER}/io/mutations.ts`,
     find: "      if (geometry.covers(offset, length, chunk)) continue\n",
     replace: "      if (geometry.covers(offset, length, chunk) || chunk >= 0) continue\n",
@@ -375,12 +380,6 @@ const SYNC: readonly ProductMutant[] = [
     file: `${SERVER}/sync/chunk-parts.ts`,
     find: "    const flags = isForced ? BLOCK_FUA : 0\n",
     replace: "    const flags = isForced ? 0 & BLOCK_FUA : 0\n",
-  },
-  {
-    name: "S4: what was marked again while its clear was on its way is cleared too",
-    file: `${SERVER}/pool/pool-maps.ts`,
-    find: "if (clearing.has(chunk)) own.clear(chunk)",
-    replace: "own.clear(chunk)",
   },
   {
     name: "S9: a copy does not bring what its source remembers of it",
