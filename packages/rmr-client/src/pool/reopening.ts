@@ -61,8 +61,10 @@ export class Reopening {
   /** R8: whether the next step of the pool is to open it anew. */
   isDue(nowMs: number, record: PoolMetadata, { allowed, isPending }: ViewChanger): boolean {
     if (this.isBegunNow || this.isWanted) return nowMs >= this.dueMs
-    const { context, keeper } = this.options
-    const isShort = sizeOf(keeper.up & allowed) < Math.max(1, record.minNormal)
+    const { context, keeper, engine } = this.options
+    // What is proposed may ask for more members than the view in force (RT-82).
+    const minNormal = Math.max(1, record.minNormal, engine.core.minNormal)
+    const isShort = sizeOf(keeper.up & allowed) < minNormal
     if (!isShort) {
       this.shortMs = undefined
       return false
@@ -78,7 +80,7 @@ export class Reopening {
       reachable: keeper.reachable,
       unchanged: keeper.up,
       normal: keeper.usable & record.normal,
-      minNormal: record.minNormal,
+      minNormal,
       lostMs: nowMs - this.shortMs,
       regroupMs: context.times.regroupMs,
     })

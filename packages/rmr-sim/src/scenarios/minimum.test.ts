@@ -158,6 +158,23 @@ describe("the minimum of a pool", () => {
     })
   })
 
+  it("P10: R8: RT-82: is raised to all of them, and one restarts without the view", async () => {
+    await scenario(82_001, { nodes: 3, minNormal: 2 }, async (pool) => {
+      await pool.create()
+      await pool.write(0, 1)
+      pool.node("C").store.failNextCommit()
+      // From now on no view has fewer than three, and C is not what was opened any more.
+      expect(await require(pool, 3)).toContain("may come into force all the same")
+      pool.kill("C")
+      await pool.start("C")
+      await pool.until("all require three", () =>
+        (["A", "B", "C"] as const).every((one) => minimumAt(pool, one) === 3),
+      )
+      await pool.write(0, 2)
+      await pool.whole()
+    })
+  })
+
   it("G2: is no more than who is normal, nor than the pool has, nor less than one", async () => {
     await scenario(61_006, { nodes: 3, minNormal: 1 }, async (pool) => {
       await pool.create()
