@@ -100,6 +100,7 @@ const VIEWS: readonly ProductMutant[] = [
   },
   {
     name: "F1: the epoch of an OPEN is kept in memory only",
+    plot: "dieWhileOpening,takeOver,killNode",
     file: `${SERVER}/pool/member.ts`,
     find: "    await this.jobs.commit([this.stateCell(next)])\n    this.stateNow = next",
     replace: "    this.stateNow = next",
