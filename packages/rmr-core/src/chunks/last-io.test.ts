@@ -99,12 +99,12 @@ describe("LastIo", () => {
     expect(source.overlapping(4096 + 512, 4096)).toEqual([])
     const target = new LastIo(DEPTH)
     target.admit(mutation(1, 3, 20, 0, 512, OP_WRITE))
-    expect(source.entries().map((entry) => target.adopt(entry))).toEqual([true, false, true])
+    expect(source.entries().map((entry) => target.adopt(entry, true))).toEqual([true, false, true])
     expect(target.entries().map((entry) => entry.sequence)).toEqual([900, 20, 18])
   })
 
   it("S9: knows what came with a copy of a part, until it is carried out here or stable", () => {
-    const partial = { ...whole(1, "write", 3, 17, 4096, 512), isPartial: true }
+    const partial = whole(1, "write", 3, 17, 4096, 512)
     const number = { unit: 1, epoch: 3, sequence: 17 }
     const of = (lastIo: LastIo): boolean[] => [
       lastIo.entryOf(unit(1))!.isPartial,
@@ -112,8 +112,12 @@ describe("LastIo", () => {
       lastIo.holds({ ...number, sequence: 16 }),
     ]
     const target = new LastIo(DEPTH)
-    expect(target.adopt(partial)).toBe(true)
+    expect(target.adopt(partial, false)).toBe(true)
     expect(of(target)).toEqual([true, false, true])
+    // A copy of all of its range is worth no more than its source.
+    const next = new LastIo(DEPTH)
+    expect(next.adopt(target.entries()[0]!, true)).toBe(true)
+    expect(of(next)).toEqual([true, false, true])
     const copy = new LastIo(DEPTH)
     expect(copy.load(target.entries(), geometry)).toBeUndefined()
     expect(of(copy)).toEqual([true, false, true])
@@ -124,7 +128,7 @@ describe("LastIo", () => {
     copy.admit(mutation(1, 3, 17, 4096, 512, OP_WRITE))
     expect(of(copy)).toEqual([false, true, true])
     // Another copy of a part of it takes nothing away.
-    expect(copy.adopt(partial)).toBe(true)
+    expect(copy.adopt(partial, false)).toBe(true)
     expect(of(copy)).toEqual([false, true, true])
     // Nor does what is said of another mutation; what is said of this one, does.
     copy.noteUndone({ ...number, sequence: 16 })
@@ -132,7 +136,7 @@ describe("LastIo", () => {
     copy.noteUndone(number)
     expect(of(copy)).toEqual([true, false, true])
     // The next mutation of the unit is another one, and partial again.
-    expect(copy.adopt({ ...partial, sequence: 18 })).toBe(true)
+    expect(copy.adopt({ ...partial, sequence: 18 }, false)).toBe(true)
     expect(of(copy)).toEqual([true, true, true])
   })
 

@@ -86,15 +86,16 @@ export class LastIo {
 
   /**
    * Takes over what a source recorded (S9): the copy that came with it may hold that mutation. A
-   * copy of one chunk says nothing of what the mutation did in others: then it is partial, unless
-   * this member recorded it by itself (RT-77). False where its own record of the unit is newer.
+   * copy that is not of all its range says nothing of the rest, nor does a source that may lack it
+   * itself: then it is partial, unless this member recorded it by itself (RT-77). False where its
+   * own record of the unit is newer.
    */
-  adopt(entry: LastIoEntry): boolean {
+  adopt(entry: LastIoEntry, isOfAll: boolean): boolean {
     const { unit, epoch, sequence } = entry
     const isWhole =
       this.epochs[unit] === epoch && this.sequences[unit] === sequence && this.partial[unit] === 0
     if (!this.admit({ ...entry, operation: MUTATION_NUMBERS[entry.operation] })) return false
-    this.partial[unit] = entry.isPartial && !isWhole ? 1 : 0
+    this.partial[unit] = (entry.isPartial || !isOfAll) && !isWhole ? 1 : 0
     return true
   }
 
@@ -197,7 +198,7 @@ export class LastIo {
     }
     this.clear()
     for (const entry of entries) {
-      this.adopt(entry)
+      this.adopt(entry, true)
     }
     return undefined
   }

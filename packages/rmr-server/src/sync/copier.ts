@@ -367,7 +367,7 @@ export class Copier {
       if (status !== STATUS_OK) return status
       // S9: the copy may hold these, and they may not be resolved yet.
       for (const entry of brought.lastIo) {
-        if (!volume.lastIo.adopt({ ...entry, isPartial: !this.isInside(entry, chunk) })) continue
+        if (!volume.lastIo.adopt(entry, this.isInside(entry, chunk))) continue
         data.noteView(entry.unit, record.mapVersion)
         this.keepHot(entry)
       }

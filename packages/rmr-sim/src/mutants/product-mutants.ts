@@ -393,8 +393,8 @@ const SYNC: readonly ProductMutant[] = [
     name: "S9: a copy of a part of a write counts as all of it",
     plot: "copyOfTheUnresolved",
     file: `${SERVER}/sync/copier.ts`,
-    find: "isPartial: !this.isInside(entry, chunk)",
-    replace: "isPartial: entry.unit < 0",
+    find: "volume.lastIo.adopt(entry, this.isInside(entry, chunk))",
+    replace: "volume.lastIo.adopt(entry, entry.unit >= 0)",
   },
   {
     name: "G1: what a store grows by is not zeroed",
