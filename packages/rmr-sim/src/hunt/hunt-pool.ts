@@ -23,6 +23,8 @@ const QUIET_MS = 5
 const KNOW_MS = 15_000
 /** No attempt to let a member join takes longer. */
 const JOIN_MS = 1500
+/** No flush that is to fail, or commit, takes longer: see the timing of slow disks. */
+const IN_FLIGHT_MS = 1700
 
 interface Backup {
   readonly slot: number
@@ -426,8 +428,9 @@ export class HuntPool extends HuntVolume {
     while (this.quietCount > 0) await this.pause(10)
     network.heal()
     network.tune({ sessionLossChance: 0, corruptChance: 0, slowChance: 0.01, slowMsMax: 20 })
+    for (const node of nodes) node.calmStores()
+    await this.pause(IN_FLIGHT_MS)
     for (const [slot, node] of nodes.entries()) {
-      node.calmStores()
       await this.starting.get(slot)
       if (node.pool?.lastFailure !== undefined) this.endNode(slot, "process")
       this.startNode(slot)
@@ -437,10 +440,7 @@ export class HuntPool extends HuntVolume {
   }
 }
 
-/**
- * Whether the pool knows of a later view or life than this store does. Its next opening adds one to
- * the life that it remembers. The rule about it (V4b) is not asked: it may be what is missing.
- */
+/** Whether the pool knows of a later view, or of a life beyond its next one. V4b is not asked. */
 function isOfBefore({ normalThrough, incarnation }: Claim, entry: MemberEntry): boolean {
   const { epoch, version } = entry.reported
   const order = normalThrough.epoch - epoch || normalThrough.version - version
