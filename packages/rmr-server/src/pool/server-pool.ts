@@ -90,6 +90,7 @@ export class ServerPool {
   private memberNow: Member | undefined
   private data: DataPath | undefined
   private queue: Promise<unknown> = Promise.resolve()
+  private isClosing = false
   private idleWaiters: (() => void)[] = []
   private checking: Promise<void> | undefined
   private saver: MapSaver | undefined
@@ -230,8 +231,13 @@ export class ServerPool {
     })
   }
 
-  /** Runs after everything that was asked before has ended. */
+  /** Runs after everything that was asked before has ended; refused once the pool is to close. */
   serially<T>(run: () => Promise<T>): Promise<T> {
+    if (!this.isClosing) return this.inTurn(run)
+    return Promise.reject(new RmrError("closed", `this member of ${this.name} stops serving`))
+  }
+
+  private inTurn<T>(run: () => Promise<T>): Promise<T> {
     const next = this.queue.then(run, run)
     this.queue = next.catch(() => undefined)
     return next
@@ -323,7 +329,8 @@ export class ServerPool {
 
   /** Drains, keeps last io, and closes the store cleanly. Fails as `closedWithin` says. */
   close(withinMs: number): Promise<void> {
-    const closed = this.serially(async () => {
+    this.isClosing = true
+    const closed = this.inTurn(async () => {
       if (this.cell.state === "empty") return
       await this.drain("leaving")
       await this.closeStore()

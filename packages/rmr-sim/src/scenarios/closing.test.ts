@@ -316,6 +316,27 @@ describe("P6: a node that is told to end does", () => {
     })
   })
 
+  it("RT-83: and carries out no command that came when it had begun to", async () => {
+    await scenario(61_015, SHAPE, async (pool) => {
+      await pool.create()
+      pool.slowDown("B", "write", CLOSE_MS - MORE_MS)
+      const write = pool.begin(0, 1)
+      await pool.pause(100)
+      // The client is back, and asks B to go on while B ends its write.
+      const held = pool.hold(pool.party, "B", "enable-pool")
+      pool.sever("B")
+      await pool.until("B is asked to go on", () => held.count > 0)
+      const stopped = stop(pool, "B")
+      held.release()
+      expect(await stopped).toBe("in order")
+      expect(await write).toBe("ok")
+      expect(pool.sim.world.log.find("node.command-failed")).toEqual([])
+      pool.slowDown("B", "write", 0)
+      await pool.start("B")
+      await pool.whole()
+    })
+  })
+
   it("W7: and a store that is taken away in the middle of a copy keeps no memory", async () => {
     await scenario(61_014, { ...SHAPE, otherPools: ["attic"] }, async (pool) => {
       await pool.create()
