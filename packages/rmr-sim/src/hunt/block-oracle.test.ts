@@ -1,6 +1,8 @@
 /** What the oracle of hunts lets a block hold, and what not. */
 import { VOLUME_BLOCK_BYTES } from "@rmr/core"
-import { BlockOracle, fillBlocks } from "./block-oracle.js"
+import { BlockOracle, fillBlocks, type Lacks } from "./block-oracle.js"
+
+const NOBODY: Lacks = () => 0
 
 function blocksOf(oracle: BlockOracle, id: number, firstBlock = 0): Uint8Array {
   const bytes = new Uint8Array(VOLUME_BLOCK_BYTES)
@@ -34,12 +36,23 @@ describe("its oracle", () => {
     oracle.flushed(oracle.beginFlush())
     const later = oracle.begin(0, 1, false)
     oracle.acknowledge(later, false, 0)
-    oracle.losePower(0b01, 0b11)
+    oracle.losePower(0b01, 0b11, NOBODY)
     const old = blocksOf(oracle, flushed.id)
     expect(oracle.judge(oracle.beginRead(), 0, old)).toContain("holds 1")
-    oracle.losePower(0b10, 0b11)
+    oracle.losePower(0b10, 0b11, NOBODY)
     expect(oracle.judge(oracle.beginRead(), 0, old)).toBeUndefined()
     expect(oracle.judge(oracle.beginRead(), 0, blocksOf(oracle, 0))).toContain("holds 0")
+  })
+
+  it("P1: lets it take what others have not fetched yet", () => {
+    const oracle = fresh()
+    const alone = oracle.begin(0, 1, false)
+    oracle.acknowledge(alone, false, 0)
+    const old = blocksOf(oracle, 0)
+    oracle.losePower(0b01, 0b11, () => 0b01)
+    expect(oracle.judge(oracle.beginRead(), 0, old)).toContain("holds 0")
+    oracle.losePower(0b01, 0b11, () => 0b10)
+    expect(oracle.judge(oracle.beginRead(), 0, old)).toBeUndefined()
   })
 
   it("P1: refuses torn units, other blocks, and lets unknown outcomes be either", () => {
@@ -70,11 +83,11 @@ describe("its oracle", () => {
     expect(oracle.judge(oracle.beginRead(), 0, written)).toBeUndefined()
     oracle.noteRead(oracle.beginRead(), 1, 0, old)
     expect(oracle.judge(oracle.beginRead(), 0, written)).toContain("holds 1")
-    oracle.losePower(0b01, 0b11)
+    oracle.losePower(0b01, 0b11, NOBODY)
     expect(oracle.judge(oracle.beginRead(), 0, written)).toBeUndefined()
     oracle.noteRead(oracle.beginRead(), 1, 0, written)
     oracle.flushed(oracle.beginFlush())
-    oracle.losePower(0b11, 0b11)
+    oracle.losePower(0b11, 0b11, NOBODY)
     expect(oracle.judge(oracle.beginRead(), 0, old)).toContain("holds 0")
   })
 

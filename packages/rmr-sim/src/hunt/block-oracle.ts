@@ -4,7 +4,7 @@
  * Every mutation of a hunt has a number of its own, and its bytes say it. A block keeps the
  * mutations that it may hold. One is over when a later one was acknowledged that began after it had
  * ended; before that, both may be read (W1, Q22). An acknowledgement counts for as long as somebody
- * who took part in it has not lost power, or for ever once a flush or FUA covered it (P1). What
+ * who has it has not lost power, or for ever once a flush or FUA covered it (P1). What
  * ended with an error may be there or not, until something is acknowledged over it; or until the
  * block was read when that was settled: by an opening, or a view that listed it (R4, W6, RT-49).
  * From then on the block is what it was read as, unless power is lost.
@@ -33,6 +33,9 @@ export interface Mutation {
   /** It failed, and a view as high as this has listed it. */
   settledIn: number
 }
+
+/** Who knows that it has not got all of it: it came back, and has not fetched that yet. */
+export type Lacks = (mutation: Mutation) => MemberSet
 
 /** A read that is under way. */
 export interface ReadMark {
@@ -147,17 +150,20 @@ export class BlockOracle {
   }
 
   /** These members lost what was not flushed; the pool is with those in `normal` now. */
-  losePower(lost: MemberSet, normal: MemberSet): void {
+  losePower(lost: MemberSet, normal: MemberSet, lacks: Lacks): void {
     for (const mutation of this.undecided) mutation.lostBy |= lost
     for (const block of this.blocks) if (block.unlessKept !== undefined) doubt(block)
-    this.narrow(normal)
+    this.narrow(normal, lacks)
   }
 
   /** Acknowledgements that nobody of the pool's members stands for any more are over. */
-  narrow(normal: MemberSet): void {
+  narrow(normal: MemberSet, lacks: Lacks): void {
     if (normal === 0) return
     for (const mutation of this.undecided) {
-      if (!mutation.isAcknowledged || (normal & ~mutation.lostBy) !== 0) continue
+      const { isAcknowledged, lostBy } = mutation
+      if (!isAcknowledged || lostBy === 0) continue
+      const others = normal & ~lostBy
+      if (others !== 0 && (others & ~lacks(mutation)) !== 0) continue
       mutation.isAcknowledged = false
       this.undecided.delete(mutation)
     }

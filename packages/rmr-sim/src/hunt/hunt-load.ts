@@ -8,6 +8,10 @@
 import {
   BLOCK_FUA,
   BLOCK_UNMAP,
+  CHUNK_REAL,
+  type ChunkNumber,
+  type DirtyMap,
+  type MemberSet,
   NO_CHUNK,
   RmrError,
   STATUS_OK,
@@ -17,7 +21,7 @@ import {
 import type { SeededRandom } from "@rmr/testkit"
 import type { SimClient, SimPool } from "../pool/sim-pool.js"
 import { VolumeUser } from "../pool/volume-user.js"
-import { type BlockOracle, fillBlocks, type Mutation } from "./block-oracle.js"
+import { type BlockOracle, fillBlocks, type Lacks, type Mutation } from "./block-oracle.js"
 
 /** Longer than every deadline of a client one after the other. */
 export const HANG_MS = 40_000
@@ -199,8 +203,8 @@ export class HuntLoad {
       }
       return false
     }
-    oracle.acknowledge(mutation, isForced, this.lackers(firstBlock, blockCount))
-    oracle.narrow(client.sim.pool.record.normal)
+    oracle.acknowledge(mutation, isForced, this.dirtyIn(mutation))
+    oracle.narrow(client.sim.pool.record.normal, this.lacks)
     return true
   }
 
@@ -239,7 +243,7 @@ export class HuntLoad {
       if (isCalm) this.requireCalmSuccess(client, what, read.code, firstBlock, blockCount)
       return undefined
     }
-    oracle.narrow(client.sim.pool.record.normal)
+    oracle.narrow(client.sim.pool.record.normal, this.lacks)
     const wrong = oracle.judge(mark, firstBlock, read)
     if (wrong !== undefined) onBroken(`P2: ${what} by ${client.sim.host.name}: ${wrong}`)
     else oracle.noteRead(mark, version, firstBlock, read)
@@ -278,10 +282,27 @@ export class HuntLoad {
     this.options.onBroken(`P6: ${what} fails, with nothing wrong any more: ${code}`)
   }
 
-  /** Members that answered a mutation without having all of it. */
-  private lackers(firstBlock: number, blockCount: number): number {
+  /** Members that answered a mutation without having all of it, or may not have it. */
+  private dirtyIn(mutation: Mutation): MemberSet {
+    return this.membersWhere(mutation, (own, first, end) => own.nextDirty(first, end) !== NO_CHUNK)
+  }
+
+  /** Members that lack a part of it for certain: nobody elects them (R6). */
+  readonly lacks: Lacks = (mutation) =>
+    this.membersWhere(mutation, (own, first, end) => {
+      for (let chunk = first; chunk < end; chunk++) {
+        if (own.byteOf(chunk) === CHUNK_REAL) return true
+      }
+      return false
+    })
+
+  /** Members of which this is so, for the chunks of the mutation. */
+  private membersWhere(
+    { firstBlock, blockCount }: Mutation,
+    isSo: (own: DirtyMap, first: ChunkNumber, end: number) => boolean,
+  ): MemberSet {
     const { sim, poolName } = this.options
-    let lackers = 0
+    let members = 0
     for (const [slot, node] of sim.nodes.entries()) {
       const volume = node.part(poolName).pool?.member.volume
       if (volume === undefined) continue
@@ -289,9 +310,9 @@ export class HuntLoad {
       const offset = firstBlock * VOLUME_BLOCK_BYTES
       const first = geometry.chunkOf(offset)
       const count = geometry.chunkSpan(offset, blockCount * VOLUME_BLOCK_BYTES)
-      if (maps.own.nextDirty(first, first + count) !== NO_CHUNK) lackers |= 1 << slot
+      if (isSo(maps.own, first, first + count)) members |= 1 << slot
     }
-    return lackers
+    return members
   }
 }
 

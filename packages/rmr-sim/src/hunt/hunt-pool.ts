@@ -283,7 +283,7 @@ export class HuntPool extends HuntVolume {
     return isGood && bad.length === 0
   }
 
-  /** An admin puts the new disks in place of those that were lost, as far as that goes now. */
+  /** An admin puts new disks in place of those that were lost; a bad one may have the last copy. */
   override async mend(): Promise<void> {
     for (const slot of this.perhapsDeleted) this.noteDeleted(slot)
     for (const slot of this.deleted) {
@@ -301,7 +301,7 @@ export class HuntPool extends HuntVolume {
       const id = this.sim.nodes[slot]?.memberId
       const pool = this.client?.sim.pool
       if (id === undefined || pool === undefined || pool.ended !== undefined) continue
-      const error = await pool.replaceStore(id).then(
+      const error = await pool.replaceStore(id, this.bad.length > 0).then(
         () => undefined,
         (thrown: unknown) => RmrError.from(thrown),
       )

@@ -90,7 +90,7 @@ export class HuntVolume {
   use(opened: SimClient): HuntClient {
     this.client = huntClient(opened)
     this.oracle.open()
-    this.oracle.narrow(this.normal)
+    this.oracle.narrow(this.normal, this.load.lacks)
     return this.client
   }
 
@@ -104,7 +104,7 @@ export class HuntVolume {
 
   losePower(slot: number): void {
     this.load.mayHaveLost = true
-    this.oracle.losePower(1 << slot, this.normal)
+    this.oracle.losePower(1 << slot, this.normal, this.load.lacks)
   }
 
   /** What can be done for members that only an admin can bring back. */
