@@ -37,7 +37,7 @@ describe("a crash while a store is opened that had crashed", () => {
 })
 
 /** The copy that is good must not be the one that the next crash tears. */
-describe("S10: opening a store is cut off, and an earlier crash had torn", () => {
+describe("S10: RT-65: opening a store is cut off, and an earlier crash had torn", () => {
   const places = SUPERBLOCK_PLACES.flatMap((at) => DISK_KINDS.map((kind) => ({ at, ...kind })))
 
   it.each(places)(

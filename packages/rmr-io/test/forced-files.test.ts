@@ -91,7 +91,7 @@ async function forceAll(direct: "on" | "off", badBlocks: ReadonlySet<number> = n
 }
 
 describe("forced writes that are under way together", () => {
-  it("B5: through the cache none shares an open file with another, or a flush", async () => {
+  it("B5: RT-63: through the cache none shares an open file with another, or a flush", async () => {
     const { ended, seen } = await forceAll("off")
     expect([...ended.values()].every((status) => status === STATUS_OK)).toBe(true)
     expect(seen.together).toBe(1)

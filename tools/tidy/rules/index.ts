@@ -6,6 +6,7 @@ import type { Rule } from "../rule.js"
 import { ambient } from "./ambient.js"
 import { arrows } from "./arrows.js"
 import { moduleComment, suppressions, unfinishedWork } from "./comments.js"
+import { toldHazards } from "./hazards.js"
 import { docLinks } from "./links.js"
 import { machinePaths } from "./machine.js"
 import { manifests } from "./manifest.js"
@@ -26,6 +27,7 @@ export const RULES: readonly Rule[] = [
   manifests,
   ambient,
   promisePairs,
+  toldHazards,
   runningTests,
   docLinks,
   machinePaths,

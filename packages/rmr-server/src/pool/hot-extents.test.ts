@@ -31,7 +31,7 @@ describe("HotExtents", () => {
     expect([hot.isFull, admits(1, 10), admits(2, 1)]).toEqual([false, true, true])
   })
 
-  it("I3: admits what a copy told of while the fence was up: others have admitted it", () => {
+  it("I3: RT-67: admits what a copy told of while the fence was up: others have it", () => {
     const hot = log()
     fill(hot, 8)
     expect(hot.admits(1, 9, 50, 1)).toBe(false)

@@ -56,7 +56,7 @@ describe("a chunk that a member only suspects", () => {
     })
   })
 
-  it("S7: comes as bytes where the digests differ, and not as a digest again", async () => {
+  it("S7: RT-23: comes as bytes where the digests differ, and not as a digest again", async () => {
     await tell(702, { nodes: 2 }, async (sim) => {
       await sim.startAll()
       const first = await sim.create()

@@ -278,7 +278,7 @@ describe("an intent log that fills", () => {
 describe("an intent log that fills faster than a flush ends", () => {
   const small = { ...SHAPE, extentBytes: 64 * 1024, queueDepth: 4 }
 
-  it("I3: makes new mutations wait for the flush, and no member late (RT-8)", async () => {
+  it("I3: makes new mutations wait for the flush, and no member late (RT-8, RT-61)", async () => {
     const slow: Partial<SimPoolOptions> = {
       wrapStore: (store) =>
         filterStore(store, "slow", () => ({ holdMs: ({ kind }) => (kind === "flush" ? 400 : 0) })),

@@ -150,7 +150,7 @@ describe("a member that was put out of the view", () => {
     })
   })
 
-  it("V4b: was set back to what it held long ago, and lacks everything", async () => {
+  it("V4b: RT-19: RT-64: was set back to what it held long ago, and lacks everything", async () => {
     await tell(306, { minNormal: 1 }, async (sim) => {
       await sim.startAll()
       const client = await sim.create()

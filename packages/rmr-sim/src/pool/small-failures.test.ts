@@ -122,7 +122,7 @@ describe("a pool that too few members answer", () => {
 })
 
 describe("a mutation that was given up", () => {
-  it("S10: takes along the memory of those before it in its unit", async () => {
+  it("S10: RT-58: takes along the memory of those before it in its unit", async () => {
     // One io unit: every mutation follows the one before it there.
     await tell(
       66,

@@ -45,7 +45,7 @@ describe("a chunk that nobody has who is here", () => {
     })
   })
 
-  it("F6: R6: is still counted, and settled, by the client after the one that forced", async () => {
+  it("F6: R6: RT-75: is still counted, and settled, by the next client", async () => {
     await scenario(12_002, {}, async (pool) => {
       const copies = await missesBlock(pool)
       pool.killClient()
@@ -199,7 +199,7 @@ describe("a start by force that is interrupted", () => {
   })
 
   it.each([0, 1, 2, 4, 8, 16, 32, 64])(
-    "F6: P3: after %i ms of it, whoever comes next ends well",
+    "F6: P3: RT-71: after %i ms of it, whoever comes next ends well",
     async (ms) => {
       await scenario(12_100 + ms, { nodes: 3, minNormal: 1 }, async (pool) => {
         await withoutC(pool)

@@ -130,7 +130,7 @@ describe("a start by force", () => {
     })
   })
 
-  it("F6: a client that has forced a start forces no other one", async () => {
+  it("F6: RT-73: a client that has forced a start forces no other one", async () => {
     await scenario(11_005, {}, async (pool) => {
       await pool.create()
       await pool.write(3, 1)

@@ -80,7 +80,7 @@ describe("after a crash", () => {
     })
   })
 
-  it("P1: S4: RT-12: a missing chunk is overwritten, and then the process dies", async () => {
+  it("P1: S4: RT-12: RT-32: a missing chunk is overwritten; then the process dies", async () => {
     await scenario(12_001, SELDOM_FLUSHED, async (pool) => {
       await pool.create()
       await pool.write(0, 1, 16)
@@ -128,32 +128,35 @@ describe("after a crash", () => {
   it.each([
     [30_002, "with nothing else to do", false],
     [30_006, "beside foreground IO", true],
-  ])("P1: S4: power fails when a copy is clean (%i, made %s)", async (seed, _words, isBeside) => {
-    await scenario(seed, { ...SELDOM_FLUSHED, minNormal: 1 }, async (pool) => {
-      await pool.create()
-      await pool.write(0, 1, 16)
-      pool.kill("A")
-      await pool.write(0, 2, 16)
-      expect(await pool.flush()).toBe("ok")
-      await pool.start("A")
-      await pool.untilNormal("AB")
-      const load = async (): Promise<void> => {
-        for (let nth = 3; pool.ownOf("A", 0) !== "clean"; nth++) await pool.write(32, nth)
-      }
-      if (isBeside) await load()
-      else await pool.untilOwn("A", 0, "clean")
-      // Both suspect what was hot, so the first of them is as good as the second.
-      pool.killClient()
-      pool.cutPower("A", "B")
-      await pool.start("A", "B")
-      expect(await pool.valueAt("A", 0)).toBe(2)
-      await pool.open()
-      expect(await pool.readAll(0)).toEqual([2])
-      // Nobody had flushed the load; a power cut may take of it what it likes.
-      await pool.write(32, 1)
-      await pool.whole()
-    })
-  })
+  ])(
+    "P1: S4: RT-33: power fails when a copy is clean (%i, made %s)",
+    async (seed, _words, isBeside) => {
+      await scenario(seed, { ...SELDOM_FLUSHED, minNormal: 1 }, async (pool) => {
+        await pool.create()
+        await pool.write(0, 1, 16)
+        pool.kill("A")
+        await pool.write(0, 2, 16)
+        expect(await pool.flush()).toBe("ok")
+        await pool.start("A")
+        await pool.untilNormal("AB")
+        const load = async (): Promise<void> => {
+          for (let nth = 3; pool.ownOf("A", 0) !== "clean"; nth++) await pool.write(32, nth)
+        }
+        if (isBeside) await load()
+        else await pool.untilOwn("A", 0, "clean")
+        // Both suspect what was hot, so the first of them is as good as the second.
+        pool.killClient()
+        pool.cutPower("A", "B")
+        await pool.start("A", "B")
+        expect(await pool.valueAt("A", 0)).toBe(2)
+        await pool.open()
+        expect(await pool.readAll(0)).toEqual([2])
+        // Nobody had flushed the load; a power cut may take of it what it likes.
+        await pool.write(32, 1)
+        await pool.whole()
+      })
+    },
+  )
 
   it("P1: G3: RT-18: an empty disk in the place of the one that knew does not count", async () => {
     await scenario(18_001, {}, async (pool) => {

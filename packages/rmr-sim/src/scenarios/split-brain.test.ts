@@ -49,7 +49,7 @@ function isAllReal(pool: Scenario): boolean {
   return own.count === own.chunkCount
 }
 
-describe("a split brain", () => {
+describe("a split brain (RT-11)", () => {
   it("R7: is kept by a new client too, which has to be told the side", async () => {
     await scenario(13_001, {}, async (pool) => {
       await splitPool(pool)
