@@ -62,6 +62,8 @@ describe("the members of a pool that is in use", () => {
     await nbdsh(folder, pool.uri, 'h.pwrite(b"c" * 65536, 2097152)\nh.flush()')
     const { client } = await pool.client.status()
     expect(client?.pools[0]?.legs.map(({ member }) => member)).toEqual([2, 3])
+    const { storage } = await pool.storage[0]!.status()
+    expect(storage?.pools[0]?.deletedIn).toMatch(/^\d+\.\d+$/)
     const words = 'assert h.pread(65536, 0) == b"a" * 65536'
     await nbdsh(folder, pool.uri, `${words}\nassert h.pread(65536, 2097152) == b"c" * 65536`)
     await pool.stop()

@@ -1,6 +1,6 @@
 /** What a daemon answers: the shapes that programs and the demo's view read. */
 import type { ForcedReport } from "@rmr/client"
-import type { LineageClaim, LineageEntry, MemberMap, PoolMetadata } from "@rmr/core"
+import type { LineageClaim, LineageEntry, MapVersion, MemberMap, PoolMetadata } from "@rmr/core"
 import { dirtyRanges, rankName } from "@rmr/core"
 
 export interface StateShown {
@@ -55,6 +55,8 @@ export interface StoragePoolStatus extends StateShown {
   /** Null where there was none. */
   readonly scrub: ScrubShown | null
   readonly failure: string | null
+  /** The view in which its pool goes on without this store; null where it heard of none. */
+  readonly deletedIn: string | null
 }
 
 export interface StorageStatus {
@@ -184,13 +186,18 @@ export interface MapCheckShown {
   readonly error: string | null
 }
 
+/** As people say it, and as commands take it. */
+export function shownView({ epoch, version }: Pick<MapVersion, "epoch" | "version">): string {
+  return `${epoch}.${version}`
+}
+
 export function shownForks({
   history,
   chunkSizeBytes,
 }: PoolMetadata): readonly (ForkShown & { readonly lostBytes: number })[] {
   return history.map(({ lineage, fork, lostChunks, isSettled }) => ({
     lineage,
-    fork: `${fork.epoch}.${fork.version}`,
+    fork: shownView(fork),
     lostChunks,
     lostBytes: lostChunks * chunkSizeBytes,
     isSettled,
@@ -200,9 +207,9 @@ export function shownForks({
 export function shownClaim({ lineage, seen, history }: LineageClaim): HistoryShown {
   const forks = history.map((entry: LineageEntry) => ({
     lineage: entry.lineage,
-    fork: `${entry.fork.epoch}.${entry.fork.version}`,
+    fork: shownView(entry.fork),
   }))
-  return { lineage, view: `${seen.epoch}.${seen.version}`, forks }
+  return { lineage, view: shownView(seen), forks }
 }
 
 export function shownPool(name: string, record: PoolMetadata): PoolShown {
@@ -211,7 +218,7 @@ export function shownPool(name: string, record: PoolMetadata): PoolShown {
     name,
     uuid: record.poolUuid,
     lineage: mapVersion.lineage,
-    view: `${mapVersion.epoch}.${mapVersion.version}`,
+    view: shownView(mapVersion),
     forks: shownForks(record),
     sizeBytes: record.mappedSizeBytes,
     chunkSizeBytes: record.chunkSizeBytes,
@@ -250,10 +257,9 @@ export interface MapShown {
 
 export function shownMap({ memberId, map }: MemberMap, from: number, rangesMax: number): MapShown {
   const { ranges, next } = dirtyRanges(map, from, rangesMax)
-  const { epoch, version } = map.stamp
   return {
     member: memberId,
-    absentSince: map.isOwn ? null : `${epoch}.${version}`,
+    absentSince: map.isOwn ? null : shownView(map.stamp),
     chunkCount: map.chunkCount,
     dirtyChunks: map.count,
     ranges: ranges.map(({ first, count, rank }) => ({ first, count, rank: rankName(rank) })),

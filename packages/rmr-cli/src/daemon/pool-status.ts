@@ -3,7 +3,13 @@ import type { Device } from "@rmr/brmr-client"
 import type { ClientPool, Leg, RejoinProgress } from "@rmr/client"
 import { type Env, explain, type RmrError } from "@rmr/core"
 import type { ClientPoolConfig } from "../config/config.js"
-import { type ClientPoolStatus, type LegStatus, shownClaim, shownForks } from "../control/status.js"
+import {
+  type ClientPoolStatus,
+  type LegStatus,
+  shownClaim,
+  shownForks,
+  shownView,
+} from "../control/status.js"
 
 const LOST_RANGES_MAX = 20
 
@@ -29,7 +35,7 @@ export function poolStatus(
     state: pool === undefined ? closed : (pool.ended?.code ?? "open"),
     why: why?.message ?? null,
     device: device === undefined ? null : { name: device.name, ...device.parameters },
-    view: record === undefined ? null : `${record.mapVersion.epoch}.${record.mapVersion.version}`,
+    view: record === undefined ? null : shownView(record.mapVersion),
     lineage: record?.mapVersion.lineage ?? null,
     forks: record === undefined ? [] : shownForks(record),
     sizeBytes: record?.mappedSizeBytes ?? null,

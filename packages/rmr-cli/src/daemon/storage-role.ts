@@ -23,6 +23,7 @@ import {
   type StoragePoolStatus,
   type StorageStatus,
   shownMap,
+  shownView,
 } from "../control/status.js"
 import { SOFTWARE } from "../version.js"
 import { PoolScrubs } from "./pool-scrubs.js"
@@ -211,7 +212,6 @@ export class StorageRole {
   private poolStatus(config: StoragePoolConfig, pool: ServerPool): StoragePoolStatus {
     const { member, state, record } = pool
     const own = member.volume?.maps.own
-    const { epoch, version } = member.view
     const { chunksPerSecond, leftMs } = pool.syncProgress
     const { isPaced = false, bytesPerSecond = 0, slowdown } = pool.syncPace ?? {}
     return {
@@ -219,7 +219,7 @@ export class StorageRole {
       member: member.memberId,
       ...explain(state),
       sinceMs: Math.round(this.env.clock.nowMs() - state.sinceMs),
-      view: record === undefined ? null : `${epoch}.${version}`,
+      view: record === undefined ? null : shownView(record.mapVersion),
       restart: member.restart,
       dirtyChunks: own?.count ?? 0,
       chunkCount: own?.chunkCount ?? 0,
@@ -237,6 +237,7 @@ export class StorageRole {
       hasDataSums: member.store.supports.dataChecked,
       scrub: this.scrubs.of(pool.name),
       failure: pool.lastFailure?.message ?? null,
+      deletedIn: pool.deletedIn === undefined ? null : shownView(pool.deletedIn),
     }
   }
 }

@@ -1,6 +1,6 @@
 /** Starts by force, and what they cost, in words (rules F6, P11). */
 import { sizeText } from "../config/sizes.js"
-import type { ForkShown, StartShown } from "../control/status.js"
+import { type ForkShown, type StartShown, shownView } from "../control/status.js"
 
 /** Enough digits to tell two histories apart. */
 function short(lineage: string): string {
@@ -26,9 +26,10 @@ export function startText(pool: string, { forced, view, lineage }: StartShown): 
   const changes = `"rmr pool require ${pool} COUNT" changes that`
   const lines = [
     open,
-    `  started by force: left history ${short(forced.parent)} after view ${textOf(fork)}`,
+    `  started by force: left history ${short(forced.parent)} after view ${shownView(fork)}`,
     ...missing.map(({ memberId, lastView }) => {
-      const since = lastView.epoch === 0 ? "never was normal" : `normal until ${textOf(lastView)}`
+      const since =
+        lastView.epoch === 0 ? "never was normal" : `normal until ${shownView(lastView)}`
       return `  without member ${memberId}, ${since} as far as is known here`
     }),
     `  chunks without a clean copy here: ${chunksWithoutCleanCopy}`,
@@ -39,8 +40,4 @@ export function startText(pool: string, { forced, view, lineage }: StartShown): 
     lines.push("  who opened it lacks what was written after that view, wherever that was")
   }
   return lines.join("\n")
-}
-
-function textOf({ epoch, version }: { readonly epoch: number; readonly version: number }): string {
-  return `${epoch}.${version}`
 }

@@ -15,6 +15,7 @@ import {
   STATE_CELL,
 } from "@rmr/core"
 import { sizeText } from "../config/sizes.js"
+import { shownView } from "../control/status.js"
 
 const CODECS: Readonly<Partial<Record<CellReport["kind"], CellCodec<unknown>>>> = {
   identity: IDENTITY_CELL,
@@ -76,14 +77,14 @@ function ownerLines({ cells }: ShownStore): string[] {
   const state = meaning<Meaning<typeof STATE_CELL>>(cells, "state")
   if (state !== undefined) {
     const { lifecycle, epoch, seen, normalThrough, incarnation } = state
-    const views = `has seen view ${viewText(seen)}, was normal through ${viewText(normalThrough)}`
+    const views = `has seen view ${shownView(seen)}, was normal through ${shownView(normalThrough)}`
     lines.push(`  ${lifecycle}, epoch ${epoch}, opened ${incarnation} times`, `  ${views}`)
   }
   const saved = meaning<Meaning<typeof POOL_METADATA_CELL>>(cells, "pool-metadata")
   if (saved !== undefined) {
     const { mapVersion, ranges, members } = saved.metadata
     const rest = `${members.filter(Boolean).length} members, ${ranges.length} ranges`
-    lines.push(`  view record ${viewText(mapVersion)} of history ${mapVersion.lineage}, ${rest}`)
+    lines.push(`  view record ${shownView(mapVersion)} of history ${mapVersion.lineage}, ${rest}`)
   }
   return lines
 }
@@ -145,14 +146,4 @@ type Meaning<Codec> = Codec extends CellCodec<infer Value> ? Value : never
 function meaning<Value>(cells: readonly ShownCell[], kind: CellReport["kind"]): Value | undefined {
   const found = cells.find((cell) => cell.kind === kind)
   return (found?.value ?? undefined) as Value | undefined
-}
-
-function viewText({
-  epoch,
-  version,
-}: {
-  readonly epoch: number
-  readonly version: number
-}): string {
-  return `${epoch}.${version}`
 }

@@ -24,7 +24,8 @@ function storageText(pace: Partial<StoragePoolStatus>): string {
   const pool = {
     ...{ name: "vault", member: 2, state: "normal", view: "3.4", dirtyChunks: 100 },
     ...{ chunkCount: 8192, chunksPerSecond: 200, syncLeftMs: 500, isSyncStopped: false },
-    ...{ store: "/srv/vault", sizeBytes: 2 ** 30, scrub: null, failure: null, ...pace },
+    ...{ store: "/srv/vault", sizeBytes: 2 ** 30, scrub: null, failure: null },
+    ...{ deletedIn: null, ...pace },
   }
   const storage = { listen: [], pools: [pool] }
   const status = { name: "n", version: "1", pid: 1, residentBytes: 0, storage, client: null }
@@ -44,6 +45,13 @@ describe("status", () => {
     const pace = { syncBytesPerSecondMax: 0, foregroundSlowdown: null }
     expect(storageText({ ...pace, isSyncPaced: false })).not.toContain("go easy")
     expect(storageText({ ...pace, isSyncPaced: true, dirtyChunks: 0 })).not.toContain("go easy")
+  })
+
+  it("P11: G4: says of a store that was deleted how its place is freed, and no more", () => {
+    const text = storageText({ state: "no-io", deletedIn: "3.9", next: "It waits for a client." })
+    expect(text).toContain("its pool goes on without this store since view 3.9")
+    expect(text).toContain('"rmr store delete /srv/vault --yes"')
+    expect(text).not.toContain("waits for a client")
   })
 
   it("P11: says of a member that was too slow what it was, and when it comes back", () => {

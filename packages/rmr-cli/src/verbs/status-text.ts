@@ -29,12 +29,19 @@ function storagePool(pool: StoragePoolStatus): string[] {
       : `${pool.dirtyChunks} of ${pool.chunkCount} chunks dirty${progressText(pool)}`
   const view = pool.view === null ? "no view yet" : `view ${pool.view}`
   const head = `  pool ${pool.name}, member ${pool.member}: ${pool.state}, ${view}, ${dirty}`
-  const failure = pool.failure === null ? [] : [`    failed: ${pool.failure}`]
-  const stopped = pool.isSyncStopped ? [SYNC_STOPPED] : []
   const store = `    ${pool.store}, ${sizeText(pool.sizeBytes)}`
+  const failure = pool.failure === null ? [] : [`    failed: ${pool.failure}`]
+  if (pool.deletedIn !== null) return [head, store, ...failure, `    ${deletedText(pool)}`]
+  const stopped = pool.isSyncStopped ? [SYNC_STOPPED] : []
   const scrub = pool.scrub === null ? [] : [`    ${scrubText(pool.scrub)}`]
   const paced = pool.dirtyChunks > 0 && pool.isSyncPaced ? [pacedText(pool)] : []
   return [head, store, ...scrub, ...failure, ...stopped, ...paced, ...reasons(pool)]
+}
+
+/** Nothing of it is needed any more, and nothing of it is wiped by itself (G4). */
+function deletedText({ name, deletedIn, store }: StoragePoolStatus): string {
+  const words = `its pool goes on without this store since view ${deletedIn}`
+  return `${words}; "rmr store remove ${name}" and "rmr store delete ${store} --yes" free its place`
 }
 
 /** How long what is dirty will be; nothing where nothing is being copied. */

@@ -1,5 +1,5 @@
 /** What a command handler gets and gives; the wire around it is the node's business. */
-import type { CommandKind, CommandOf, CommandTypes, ErrorCode } from "@rmr/core"
+import type { CommandKind, CommandOf, CommandTypes, ErrorCode, PoolMetadata } from "@rmr/core"
 import { RmrError } from "@rmr/core"
 import { refuseHolder, type ServerPool } from "../pool/server-pool.js"
 
@@ -52,6 +52,12 @@ export function requireSound({ name, lastFailure }: ServerPool): void {
   if (lastFailure === undefined) return
   const words = `the store of this member of ${name} has failed: ${lastFailure.message}`
   throw new RmrError("io-error", words)
+}
+
+/** G5: the pool goes on without this store, which is kept in mind for whoever asks how it is. */
+export function deletedIn(pool: ServerPool, { mapVersion }: PoolMetadata): RmrError {
+  pool.deletedIn = mapVersion
+  return new RmrError("deleted", `view ${mapVersion.version} does not name this store`)
 }
 
 export function refusal(pool: ServerPool, code: ErrorCode, epoch: number): RmrError {

@@ -46,7 +46,10 @@ export const leavePool: Handler<"leave-pool"> = (pool, command, caller) =>
     if (memberId !== pool.member.memberId) {
       throw new RmrError("mismatch", `this is member ${pool.member.memberId}, not ${memberId}`)
     }
-    if (mode === "delete") requireDeleted(pool, command, caller)
+    if (mode === "delete") {
+      requireDeleted(pool, command, caller)
+      pool.deletedIn = command.mapVersion
+    }
     // A session that ends is no reason to stop: only the holder of the pool may send everybody
     // home.
     if (caller.isPeer || caller.nonce !== pool.admission.nonce) return NOTHING

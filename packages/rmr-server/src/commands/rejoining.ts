@@ -22,7 +22,14 @@ import { slotOfMember } from "../pool/member.js"
 import { type MemberVolume, markOwn, resizeVolume } from "../pool/member-volume.js"
 import type { ServerPool } from "../pool/server-pool.js"
 import { absentSlot } from "../rejoin/map-receiver.js"
-import { type Answer, type Handler, refusal, requireHolder, requireVolume } from "./answer.js"
+import {
+  type Answer,
+  deletedIn,
+  type Handler,
+  refusal,
+  requireHolder,
+  requireVolume,
+} from "./answer.js"
 import { requireNotLarger, requireUnused, rowOfHistory, takeHistory } from "./histories.js"
 
 export const rejoinPool: Handler<"rejoin-pool"> = (pool, command, caller) =>
@@ -91,12 +98,13 @@ function requireThisPool({ member, name }: ServerPool, { poolUuid }: PoolMetadat
 }
 
 /** The record is of this store, and names the member absent. */
-function requireItsRecord({ member }: ServerPool, record: PoolMetadata): MemberEntry {
+function requireItsRecord(pool: ServerPool, record: PoolMetadata): MemberEntry {
+  const { member } = pool
   const { identity } = member
   const slot = slotOfMember(record, member.memberId)
   const entry = record.members[slot]
   if (entry === undefined || entry.storeUuid !== identity.storeUuid) {
-    throw new RmrError("deleted", `view ${record.mapVersion.version} does not name this store`)
+    throw deletedIn(pool, record)
   }
   if (slot !== member.ownSlot) {
     throw new RmrError("mismatch", `member ${member.memberId} has another slot in that view`)

@@ -5,7 +5,14 @@ import { type Member, slotOfMember } from "../pool/member.js"
 import { type MemberVolume, resizeVolume } from "../pool/member-volume.js"
 import type { ServerPool } from "../pool/server-pool.js"
 import { stepToView, type ViewStep } from "../pool/view-step.js"
-import { type Answer, type Caller, type Handler, refusal, requireVolume } from "./answer.js"
+import {
+  type Answer,
+  type Caller,
+  deletedIn,
+  type Handler,
+  refusal,
+  requireVolume,
+} from "./answer.js"
 
 export const mapAdd: Handler<"map-add"> = (pool, command, caller) =>
   command.body.purpose === "missed"
@@ -132,7 +139,7 @@ function requireThisPool(pool: ServerPool, record: PoolMetadata): void {
   const slot = slotOfMember(record, member.memberId)
   const entry = record.members[slot]
   if (entry === undefined || entry.storeUuid !== member.identity.storeUuid) {
-    throw new RmrError("deleted", `view ${record.mapVersion.version} does not name this store`)
+    throw deletedIn(pool, record)
   }
   if (slot !== member.ownSlot) {
     throw new RmrError("mismatch", `member ${member.memberId} has another slot in that view`)

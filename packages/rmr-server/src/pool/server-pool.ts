@@ -12,6 +12,7 @@ import type {
   ErrorCode,
   GroupId,
   LastIoEntry,
+  MapVersion,
   MemberId,
   MemberMap,
   MemberReport,
@@ -86,6 +87,8 @@ export class ServerPool {
   /** When the holder was heard last in this process, on the local clock. */
   heardMs: number | undefined
   lastFailure: RmrError | undefined
+  /** The view that this member heard of and is not in: its pool goes on without this store. */
+  deletedIn: MapVersion | undefined
   private readonly cell: StateCell<ServerPoolState, ServerPoolEvent>
   private memberNow: Member | undefined
   private data: DataPath | undefined
@@ -313,6 +316,7 @@ export class ServerPool {
     this.admission.epoch = state.epoch
     this.admission.nonce = state.nonce
     if (record === undefined) return
+    this.deletedIn = undefined
     this.admission.currentView = record.mapVersion
     this.admission.setLineage(record.mapVersion.lineage)
     this.updates.onView(record)
