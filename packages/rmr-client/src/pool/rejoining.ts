@@ -278,13 +278,15 @@ export class Rejoining {
   private async tell(leg: Leg, record: PoolMetadata): Promise<void> {
     const { context } = this.options
     const entry = record.members[leg.slot]
+    const standing = this.standingOf(leg.slot)
     if (entry?.storeUuid !== leg.report?.storeUuid) {
+      // What was found of its store before is not true of this one.
+      standing.split = undefined
       const words = `its store is ${leg.report?.storeUuid}, not ${entry?.storeUuid}`
       const help = `if that one is lost: "rmr pool replace ${context.poolName} ${leg.memberId}"`
       throw new RmrError("mismatch", `${words}; ${help}`)
     }
     if (!leg.hasRecord) await beginEmpty(context, leg, record)
-    const standing = this.standingOf(leg.slot)
     standing.split = await splitOf(context, leg, record)
     if (standing.split !== undefined) {
       throw splitError(context, standing.split, record, leg.memberId)

@@ -42,10 +42,12 @@ export interface ReadMark {
   readonly beginTick: number
 }
 
-/** What a block held when everything was at rest, by units. */
+/** What a block held when everything was at rest, by units; empty where that is not known. */
 interface Rest {
   readonly ids: Uint32Array
 }
+
+const ANYTHING: Rest = { ids: new Uint32Array(0) }
 
 interface Holdings {
   rest: Rest | undefined
@@ -84,6 +86,24 @@ export class BlockOracle {
     this.openTick = ++this.tick
     for (const mutation of this.undecided) {
       if (mutation.endTick === NOT_YET) mutation.endTick = this.openTick
+    }
+  }
+
+  /**
+   * Another history is opened (F6, R7): what was written since all members were equal may be there
+   * or not, and something older in its place. Where `isKept`, what was not touched since then is
+   * as it was.
+   */
+  fork(isKept: boolean): void {
+    this.open()
+    this.undecided.clear()
+    for (const block of this.blocks) {
+      const isUntouched = block.mutations.length === 0 && block.unlessKept === undefined
+      if (isKept && isUntouched) continue
+      block.rest = ANYTHING
+      block.restIsOver = false
+      block.mutations = []
+      block.unlessKept = undefined
     }
   }
 
@@ -258,7 +278,8 @@ export class BlockOracle {
       const mutation = mutations[nth]!
       if (mutation.id === id && mutation.endTick >= since) return true
     }
-    return rest !== undefined && !restIsOver && since === 0 && rest.ids[unit] === id
+    if (rest === undefined || restIsOver || since !== 0) return false
+    return rest === ANYTHING || rest.ids[unit] === id
   }
 
   /** For whoever is told what was wrong. */

@@ -8,6 +8,7 @@
  */
 import { ALONE_PLOTS } from "./alone-plots.js"
 import { COPY_PLOTS } from "./copy-plots.js"
+import { FORK_PLOTS } from "./fork-plots.js"
 import type { Fault } from "./hunt-faults.js"
 import { LATE_PLOTS } from "./late-plots.js"
 import {
@@ -187,6 +188,7 @@ export const PLOTS: Readonly<Record<string, Fault>> = {
   setBack,
   leaveTwice,
   ...ALONE_PLOTS,
+  ...FORK_PLOTS,
   ...COPY_PLOTS,
   ...LATE_PLOTS,
   ...RETURN_PLOTS,

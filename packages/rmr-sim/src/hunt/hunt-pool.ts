@@ -2,25 +2,15 @@
  * HuntPool: the pool that the faults of a hunt aim at, and what the hunt does to it.
  *
  * It keeps the oracles told of what a fault may legally cost: whose unflushed bytes are gone, which
- * bytes sit on a bad medium. It ends only what it can begin again. Beside it there may be another
- * pool on the same nodes, which the same client process has open over the same sessions.
+ * bytes sit on a bad medium. It ends only what it can begin again. Who has it open is in
+ * hunt-clients.ts.
  */
-import { type Claim, type MemberEntry, RmrError } from "@rmr/core"
+import { type Claim, type MemberEntry, memberId, RmrError } from "@rmr/core"
 import type { Host, SeededRandom } from "@rmr/testkit"
-import {
-  POOL_NAME,
-  type SimClient,
-  type SimNode,
-  type SimPool,
-  type SimProcess,
-} from "../pool/sim-pool.js"
-import { type HuntClient, limit, OVER } from "./hunt-load.js"
-import { HuntVolume } from "./hunt-volume.js"
+import type { SimNode } from "../pool/sim-pool.js"
+import { HuntClients } from "./hunt-clients.js"
 
-const OPEN_MS = 30_000
 const QUIET_MS = 5
-/** A client looks after its legs at least so often, whether or not it is asked for anything. */
-const KNOW_MS = 15_000
 /** No attempt to let a member join takes longer. */
 const JOIN_MS = 1500
 /** No flush that is to fail, or commit, takes longer: see the timing of slow disks. */
@@ -34,10 +24,7 @@ interface Backup {
   readonly claim: Claim
 }
 
-export class HuntPool extends HuntVolume {
-  /** The first promise that was broken. */
-  broken: string | undefined
-  readonly second: HuntVolume | undefined
+export class HuntPool extends HuntClients {
   /** Stores that an admin has set back, by name: they have forgotten what they knew. */
   readonly setBack: Set<string> = new Set()
   private backup: Backup | undefined
@@ -48,23 +35,6 @@ export class HuntPool extends HuntVolume {
   /** Asked for, and refused; a view that was proposed may bring it about all the same. */
   private readonly perhapsDeleted = new Set<number>()
   private readonly starting = new Map<number, Promise<void>>()
-  /** Who was taken over, with what it has open beside. */
-  private readonly leftBehind: { old: HuntClient; beside: HuntClient | undefined }[] = []
-
-  constructor(sim: SimPool, random: SeededRandom, hotBlocks?: number) {
-    const onBroken = (what: string): void => {
-      this.broken ??= what
-    }
-    super({ sim, poolName: POOL_NAME, random, onBroken, hotBlocks })
-    const [poolName] = sim.otherPools
-    if (poolName === undefined) return
-    const isQuiet = (): boolean => this.isQuiet
-    this.second = new (class extends HuntVolume {
-      override get isQuiet(): boolean {
-        return isQuiet()
-      }
-    })({ sim, poolName, random: random.fork(poolName), onBroken })
-  }
 
   startLoad(workerCount: number, pauseMs: number): void {
     this.load.start(workerCount, pauseMs)
@@ -74,10 +44,6 @@ export class HuntPool extends HuntVolume {
   async stopLoad(): Promise<void> {
     await this.load.stop()
     await this.second?.load.stop()
-  }
-
-  later(ms: number, run: () => void): void {
-    this.sim.world.env.clock.schedule(ms, run)
   }
 
   healLater(a: string, b: string, ms: number): void {
@@ -231,6 +197,7 @@ export class HuntPool extends HuntVolume {
     const isOut = this.client === client && !this.isIn(slot)
     if (isOut && this.isWithoutNeed(slot) && !node.host.isAlive) {
       run(node)
+      this.hasNewStore = true
       this.losePower(slot)
     }
     this.startNode(slot)
@@ -260,6 +227,7 @@ export class HuntPool extends HuntVolume {
     this.deleted.add(slot)
     if (node.host.isAlive) this.endNode(slot, "process")
     node.replaceDisk()
+    this.hasNewStore = true
     this.losePower(slot)
     this.sim.world.log.write("info", "hunt.member-deleted", { slot })
     this.startNode(slot)
@@ -285,6 +253,7 @@ export class HuntPool extends HuntVolume {
 
   /** An admin puts new disks in place of those that were lost; a bad one may have the last copy. */
   override async mend(): Promise<void> {
+    await this.resolveSplits()
     for (const slot of this.perhapsDeleted) this.noteDeleted(slot)
     for (const slot of this.deleted) {
       const node = this.sim.nodes[slot]
@@ -296,6 +265,8 @@ export class HuntPool extends HuntVolume {
         (thrown: unknown) => RmrError.from(thrown),
       )
       if (error === undefined || error.code === "exists") this.deleted.delete(slot)
+      // In this history it was never deleted, and what it has now is an empty store.
+      if (error?.code === "exists") this.replaced.add(slot)
     }
     for (const slot of this.replaced) {
       const id = this.sim.nodes[slot]?.memberId
@@ -309,117 +280,30 @@ export class HuntPool extends HuntVolume {
     }
   }
 
-  killClient(): void {
-    const client = this.forget()
-    const other = this.second?.forget()
-    if (client === undefined) return
-    this.sim.killClient(client.sim)
-    client.die()
-    other?.die()
-  }
-
-  /** Another client opens; false where it may not, or cannot. */
-  async tryOpen(isTakeover: boolean, process?: SimProcess): Promise<RmrError | undefined> {
-    const before = this.client
-    const clock = limit(this.sim, OPEN_MS)
-    try {
-      const opening = this.sim.open(isTakeover, process)
-      opening.catch(() => undefined)
-      const opened = await Promise.race([opening, clock.over])
-      if (opened === OVER) {
-        this.onBroken("P6: an opening has no end")
-        return new RmrError("deadline", "an opening has no end")
-      }
-      // Whoever had the pool before has it no more, whatever it believes.
-      this.use(opened)
-      const beside = this.second?.forget()
-      if (before !== undefined) this.leaveBehind(before, beside)
-      await this.openSecond(opened)
-      return undefined
-    } catch (thrown) {
-      return RmrError.from(thrown)
-    } finally {
-      clock.cancel()
+  /** An admin gives up what members have that went on apart (R7). */
+  private async resolveSplits(): Promise<void> {
+    const pool = this.client?.sim.pool
+    const keep = pool?.legs.find((leg) => leg?.state.state === "normal")?.memberId
+    for (const { memberId: id, phase, split } of pool?.returning ?? []) {
+      if (phase !== "split brain" || split === undefined || keep === undefined) continue
+      const error = await pool?.resolve(keep, memberId(id), split.there.seen).then(
+        () => undefined,
+        (thrown: unknown) => RmrError.from(thrown),
+      )
+      // G1: its volume is larger, and an empty store has to take its place.
+      if (error?.code === "mismatch")
+        this.emptyStore(this.sim.nodes.findIndex((one) => one.memberId === id))
     }
   }
 
-  /** The process that has the pool opens the other one beside it; an error says why it cannot. */
-  private async openSecond(process: SimClient): Promise<RmrError | undefined> {
-    const { second, sim } = this
-    if (second === undefined) return undefined
-    try {
-      const opened = await sim.open(true, process, second.poolName)
-      if (this.client?.sim === process) second.use(opened)
-      return undefined
-    } catch (thrown) {
-      return RmrError.from(thrown)
-    }
-  }
-
-  /** With nothing wrong any more, the other pool is open too, or can be opened. */
-  async bringSecondBack(): Promise<RmrError | undefined> {
-    let error: RmrError | undefined
-    for (let attempt = 0; attempt < 40; attempt++) {
-      const { client, second } = this
-      if (client === undefined || second === undefined) return error
-      if (second.client !== undefined && second.client.sim.pool.ended === undefined)
-        return undefined
-      second.forget()
-      error = await this.openSecond(client.sim)
-      if (error !== undefined) await this.pause(500)
-    }
-    return error
-  }
-
-  async takeOver(): Promise<void> {
-    await this.tryOpen(true)
-  }
-
-  /** F5: without a takeover a pool whose client lives is refused, and its client goes on. */
-  async intrude(): Promise<void> {
-    const before = this.client
-    const endOf = (): string | undefined => before?.sim.pool.ended?.code
-    const endBefore = endOf()
-    const error = await this.tryOpen(false)
-    if (error?.code === "held" && endBefore === undefined && endOf() === "fenced") {
-      this.onBroken("F2: an opening that was refused has fenced the client that has the pool")
-    }
-  }
-
-  /** P5, F4: who was taken over acknowledges and reads nothing that is asked from then on. */
-  private leaveBehind(old: HuntClient, beside: HuntClient | undefined): void {
-    const { random } = this
-    for (let nth = 0; nth < 6; nth++) {
-      this.later(random.between(0, 3000), () => void this.askOld(old, nth % 2 === 0))
-    }
-    this.leftBehind.push({ old, beside })
-  }
-
-  /** F4: with nothing in the way any more, all that were taken over come to know it. */
-  async requireAllKnow(): Promise<void> {
-    for (const { old, beside } of this.leftBehind.splice(0)) {
-      const { host, pool } = old.sim
-      for (let ms = 0; ms < KNOW_MS && host.isAlive && pool.ended === undefined; ms += 100) {
-        await this.pause(100)
-      }
-      if (host.isAlive && pool.ended === undefined) {
-        this.onBroken(`F4: ${host.name} was taken over, and does not know it`)
-      }
-      this.sim.killClient(old.sim)
-      old.die()
-      beside?.die()
-    }
-  }
-
-  private async askOld(old: HuntClient, isWrite: boolean): Promise<void> {
-    if (!old.sim.host.isAlive || this.quietCount > 0) return
-    const { load, random, oracle } = this
-    const block = random.below(oracle.blockCount)
-    const isGood = isWrite
-      ? await load.writeForbidden(old, block)
-      : (await load.read(old, block, 1)) !== undefined
-    if (isGood)
-      this.onBroken(`P5: a client that was taken over did a ${isWrite ? "write" : "read"}`)
+  private emptyStore(slot: number): void {
+    const node = this.sim.nodes[slot]
+    if (node === undefined || !node.host.isAlive || this.starting.has(slot)) return
+    this.endNode(slot, "process")
+    node.replaceDisk()
+    this.replaced.add(slot)
+    this.losePower(slot)
+    this.startNode(slot)
   }
 
   /** Everything that is down is started, and what failed in its store is restarted. */

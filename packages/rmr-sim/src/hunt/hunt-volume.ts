@@ -41,6 +41,11 @@ export class HuntVolume {
   protected quietCount = 0
   protected readonly random: SeededRandom
   readonly onBroken: (what: string) => void
+  /** An admin has started the pool by force, so that there may be another history of it (F6). */
+  mayFork = false
+  /** A store was emptied or set back since all members were equal. */
+  hasNewStore = false
+  private lineage: string | undefined
   /** The last view that is known to have been in force. */
   private normalNow: MemberSet = 0
 
@@ -77,6 +82,10 @@ export class HuntVolume {
     return this.sim.nodes.map((node) => node.part(this.poolName))
   }
 
+  later(ms: number, run: () => void): void {
+    this.sim.world.env.clock.schedule(ms, run)
+  }
+
   pause(ms: number): Promise<void> {
     return pause(this.sim, ms)
   }
@@ -89,9 +98,20 @@ export class HuntVolume {
   /** This process has the pool now. */
   use(opened: SimClient): HuntClient {
     this.client = huntClient(opened)
-    this.oracle.open()
+    const { lineage } = opened.pool.record.mapVersion
+    const isOther = this.lineage !== undefined && lineage !== this.lineage
+    this.lineage = lineage
+    if (isOther) this.oracle.fork(!this.hasNewStore)
+    else this.oracle.open()
+    if (isOther && !this.mayFork) this.onBroken("F6: another history is opened without force")
     this.oracle.narrow(this.normal, this.load.lacks)
     return this.client
+  }
+
+  /** All members are equal. */
+  noteWhole(): void {
+    this.mayFork = false
+    this.hasNewStore = false
   }
 
   /** Its client is gone, or nobody's business any more. */

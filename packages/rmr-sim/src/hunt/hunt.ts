@@ -149,6 +149,7 @@ class Teller {
       await requireWhole(pool, random)
       await this.requireSecondWhole()
       await pool.requireAllKnow()
+      pool.noteWhole()
     }
     await pool.stopLoad()
   }

@@ -98,7 +98,7 @@ const awayWithTheLastWrite: Fault = async (hunt, random) => {
     await hunt.pause(random.between(10, 60))
     sim.network.cut(taker.host.name, nameOf(hunt, kept))
     hunt.killClient()
-    await hunt.tryOpen(true, taker)
+    await hunt.tryOpen(true, { process: taker })
     await hunt.pause(random.between(0, 300))
   } finally {
     for (const { messages } of holds) messages.release()

@@ -181,6 +181,22 @@ describe("a split brain (RT-11)", () => {
     })
   })
 
+  it("R7: G3: is over where an empty store is in the place of the other side's", async () => {
+    await scenario(13_020, {}, async (pool) => {
+      await splitPool(pool)
+      pool.kill("A")
+      pool.node("A").replaceDisk()
+      await pool.start("A")
+      await pool.until("A has another store", () => phaseOf(pool, "A") === "waiting")
+      const { pool: client } = pool.party.client
+      expect(client.returning).toMatchObject([{ split: undefined }])
+      expect(client.returning[0]?.detail).toContain('"rmr pool replace vault 1"')
+      await client.replaceStore(idOf("A"))
+      await pool.untilNormal("AB")
+      await pool.whole()
+    })
+  })
+
   it("R7: needs a member that is of another history, and one that is kept", async () => {
     await scenario(13_005, { nodes: 3 }, async (pool) => {
       await pool.create()
