@@ -73,7 +73,9 @@ export class HuntClients extends HuntVolume {
       await this.hand(before, opened)
       return undefined
     } catch (thrown) {
-      return RmrError.from(thrown)
+      const error = RmrError.from(thrown)
+      if (error.code === "internal") this.onBroken(`an opening fails: ${error.stack ?? error}`)
+      return error
     } finally {
       clock.cancel()
     }

@@ -404,6 +404,37 @@ const SYNC: readonly ProductMutant[] = [
   },
 ]
 
+const HISTORIES: readonly ProductMutant[] = [
+  {
+    name: "F6: a start by force begins no history of its own",
+    plot: "goOnWithout",
+    file: `${CLIENT}/pool/forced-opening.ts`,
+    find: "lineage: randomUuid(env), epoch, version }",
+    replace: "lineage: record.mapVersion.lineage, epoch, version }",
+  },
+  {
+    name: "R7: who went beyond the fork counts as one that stayed behind",
+    plot: "goOnWithout",
+    file: `${CORE}/rules/lineage.ts`,
+    find: "compareViews(returner.seen, ourFork.fork) <= 0\n",
+    replace: "compareViews(ourFork.fork, ourFork.fork) <= 0\n",
+  },
+  {
+    name: "R7: who gives its history up keeps what it calls clean",
+    plot: "goOnWithout",
+    file: `${SERVER}/commands/histories.ts`,
+    find: "  volume.maps.fillOwn()\n",
+    replace: "",
+  },
+  {
+    name: "R7: a history is given up whatever epoch it had come to",
+    plot: "goOnWithout",
+    file: `${CLIENT}/pool/resolving.ts`,
+    find: "  await raiseEpoch(resolution, leg)\n",
+    replace: "",
+  },
+]
+
 export const PRODUCT_MUTANTS: readonly ProductMutant[] = [
   ...VIEWS,
   ...MUTATIONS,
@@ -411,4 +442,5 @@ export const PRODUCT_MUTANTS: readonly ProductMutant[] = [
   ...RECOVERY,
   ...MAPS,
   ...SYNC,
+  ...HISTORIES,
 ]
