@@ -185,11 +185,22 @@ export class DataPath {
   drain(): number {
     const { table } = this.core
     this.clears.hurry()
-    for (let row = 0; row < table.rowsMax; row++) {
-      if (table.stages[row] !== STAGE_WAITING) continue
-      if ((table.waits[row]! & (WAIT_COPY | WAIT_MEMORY)) !== 0) this.waits.refuse(row)
-    }
+    for (let row = 0; row < table.rowsMax; row++) if (this.isHeld(row)) this.waits.refuse(row)
     return table.count
+  }
+
+  /** Nobody hears of its requests any more: those that are held give their memory back (RT-60). */
+  onSessionDown(session: Session): void {
+    const { table } = this.core
+    for (let row = 0; row < table.rowsMax; row++) {
+      if (table.sessions[row] === session && this.isHeld(row)) this.waits.refuse(row)
+    }
+    this.deliver()
+  }
+
+  private isHeld(row: number): boolean {
+    const { stages, waits } = this.table
+    return stages[row] === STAGE_WAITING && (waits[row]! & (WAIT_COPY | WAIT_MEMORY)) !== 0
   }
 
   /** The store has failed: nothing that it says now is to be believed (I5). */

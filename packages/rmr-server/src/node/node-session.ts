@@ -39,6 +39,11 @@ export class NodeSession {
     this.lastGroup = -1
   }
 
+  /** It is over. */
+  end(): void {
+    for (const { pool } of this.bindings.values()) pool.dataPath?.onSessionDown(this.session)
+  }
+
   bindingOf(groupId: number): Binding | undefined {
     if (groupId === this.lastGroup) return this.last
     this.last = this.bindings.get(groupId)

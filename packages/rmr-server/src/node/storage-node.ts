@@ -188,7 +188,10 @@ export class StorageNode {
   }
 
   private onSessionDown(session: Session): void {
-    if (this.sessions[session.id]?.session === session) this.sessions[session.id] = undefined
+    const known = this.sessions[session.id]
+    if (known?.session !== session) return
+    this.sessions[session.id] = undefined
+    known.end()
   }
 
   private onRequests({ words, headers, count }: Batch): void {

@@ -195,6 +195,33 @@ describe("copies", () => {
     })
   })
 
+  it("P6: RT-60: what waits for a copy gives its memory back when its session ends", async () => {
+    await scenario(60_001, {}, async (pool) => {
+      const { client } = await pool.create()
+      await pool.write(0, 1, 16)
+      pool.cut("B")
+      await pool.write(0, 2, 16)
+      const held = pool.hold("A", "B", "answer to io")
+      pool.heal()
+      await pool.untilNormal("AB")
+      await pool.until("a copy is on its way", () => held.count > 0)
+      const leases = (): number => pool.node("B").memory?.stats().leaseCount ?? 0
+      const before = leases()
+      const write = pool.begin(1, 3)
+      await pool.until("B has the write", () => leases() > before)
+      pool.cut("B")
+      await pool.untilNormal("A")
+      await pool.pause(500)
+      expect([pool.node("B").pool?.dataPath?.table.count, leases()]).toEqual([0, before])
+      expect(client.pool.ended).toBeUndefined()
+      expect(await write).toBe("ok")
+      held.release()
+      pool.heal()
+      await pool.whole()
+      expect(await pool.readAll(1)).toEqual([3])
+    })
+  })
+
   it("P2: S10: RT-41: who missed a write copies from nobody without it", async () => {
     const options = { nodes: 3, minNormal: 2, times: { ioDeadlineMs: 20_000 } }
     await scenario(41_001, options, async (pool) => {
