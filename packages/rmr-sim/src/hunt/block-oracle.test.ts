@@ -55,6 +55,35 @@ describe("its oracle", () => {
     expect(oracle.judge(oracle.beginRead(), 0, old)).toBeUndefined()
   })
 
+  it("F6: lets another history have what was written since all were equal, and no more", () => {
+    const oracle = fresh()
+    const known = oracle.begin(0, 1, false)
+    oracle.acknowledge(known, true, 0)
+    oracle.settle(0, blocksOf(oracle, known.id))
+    const other = oracle.begin(1, 1, false)
+    oracle.acknowledge(other, true, 0)
+    oracle.fork(true)
+    const read = oracle.beginRead()
+    expect(oracle.judge(read, 0, blocksOf(oracle, 0))).toContain("holds 0")
+    expect(oracle.judge(read, 1, blocksOf(oracle, 0, 1))).toBeUndefined()
+    const after = oracle.begin(1, 1, false)
+    oracle.acknowledge(after, true, 0)
+    expect(oracle.judge(oracle.beginRead(), 1, blocksOf(oracle, other.id, 1))).toContain("holds 2")
+    oracle.fork(false)
+    expect(oracle.judge(oracle.beginRead(), 0, blocksOf(oracle, 0))).toBeUndefined()
+  })
+
+  it("Q23: lets what an admin gave up be anything, until it is written again", () => {
+    const oracle = fresh()
+    const lost = oracle.begin(2, 1, false)
+    oracle.acknowledge(lost, true, 0)
+    oracle.giveUp(2, 1)
+    expect(oracle.judge(oracle.beginRead(), 2, blocksOf(oracle, 0, 2))).toBeUndefined()
+    const after = oracle.begin(2, 1, false)
+    oracle.acknowledge(after, false, 0)
+    expect(oracle.judge(oracle.beginRead(), 2, blocksOf(oracle, 0, 2))).toContain("holds 0")
+  })
+
   it("P1: refuses torn units, other blocks, and lets unknown outcomes be either", () => {
     const oracle = fresh()
     const failed = oracle.begin(0, 2, false)

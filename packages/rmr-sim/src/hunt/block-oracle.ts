@@ -99,12 +99,13 @@ export class BlockOracle {
     this.undecided.clear()
     for (const block of this.blocks) {
       const isUntouched = block.mutations.length === 0 && block.unlessKept === undefined
-      if (isKept && isUntouched) continue
-      block.rest = ANYTHING
-      block.restIsOver = false
-      block.mutations = []
-      block.unlessKept = undefined
+      if (!isKept || !isUntouched) forget(block)
     }
+  }
+
+  /** An admin takes what one member has left of these blocks, whatever that is (Q23). */
+  giveUp(firstBlock: number, blockCount: number): void {
+    for (const block of this.blocks.slice(firstBlock, firstBlock + blockCount)) forget(block)
   }
 
   /** A mutation that must not be carried out anywhere: its bytes are never right. */
@@ -302,6 +303,14 @@ export class BlockOracle {
     block.unlessKept = undefined
     block.mutations = block.mutations.filter(({ endTick }) => endTick >= since)
   }
+}
+
+/** It may hold anything, until something is acknowledged over it. */
+function forget(block: Block): void {
+  block.rest = ANYTHING
+  block.restIsOver = false
+  block.mutations = []
+  block.unlessKept = undefined
 }
 
 /** What it was read as may be lost. */

@@ -9,7 +9,7 @@ import type { HuntVolume } from "./hunt-volume.js"
 
 const CALM_MS = 40_000
 
-/** Within a while, writes, reads and flushes succeed. */
+/** Within a while, writes, reads and flushes succeed; an admin does what only an admin can. */
 export async function works(pool: HuntVolume, random: SeededRandom): Promise<boolean> {
   const clock = limit(pool.sim, CALM_MS)
   let isOver = false
@@ -29,6 +29,7 @@ export async function works(pool: HuntVolume, random: SeededRandom): Promise<boo
       clock.cancel()
       return true
     }
+    await pool.mend()
     await pool.pause(200)
   }
   clock.cancel()

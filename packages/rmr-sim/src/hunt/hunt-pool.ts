@@ -5,7 +5,7 @@
  * bytes sit on a bad medium. It ends only what it can begin again. Who has it open is in
  * hunt-clients.ts.
  */
-import { type Claim, type MemberEntry, memberId, RmrError } from "@rmr/core"
+import { type Claim, type MemberEntry, memberId, RmrError, VOLUME_BLOCK_BYTES } from "@rmr/core"
 import type { Host, SeededRandom } from "@rmr/testkit"
 import type { SimNode } from "../pool/sim-pool.js"
 import { HuntClients } from "./hunt-clients.js"
@@ -254,6 +254,7 @@ export class HuntPool extends HuntClients {
   /** An admin puts new disks in place of those that were lost; a bad one may have the last copy. */
   override async mend(): Promise<void> {
     await this.resolveSplits()
+    await this.acceptLost()
     for (const slot of this.perhapsDeleted) this.noteDeleted(slot)
     for (const slot of this.deleted) {
       const node = this.sim.nodes[slot]
@@ -293,6 +294,18 @@ export class HuntPool extends HuntClients {
       // G1: its volume is larger, and an empty store has to take its place.
       if (error?.code === "mismatch")
         this.emptyStore(this.sim.nodes.findIndex((one) => one.memberId === id))
+    }
+  }
+
+  /** Q23: where members have gone on apart, those that are left may lack what only others have. */
+  private async acceptLost(): Promise<void> {
+    const pool = this.client?.sim.pool
+    const perChunk = this.sim.chunkSizeBytes / VOLUME_BLOCK_BYTES
+    for (const { firstChunk, chunkCount } of this.mayFork ? (pool?.lost ?? []) : []) {
+      for (let chunk: number = firstChunk; chunk < firstChunk + chunkCount; chunk++) {
+        this.oracle.giveUp(chunk * perChunk, perChunk)
+        await pool?.acceptChunk(chunk, undefined, true).catch(() => undefined)
+      }
     }
   }
 
