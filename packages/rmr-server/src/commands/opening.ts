@@ -1,5 +1,5 @@
 /** QUERY, OPEN and HOLD: who has the pool, and who takes it (rules F1, F2, F5). */
-import type { HotRange, ViewNumber } from "@rmr/core"
+import type { HotRange, MemberState, ViewNumber } from "@rmr/core"
 import {
   compareViews,
   decideHeld,
@@ -46,11 +46,12 @@ export const open: Handler<"open"> = (pool, command, caller) =>
       throw new RmrError("not-found", `this member has no record of pool ${pool.name}; create it`)
     }
     pool.updates.receiver.end("map-disable")
+    const wasOpen = admission.isOpen
     admission.isDraining = true
     admission.isOpen = false
     if (decision === "adopt") {
-      await member.changeState({ epoch, nonce: command.body.nonce, holderHost: hostName })
-      pool.takeUp()
+      const { nonce } = command.body
+      await adopt(pool, { epoch, nonce, holderHost: hostName }, wasOpen)
     }
     await pool.drain("open")
     admission.isDraining = false
@@ -66,6 +67,23 @@ export const open: Handler<"open"> = (pool, command, caller) =>
       },
     }
   })
+
+/** F1: the epoch is durable first. Where the store cannot keep it, whoever has the pool has it. */
+async function adopt(
+  pool: ServerPool,
+  holder: Pick<MemberState, "epoch" | "nonce" | "holderHost">,
+  wasOpen: boolean,
+): Promise<void> {
+  const { member, admission } = pool
+  try {
+    await member.changeState(holder)
+  } catch (thrown) {
+    admission.isDraining = false
+    admission.isOpen = wasOpen
+    throw thrown
+  }
+  pool.takeUp()
+}
 
 export const hold: Handler<"hold"> = (pool, command, caller) => {
   requireHolder(pool, command, caller)

@@ -173,6 +173,29 @@ describe("fencing", () => {
     })
   })
 
+  it.each(["memory", "file"] as const)(
+    "P10: F1: RT-84: an epoch that a store cannot keep leaves the client alone (%s)",
+    async (storeKind) => {
+      await scenario(84_001, { nodes: 1, storeKind }, async (pool) => {
+        const first = await pool.create()
+        await pool.write(0, 1)
+        pool.node("A").store.failNextCommit()
+        await expect(pool.sim.open(true)).rejects.toMatchObject({ code: "no-leg" })
+        expect(await first.begin(0, 2)).toBe("ok")
+        pool.node("A").store.failNextCommit()
+        await expect(pool.sim.open(true)).rejects.toMatchObject({ code: "no-leg" })
+        // Nor has it to be there at the moment.
+        pool.cut("A")
+        await pool.pause(2500)
+        pool.heal()
+        await pool.write(1, 3)
+        await pool.open()
+        await pool.whole()
+        expect([await pool.read(0), await pool.read(1)]).toEqual([2, 3])
+      })
+    },
+  )
+
   it("P5: F2: RT-24: two take the pool over at once, and one has it", async () => {
     await scenario(24_002, { nodes: 3 }, async (pool) => {
       const first = await pool.create()
