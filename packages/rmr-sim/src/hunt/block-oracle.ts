@@ -4,10 +4,11 @@
  * Every mutation of a hunt has a number of its own, and its bytes say it. A block keeps the
  * mutations that it may hold. One is over when a later one was acknowledged that began after it had
  * ended; before that, both may be read (W1, Q22). An acknowledgement counts for as long as somebody
- * who has it has not lost power, or for ever once a flush or FUA covered it (P1). What
- * ended with an error may be there or not, until something is acknowledged over it; or until the
- * block was read when that was settled: by an opening, or a view that listed it (R4, W6, RT-49).
- * From then on the block is what it was read as, unless power is lost.
+ * who has it has not lost power, or for ever once a flush or FUA covered it (P1). What ended with
+ * an error may be there or not, until something is acknowledged over it; or until the block was
+ * read when that was settled: by an opening, or a view that listed it (R4, W6), and no normal
+ * member suspected it any more (RT-49). From then on the block is what it was read as, unless power
+ * is lost.
  *
  * A unit of `atomicBytes` is never torn; a block may be, between mutations that it may hold.
  */

@@ -61,6 +61,8 @@ export interface HuntLoadOptions {
   readonly hotBlocks: number | undefined
 }
 
+type Blocks = Pick<Mutation, "firstBlock" | "blockCount">
+
 const IO_ERROR = statusOf("io-error")
 const BLOCKS_MAX = 32
 /** Of the operations where some blocks are hot, this part is of those. */
@@ -243,10 +245,14 @@ export class HuntLoad {
       if (isCalm) this.requireCalmSuccess(client, what, read.code, firstBlock, blockCount)
       return undefined
     }
-    oracle.narrow(client.sim.pool.record.normal, this.lacks)
+    const { normal } = client.sim.pool.record
+    oracle.narrow(normal, this.lacks)
     const wrong = oracle.judge(mark, firstBlock, read)
     if (wrong !== undefined) onBroken(`P2: ${what} by ${client.sim.host.name}: ${wrong}`)
-    else oracle.noteRead(mark, version, firstBlock, read)
+    // Who suspects it may be the only one left before it has copied it (Q22, RT-49).
+    else if ((normal & this.dirtyIn({ firstBlock, blockCount })) === 0) {
+      oracle.noteRead(mark, version, firstBlock, read)
+    }
     return read
   }
 
@@ -283,8 +289,8 @@ export class HuntLoad {
   }
 
   /** Members that answered a mutation without having all of it, or may not have it. */
-  private dirtyIn(mutation: Mutation): MemberSet {
-    return this.membersWhere(mutation, (own, first, end) => own.nextDirty(first, end) !== NO_CHUNK)
+  private dirtyIn(blocks: Blocks): MemberSet {
+    return this.membersWhere(blocks, (own, first, end) => own.nextDirty(first, end) !== NO_CHUNK)
   }
 
   /** Members that lack a part of it for certain: nobody elects them (R6). */
@@ -296,9 +302,9 @@ export class HuntLoad {
       return false
     })
 
-  /** Members of which this is so, for the chunks of the mutation. */
+  /** Members of which this is so, for the chunks of these blocks. */
   private membersWhere(
-    { firstBlock, blockCount }: Mutation,
+    { firstBlock, blockCount }: Blocks,
     isSo: (own: DirtyMap, first: ChunkNumber, end: number) => boolean,
   ): MemberSet {
     const { sim, poolName } = this.options
