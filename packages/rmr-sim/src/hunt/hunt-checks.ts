@@ -24,7 +24,7 @@ export async function works(pool: HuntVolume, random: SeededRandom): Promise<boo
       block === undefined ||
       ((await pool.load.write(client, block, 1, false)) &&
         (await pool.load.read(client, block, 1)) !== undefined &&
-        (pool.bad.length > 0 || (await pool.load.flush(client))))
+        (pool.bad.length > 0 ? !isSomeLost(pool) : await pool.load.flush(client)))
     if (isGood) {
       clock.cancel()
       return true
@@ -34,6 +34,18 @@ export async function works(pool: HuntVolume, random: SeededRandom): Promise<boo
   }
   clock.cancel()
   return false
+}
+
+/** Nobody in the view has some chunk, though its medium is good: somebody is to bring it back. */
+function isSomeLost(pool: HuntVolume): boolean {
+  const { chunkSizeBytes } = pool.sim
+  const lost = pool.client?.sim.pool.lost ?? []
+  return lost.some(({ firstChunk, chunkCount }) => {
+    for (let chunk: number = firstChunk; chunk < firstChunk + chunkCount; chunk++) {
+      if (!pool.mayFail(chunk * chunkSizeBytes, chunkSizeBytes)) return true
+    }
+    return false
+  })
 }
 
 function soundBlock(pool: HuntVolume, random: SeededRandom): number | undefined {
