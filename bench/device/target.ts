@@ -96,15 +96,4 @@ function canConnect(port: number): Promise<boolean> {
   })
 }
 
-/** Ports that nobody listens on now. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => net.createServer())
-  const ports: number[] = []
-  for (const server of servers) {
-    server.listen(0, "127.0.0.1")
-    await once(server, "listening")
-    ports.push((server.address() as net.AddressInfo).port)
-  }
-  for (const server of servers) server.close()
-  return ports
-}
+export { freePorts } from "../../packages/rmr-cli/src/demo/ports.js"

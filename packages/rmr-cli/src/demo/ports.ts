@@ -1,17 +1,21 @@
 /** Ports of this machine's loopback, and whether somebody listens there now. */
+import { randomInt } from "node:crypto"
 import { createServer, type Server } from "node:net"
 
 const TAKEN: ReadonlySet<string | undefined> = new Set(["EADDRINUSE", "EACCES"])
 
+/** Below those that the kernel gives to outgoing connections: one of these may take any of them. */
+const PORTS_FROM = 15_000
+const PORTS_TO = 32_000
+
 /** So many ports at which nobody listens now. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(Array.from({ length: count }, () => serverAt(0)))
-  const ports = servers.map((server) => {
-    const at = server.address()
-    return typeof at === "object" && at !== null ? at.port : 0
-  })
-  await Promise.all(servers.map(ended))
-  return ports
+  const ports = new Set<number>()
+  while (ports.size < count) {
+    const port = randomInt(PORTS_FROM, PORTS_TO)
+    if (await isPortFree(port)) ports.add(port)
+  }
+  return [...ports]
 }
 
 export async function isPortFree(port: number): Promise<boolean> {
