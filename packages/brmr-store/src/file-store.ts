@@ -377,8 +377,7 @@ export class FileStore implements Store {
     const { extentBytes } = this.geometry
     const last = Math.floor((offset + bytes - 1) / extentBytes)
     for (let extent = Math.floor(offset / extentBytes); extent <= last; extent++) {
-      if (!this.metadata.isHot(extent))
-        assert(false, `extent ${extent} is hot before it is written`)
+      assert(this.metadata.isHot(extent), `extent ${extent} is hot before it is written`)
     }
   }
 

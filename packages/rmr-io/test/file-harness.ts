@@ -11,9 +11,7 @@ import { buddyMemory } from "@rmr/core"
 import { clockWaiting, seededRandom } from "@rmr/testkit"
 import type { AbsentPowers, FileHarness } from "@rmr/testkit/contract/block-file"
 import type { Ended, FileCalls } from "../src/files/file-calls.js"
-import { Moves } from "../src/files/moves.js"
 import { createFile, fileSource, pageArenas, realEnv } from "../src/index.js"
-import { MOVE_READ, MOVE_WRITE } from "../src/native-addon.js"
 
 const ABSENT_REASON = "files of the machine that runs the test"
 
@@ -72,8 +70,6 @@ export function realFiles(options: RealFilesOptions): RealFiles {
   return { harness, remove: () => rmSync(place, { recursive: true, force: true }) }
 }
 
-const EIO = 5
-
 interface Damage {
   readonly from: number
   readonly to: number
@@ -87,7 +83,6 @@ class FailingCalls implements FileCalls {
   readonly canMakeHoles: FileCalls["canMakeHoles"]
   readonly lock: FileCalls["lock"]
   private readonly real: FileCalls
-  private readonly one = new Moves(1)
   private damages: Damage[] = []
 
   constructor(real: FileCalls) {
@@ -101,21 +96,15 @@ class FailingCalls implements FileCalls {
     this.damages.push({ from: offset, to: offset + bytes, on })
   }
 
-  readonly runMoves: FileCalls["runMoves"] = (moves) => {
-    for (let nth = 0; nth < moves.count; nth++) {
-      const kind = moves.kindOf(nth)
-      const [offset, bytes] = [moves.offsetOf(nth), moves.bytesOf(nth)]
-      if (this.isBad(offset, bytes, kind === MOVE_READ ? "read" : "write")) {
-        moves.setResult(nth, -EIO)
-        continue
-      }
-      if (kind === MOVE_WRITE) this.heal(offset, bytes)
-      const memory = moves.memoryOf(nth)
-      this.one.clear()
-      this.one.add(kind, moves.fdOf(nth), memory, moves.atOf(nth), bytes, offset, 0)
-      this.real.runMoves(this.one)
-      moves.setResult(nth, this.one.resultOf(0))
-    }
+  readonly readSync: FileCalls["readSync"] = (fd, into, at, bytes, offset) => {
+    if (this.isBad(offset, bytes, "read")) throw inputOutputError()
+    return this.real.readSync(fd, into, at, bytes, offset)
+  }
+
+  readonly writeSync: FileCalls["writeSync"] = (fd, from, at, bytes, offset) => {
+    if (this.isBad(offset, bytes, "write")) throw inputOutputError()
+    this.heal(offset, bytes)
+    return this.real.writeSync(fd, from, at, bytes, offset)
   }
 
   readonly read: FileCalls["read"] = (fd, into, at, bytes, offset, end) => {

@@ -289,8 +289,7 @@ export class PoolVolume implements Volume {
     at: number,
     flags: number,
   ): void {
-    if (this.inFlight >= this.inFlightMax)
-      assert(false, `more than ${this.inFlightMax} operations in flight`)
+    assert(this.inFlight < this.inFlightMax, `more than ${this.inFlightMax} operations in flight`)
     this.inFlight++
     const isRange = operation === OP_FLUSH || isBlockRange(this.host, offset, bytes)
     if (this.isClosed || !isRange) {

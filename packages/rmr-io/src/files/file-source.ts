@@ -6,10 +6,9 @@
  * const source = fileSource("/srv/rmr/volume")
  * ```
  *
- * Bytes go past the kernel's cache where file system and memory allow it, and where there is
- * anything behind it (`direct: "auto"`). A device that is mounted or otherwise in use by the kernel
- * is refused; a second opener of the same file is refused as far as file-lock.ts reaches. With the
- * native addon, zeroing gives space back.
+ * Bytes go past the kernel's cache where file system and memory allow it (`direct: "auto"`). A
+ * device that is mounted or otherwise in use by the kernel is refused; a second opener of the same
+ * file is refused as far as file-lock.ts reaches. With the native addon, zeroing gives space back.
  */
 import fs from "node:fs"
 import { dirname } from "node:path"
@@ -53,9 +52,6 @@ export function fileSource(path: string, options: FileSourceOptions = {}): Block
     bootId: async () => (await fs.promises.readFile(BOOT_ID_PATH, "utf8")).trim(),
   }
 }
-
-/** What the kernel calls tmpfs and ramfs. */
-const IN_MEMORY: ReadonlySet<number> = new Set([0x01021994, 0x858458f6])
 
 const BOOT_ID_PATH = "/proc/sys/kernel/random/boot_id"
 
@@ -104,11 +100,6 @@ async function openFile(
   return file
 }
 
-/** Of a file system that is nothing but cache. */
-function isInMemory(fd: number, facts: FileFacts): boolean {
-  return facts.kind === "file" && IN_MEMORY.has(fs.statfsSync(sameFile(fd)).type)
-}
-
 /** Undefined: not past the cache. */
 async function tryOpen(
   path: string,
@@ -125,7 +116,6 @@ async function tryOpen(
     if (fd === undefined) return undefined
     fds.push(fd)
     const facts = factsOfFile(path, fd, isDirect)
-    if (isDirect && options.direct !== "on" && isInMemory(fd, facts)) return undefined
     if (isDirect && !canReadDirectly(fd, facts, opening.memory)) return undefined
     lock = await lockFile(path, facts.device, facts.inode)
     if (facts.kind === "file") lockAcross(path, fd, calls)

@@ -6,9 +6,8 @@
  * holes work is tried at opening, on a page behind the end of the file, where there is nothing to
  * lose; a refusal that shows later is answered by writing zeroes.
  */
-import { MOVE_READ, MOVE_WRITE, type NativeAddon, nativeAddon } from "../native-addon.js"
+import { type NativeAddon, nativeAddon } from "../native-addon.js"
 import { type FileCalls, NODE_CALLS } from "./file-calls.js"
-import { fileRing } from "./file-ring.js"
 import { failureOf, HoleQueue } from "./hole-queue.js"
 
 const KEEP_SIZE = 0x01
@@ -24,24 +23,8 @@ export function fileCalls(inFlightMax: number): FileCalls {
 
 export function nativeCalls(addon: NativeAddon, inFlightMax: number): FileCalls {
   const holes = new HoleQueue(addon, inFlightMax)
-  const ring = fileRing(addon)
   return {
     ...NODE_CALLS,
-    runMoves(moves) {
-      if (moves.haveSlots) addon.runMoves(moves.rows, moves.count)
-      else NODE_CALLS.runMoves(moves)
-    },
-    read(fd, into, at, bytes, offset, end) {
-      const isTaken = ring?.add(MOVE_READ, fd, into, at, bytes, offset, end)
-      if (isTaken !== true) NODE_CALLS.read(fd, into, at, bytes, offset, end)
-    },
-    write(fd, from, at, bytes, offset, end) {
-      const isTaken = ring?.add(MOVE_WRITE, fd, from, at, bytes, offset, end)
-      if (isTaken !== true) NODE_CALLS.write(fd, from, at, bytes, offset, end)
-    },
-    flush(fd, end) {
-      if (ring?.flush(fd, end) !== true) NODE_CALLS.flush(fd, end)
-    },
     canMakeHoles: (fd, sizeBytes) => {
       const behind = Math.ceil(sizeBytes / PROBE_BYTES) * PROBE_BYTES
       return addon.probeHoles(fd, PUNCH_HOLE, behind, PROBE_BYTES) === 0
