@@ -62,7 +62,7 @@ export default {
     project("unit", [
       "packages/*/src/**/*.test.ts",
       "tools/**/*.test.ts",
-      "bench/src/**/*.test.ts",
+      "bench/**/*.test.ts",
       "examples/src/**/*.test.ts",
     ]),
     project("contract", ["packages/*/test/**/*.test.ts"]),

@@ -5,7 +5,8 @@
  * minutes see the same machine. So a ratio is the median of the ratios of neighbours, never the
  * ratio of two medians.
  */
-import { type Job, type Run, runFio } from "./fio.js"
+import { type Run, runFio } from "./fio.js"
+import type { Job } from "./jobs.js"
 import type { Target } from "./target.js"
 
 export interface Row {
@@ -17,8 +18,12 @@ export interface Row {
   readonly iopsHigh: number
   /** Of IOPS, to the first target. */
   readonly ratio: number
-  /** What the ratio must be, where something is promised. */
-  readonly must: number | undefined
+  /** Of CPU per IO, to the first target. */
+  readonly cpuRatio: number
+  /** System calls per IO of all its processes, where they were counted. */
+  readonly calls: number | undefined
+  /** Something is promised for it, by the job. */
+  readonly isJudged: boolean
 }
 
 export interface CompareOptions {
@@ -27,11 +32,13 @@ export interface CompareOptions {
   readonly seconds: number
   readonly rounds: number
   readonly volumeBytes: number
+  /** Counts system calls in a run of its own; undefined where nobody can. */
+  readonly countCalls: ((target: Target, job: Job) => Promise<number>) | undefined
   say(line: string): void
 }
 
-export function compare(options: CompareOptions): Row[] {
-  const { targets, jobs, seconds, rounds, volumeBytes } = options
+export async function compare(options: CompareOptions): Promise<Row[]> {
+  const { targets, jobs, seconds, rounds, volumeBytes, countCalls } = options
   const rows: Row[] = []
   for (const job of jobs) {
     const runs = targets.map((): Run[] => [])
@@ -43,8 +50,10 @@ export function compare(options: CompareOptions): Row[] {
       }
       options.say(`${job.name}: round ${round + 1} of ${rounds}`)
     }
-    for (const [at, target] of targets.entries())
-      rows.push(rowOf(job, target, runs[at]!, runs[0]!, targets[0]!))
+    for (const [at, target] of targets.entries()) {
+      const calls = await countCalls?.(target, job)
+      rows.push(rowOf(job, target, runs[at]!, runs[0]!, targets[0]!, calls))
+    }
   }
   return rows
 }
@@ -55,6 +64,7 @@ function rowOf(
   runs: readonly Run[],
   peerRuns: readonly Run[],
   peer: Target,
+  calls: number | undefined,
 ): Row {
   const of = (key: keyof Run): number => median(runs.map((run) => run[key]))
   const iops = runs.map((run) => run.iops)
@@ -62,6 +72,7 @@ function rowOf(
     job,
     target: target.name,
     run: {
+      ios: of("ios"),
       iops: of("iops"),
       megabytesPerSecond: of("megabytesPerSecond"),
       p50Us: of("p50Us"),
@@ -72,7 +83,9 @@ function rowOf(
     iopsLow: Math.min(...iops),
     iopsHigh: Math.max(...iops),
     ratio: median(runs.map((run, round) => run.iops / peerRuns[round]!.iops)),
-    must: target.judgedBeside === peer.name ? job.must : undefined,
+    cpuRatio: median(runs.map((run, round) => run.cpuUs / peerRuns[round]!.cpuUs)),
+    calls,
+    isJudged: target.judgedBeside === peer.name,
   }
 }
 
@@ -83,36 +96,52 @@ function median(values: readonly number[]): number {
   return (below + above) / 2
 }
 
-/** Whoever has nothing promised is never short. */
-export function isShort({ ratio, must }: Row): boolean {
-  return must !== undefined && ratio < must
+/** What of the job's promises a row does not keep. Whoever has nothing promised is never short. */
+export function shortOf({ isJudged, job, ratio, cpuRatio, calls }: Row): readonly string[] {
+  if (!isJudged) return []
+  const short: string[] = []
+  const { must, mustCpu, mustCalls } = job
+  if (must !== undefined && ratio < must) short.push(`IOPS < ${must}×`)
+  if (mustCpu !== undefined && cpuRatio > mustCpu) short.push(`CPU > ${mustCpu}×`)
+  if (mustCalls !== undefined && (calls ?? 0) > mustCalls) short.push(`calls > ${mustCalls}`)
+  return short
 }
 
+export function isShort(row: Row): boolean {
+  return shortOf(row).length > 0
+}
+
+const HEAD =
+  "| Job | Target | IOPS (spread) | MB/s | p50 µs | p99 µs | CPU µs/IO | fio µs/IO " +
+  "| System calls/IO | CPU ratio | Ratio | Must | Verdict |\n" +
+  "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |"
+
 export function tableOf(rows: readonly Row[]): string {
-  const head =
-    "| Job | Target | IOPS (spread) | MB/s | p50 µs | p99 µs | CPU µs/IO | fio µs/IO | Ratio " +
-    "| Must | Verdict |\n" +
-    "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |"
+  return [HEAD, ...rows.map(lineOf)].join("\n")
+}
+
+function lineOf(row: Row): string {
+  const { job, target, run, iopsLow, iopsHigh, ratio, cpuRatio, calls, isJudged } = row
   const whole = (value: number): string => Math.round(value).toLocaleString("en-US")
-  const lines = rows.map((row) => {
-    const { job, target, run, iopsLow, iopsHigh, ratio, must } = row
-    return [
-      "",
-      job.name,
-      target,
-      `${whole(run.iops)} (${whole(iopsLow)} … ${whole(iopsHigh)})`,
-      whole(run.megabytesPerSecond),
-      whole(run.p50Us),
-      whole(run.p99Us),
-      run.cpuUs.toFixed(1),
-      run.fioCpuUs.toFixed(1),
-      ratio.toFixed(2),
-      must === undefined ? "" : `≥ ${must}`,
-      must === undefined ? "open" : isShort(row) ? "short" : "ok",
-      "",
-    ]
-      .join(" | ")
-      .trim()
-  })
-  return [head, ...lines].join("\n")
+  const isPromised = isJudged && job.must !== undefined
+  const short = shortOf(row)
+  return [
+    "",
+    job.name,
+    target,
+    `${whole(run.iops)} (${whole(iopsLow)} … ${whole(iopsHigh)})`,
+    whole(run.megabytesPerSecond),
+    whole(run.p50Us),
+    whole(run.p99Us),
+    run.cpuUs.toFixed(1),
+    run.fioCpuUs.toFixed(1),
+    calls?.toFixed(2) ?? "",
+    cpuRatio.toFixed(2),
+    ratio.toFixed(2),
+    isPromised ? `≥ ${job.must}` : "",
+    isPromised ? (short.length > 0 ? `short: ${short.join(", ")}` : "ok") : "open",
+    "",
+  ]
+    .join(" | ")
+    .trim()
 }

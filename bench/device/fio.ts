@@ -6,29 +6,12 @@
  */
 import { spawnSync } from "node:child_process"
 import { readFileSync } from "node:fs"
+import type { Job } from "./jobs.js"
 import type { Target } from "./target.js"
 
-export interface Job {
-  readonly name: string
-  readonly rw: "randread" | "randwrite" | "read" | "write"
-  readonly blockSize: string
-  readonly depth: number
-  /** A pool must have so many times the IOPS of QEMU's quorum. */
-  readonly must: number
-}
-
-export const JOBS: readonly Job[] = [
-  { name: "4k randwrite, depth 32", rw: "randwrite", blockSize: "4k", depth: 32, must: 1.8 },
-  { name: "4k randread, depth 32", rw: "randread", blockSize: "4k", depth: 32, must: 4 },
-  { name: "4k randwrite, depth 1", rw: "randwrite", blockSize: "4k", depth: 1, must: 1.1 },
-  { name: "4k randread, depth 1", rw: "randread", blockSize: "4k", depth: 1, must: 1.4 },
-  { name: "64k write, depth 8", rw: "write", blockSize: "64k", depth: 8, must: 1 },
-  { name: "64k read, depth 8", rw: "read", blockSize: "64k", depth: 8, must: 1 },
-  { name: "1m write, depth 8", rw: "write", blockSize: "1m", depth: 8, must: 1 },
-  { name: "1m read, depth 8", rw: "read", blockSize: "1m", depth: 8, must: 1 },
-]
-
 export interface Run {
+  /** With those of the ramp. */
+  readonly ios: number
   readonly iops: number
   readonly megabytesPerSecond: number
   readonly p50Us: number
@@ -56,16 +39,23 @@ export function runFio(target: Target, job: Job, seconds: number, volumeBytes: n
   const report = JSON.parse(child.stdout.slice(child.stdout.indexOf("{"))) as FioReport
   const [only] = report.jobs
   if (only === undefined || only.error !== 0) throw new Error(`fio on ${target.name}: ${said}`)
-  const side = job.rw.includes("read") ? only.read : only.write
-  const ios = side.total_ios * (1 + RAMP_SECONDS / (side.runtime / 1000))
-  const fioUs = ((only.usr_cpu + only.sys_cpu) / 100) * side.runtime * 1000
+  const sides = [only.read, only.write].filter(({ total_ios: count }) => count > 0)
+  const sum = (of: (side: FioSide) => number): number =>
+    sides.reduce((all, side) => all + of(side), 0)
+  // Of a mix the slower side counts.
+  const worst = (of: (side: FioSide) => number): number => Math.max(...sides.map(of))
+  const counted = sum((side) => side.total_ios)
+  const runtimeMs = worst((side) => side.runtime)
+  const ios = counted * (1 + RAMP_SECONDS / (runtimeMs / 1000))
+  const fioUs = ((only.usr_cpu + only.sys_cpu) / 100) * runtimeMs * 1000
   return {
-    iops: side.iops,
-    megabytesPerSecond: side.bw_bytes / 1e6,
-    p50Us: side.clat_ns.percentile["50.000000"] / 1000,
-    p99Us: side.clat_ns.percentile["99.000000"] / 1000,
+    ios,
+    iops: sum((side) => side.iops),
+    megabytesPerSecond: sum((side) => side.bw_bytes) / 1e6,
+    p50Us: worst((side) => side.clat_ns.percentile["50.000000"]) / 1000,
+    p99Us: worst((side) => side.clat_ns.percentile["99.000000"]) / 1000,
     cpuUs: spentUs / ios,
-    fioCpuUs: fioUs / side.total_ios,
+    fioCpuUs: fioUs / counted,
   }
 }
 
@@ -94,7 +84,7 @@ function argsOf(target: Target, job: Job, seconds: number, volumeBytes: number):
     "--name=device",
     "--ioengine=nbd",
     `--uri=${target.uri}`,
-    `--rw=${job.rw}`,
+    ...(job.rw === "mix" ? ["--rw=randrw", "--rwmixread=70"] : [`--rw=${job.rw}`]),
     `--bs=${job.blockSize}`,
     `--iodepth=${job.depth}`,
     `--size=${volumeBytes}`,

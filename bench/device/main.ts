@@ -4,75 +4,143 @@
  *   pnpm bench:device                       files on tmpfs, NBD over a unix socket, all jobs
  *   pnpm bench:device --only randwrite      jobs whose name contains the text
  *   pnpm bench:device --seconds 3 --rounds 5 --mib 1024 --folder /dev/shm
+ *   pnpm bench:device --disk --folder .     files on a disk, past the cache of the kernel
  *   pnpm bench:device --targets quorum,pool two copies only; `plain`: without the native addon
+ *   pnpm bench:device --quick               two copies, what is promised for them, under 90 s
+ *   pnpm bench:device --calls               counts system calls too, where perf can
+ *   pnpm bench:device --record              adds a line to bench/results, and draws it
+ *   pnpm bench:device --against             fails where a fifth of a recorded ratio is lost, twice
  *   pnpm bench:device --json                the rows for a program
  *   pnpm bench:device --smoke               only whether it still runs: one short job, no verdict
  *
  * The first target is what the others are compared with. It runs the packages as they were built
  * last: `pnpm build` comes first, and the script does it. Exit code 1: something could not be
- * measured or fell short.
+ * measured, fell short, or was lost.
  */
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
-import { compare, isShort, tableOf } from "./compare.js"
-import { JOBS, residentBytesOf } from "./fio.js"
+import { compare, isShort, type Row, tableOf } from "./compare.js"
+import { residentBytesOf } from "./fio.js"
+import { lastOf, lossesSince, type Measured, machineHere, measuredOf, record } from "./history.js"
+import { JOBS, type Job, jobsOnDisk, QUICK_JOBS } from "./jobs.js"
 import { startExport } from "./ours.js"
-import { startPlainPool, startPool } from "./pool.js"
+import { plotOf } from "./plot.js"
+import { POOL, startPlainPool, startPool } from "./pool.js"
 import { startQuorum, startSingle } from "./qemu.js"
+import { syscallsPerIo, whyNoCounts } from "./syscalls.js"
 import type { Target } from "./target.js"
 import { missingTools } from "./tools.js"
 
 const { values: options } = parseArgs({
   options: {
     only: { type: "string", default: "" },
-    seconds: { type: "string", default: "3" },
-    rounds: { type: "string", default: "5" },
-    mib: { type: "string", default: "1024" },
+    seconds: { type: "string" },
+    rounds: { type: "string" },
+    mib: { type: "string" },
     folder: { type: "string", default: "/dev/shm" },
-    targets: { type: "string", default: "single,quorum,export,pool" },
+    targets: { type: "string" },
+    disk: { type: "boolean", default: false },
+    quick: { type: "boolean", default: false },
+    calls: { type: "boolean", default: false },
+    record: { type: "boolean", default: false },
+    against: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     smoke: { type: "boolean", default: false },
   },
 })
 
-const SMOKE = { seconds: 1, rounds: 1, mib: 32 }
-const { seconds, rounds, mib } = options.smoke
-  ? SMOKE
-  : { seconds: Number(options.seconds), rounds: Number(options.rounds), mib: Number(options.mib) }
-const named = JOBS.filter((job) => job.name.includes(options.only))
-const jobs = options.smoke ? named.slice(0, 1) : named
-if (jobs.length === 0) throw new Error(`no job has "${options.only}" in its name`)
+const RESULTS = fileURLToPath(new URL("../results", import.meta.url))
+const HISTORY = join(RESULTS, "device.jsonl")
+const COUNT_SECONDS = 1
+const FULL = { seconds: 3, rounds: 5, mib: 1024, targets: "single,quorum,export,pool" }
+const QUICK = { seconds: 1, rounds: 2, mib: 256, targets: "quorum,pool" }
+const SMOKE = { seconds: 1, rounds: 1, mib: 32, targets: FULL.targets }
+const form = options.smoke ? SMOKE : options.quick ? QUICK : FULL
+const seconds = Number(options.seconds ?? form.seconds)
+const rounds = Number(options.rounds ?? form.rounds)
+const volumeBytes = Number(options.mib ?? form.mib) * 1024 * 1024
+const wanted = (options.targets ?? form.targets).split(",")
+const place = options.disk ? "disk" : "tmpfs"
+
 const missing = missingTools()
 if (missing !== undefined) throw new Error(missing)
-const volumeBytes = mib * 1024 * 1024
+const jobs = wantedJobs()
+const say = (line: string): void => {
+  process.stderr.write(`${line}\n`)
+}
 const folder = mkdtempSync(join(options.folder, "rmr-bench-"))
 const targets: Target[] = []
 try {
-  const starts = {
-    ...{ single: startSingle, quorum: startQuorum, export: startExport },
-    ...{ pool: startPool, plain: startPlainPool },
-  }
-  const wanted = options.targets.split(",")
-  for (const [name, start] of Object.entries(starts)) {
-    if (!wanted.includes(name)) continue
-    targets.push(await start({ folder, volumeBytes }))
-  }
-  const rows = compare({
-    targets,
-    jobs,
-    seconds,
-    rounds,
-    volumeBytes,
-    say: (line) => process.stderr.write(`${line}\n`),
-  })
+  await startTargets()
+  const rows = await measure(jobs)
   console.log(options.json ? JSON.stringify(rows, null, 2) : tableOf(rows))
   if (!options.smoke && rows.some(isShort)) process.exitCode = 1
+  if (options.against) await compareWithLast(rows)
+  if (options.record) keep(rows)
   for (const { name, pids } of targets) {
     const mebibytes = pids.map((pid) => (residentBytesOf(pid) / 2 ** 20).toFixed(0))
-    process.stderr.write(`${name}: resident MiB by process: ${mebibytes.join(", ")}\n`)
+    say(`${name}: resident MiB by process: ${mebibytes.join(", ")}`)
   }
 } finally {
   for (const target of targets) await target.stop()
   rmSync(folder, { recursive: true, force: true })
+}
+
+function wantedJobs(): readonly Job[] {
+  const all = options.quick ? QUICK_JOBS : JOBS
+  const named = (options.disk ? jobsOnDisk(all) : all).filter(({ name }) =>
+    name.includes(options.only),
+  )
+  if (named.length === 0) throw new Error(`no job has "${options.only}" in its name`)
+  return options.smoke ? named.slice(0, 1) : named
+}
+
+async function startTargets(): Promise<void> {
+  const starts = {
+    ...{ single: startSingle, quorum: startQuorum, export: startExport },
+    ...{ pool: startPool, plain: startPlainPool },
+  }
+  for (const [name, start] of Object.entries(starts)) {
+    if (!wanted.includes(name)) continue
+    targets.push(await start({ folder, volumeBytes, isDirect: options.disk }))
+  }
+}
+
+function measure(which: readonly Job[]): Promise<Row[]> {
+  const why = options.calls ? whyNoCounts() : "nobody asked"
+  if (options.calls && why !== undefined) say(`system calls are not counted: ${why}`)
+  const countCalls = (target: Target, job: Job): Promise<number> =>
+    syscallsPerIo(target, job, COUNT_SECONDS, volumeBytes)
+  return compare({
+    ...{ targets, jobs: which, seconds, rounds, volumeBytes, say },
+    countCalls: why === undefined ? countCalls : undefined,
+  })
+}
+
+/** What is lost is measured once more; a loss that is found again fails the run. */
+async function compareWithLast(rows: readonly Row[]): Promise<void> {
+  const before = lastOf(HISTORY, place)
+  if (before === undefined) {
+    say(`nothing to compare with: ${HISTORY} has no line of ${place}; --record makes one`)
+    return
+  }
+  const first = lossesSince(before, rows.map(measuredOf))
+  if (first.size === 0) return
+  for (const words of first.values()) say(`perhaps lost, and measured again: ${words}`)
+  const again = await measure(jobs.filter(({ name }) => first.has(name)))
+  const lost = lossesSince(before, again.map(measuredOf))
+  for (const [job, words] of lost) say(`lost: ${job}: ${words}`)
+  if (lost.size > 0) process.exitCode = 1
+}
+
+function keep(rows: readonly Row[]): void {
+  const measured: Measured = {
+    ...{ time: new Date().toISOString(), machine: machineHere(), place, seconds, rounds },
+    rows: rows.map(measuredOf),
+  }
+  record(HISTORY, measured)
+  const title = `IOPS of two copies of ours, as a multiple of those of ${targets[0]?.name}`
+  writeFileSync(join(RESULTS, `device-${place}.svg`), plotOf(measured, POOL, title))
 }

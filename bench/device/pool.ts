@@ -12,8 +12,10 @@ import { freePorts, Processes, type Target, until } from "./target.js"
 
 const COPIES = [1, 2] as const
 
+export const POOL = "ours, two copies"
+
 export async function startPool(options: QemuOptions): Promise<Target> {
-  const target = await startWith("ours, two copies", "pool", {}, options)
+  const target = await startWith(POOL, "pool", {}, options)
   return { ...target, judgedBeside: QUORUM }
 }
 
@@ -26,7 +28,7 @@ async function startWith(
   title: string,
   prefix: string,
   environment: NodeJS.ProcessEnv,
-  { folder: parent, volumeBytes }: QemuOptions,
+  { folder: parent, volumeBytes, isDirect }: QemuOptions,
 ): Promise<Target> {
   const folder = join(parent, prefix)
   mkdirSync(folder)
@@ -43,7 +45,7 @@ async function startWith(
   const uri = `nbd+unix:///vault?socket=${socket}`
   try {
     for (const [nth, id] of COPIES.entries()) {
-      start(`storage-${id}`, storage(folder, id, ports[nth]!, volumeBytes))
+      start(`storage-${id}`, storage(folder, id, ports[nth]!, volumeBytes, isDirect))
     }
     const members = COPIES.map((id, nth) => `"${id}@tcp://127.0.0.1:${ports[nth]}"`).join(", ")
     start("client", client(socket, members, volumeBytes))
@@ -68,7 +70,13 @@ create = ${volumeBytes}
 `
 }
 
-function storage(folder: string, id: number, port: number, volumeBytes: number): string {
+function storage(
+  folder: string,
+  id: number,
+  port: number,
+  volumeBytes: number,
+  isDirect: boolean,
+): string {
   return `[storage]
 listen = ["tcp://127.0.0.1:${port}"]
 [[storage.pool]]
@@ -76,7 +84,7 @@ name = "vault"
 member = ${id}
 store = "${folder}/pool-${id}.store"
 size = ${volumeBytes}
-direct = "off"
+direct = "${isDirect ? "on" : "off"}"
 `
 }
 

@@ -47,9 +47,11 @@ export interface QemuOptions {
   /** Where its files and sockets are; on tmpfs for the figures that are promised. */
   readonly folder: string
   readonly volumeBytes: number
+  /** Past the kernel's cache. */
+  readonly isDirect: boolean
 }
 
-export async function startQuorum({ folder, volumeBytes }: QemuOptions): Promise<Target> {
+export async function startQuorum({ folder, volumeBytes, isDirect }: QemuOptions): Promise<Target> {
   const processes = new Processes()
   try {
     const env = { LD_PRELOAD: preload(folder) }
@@ -60,7 +62,7 @@ export async function startQuorum({ folder, volumeBytes }: QemuOptions): Promise
       processes.start(
         DAEMON,
         [
-          ...["--blockdev", `${disk},cache.direct=off,aio=io_uring`],
+          ...["--blockdev", `${disk},cache.direct=${isDirect ? "on" : "off"},aio=io_uring`],
           ...["--nbd-server", `addr.type=inet,addr.host=127.0.0.1,addr.port=${port}`],
           ...["--export", "type=nbd,id=e,node-name=f,name=x,writable=on"],
         ],
@@ -100,7 +102,7 @@ export async function startQuorum({ folder, volumeBytes }: QemuOptions): Promise
 }
 
 /** One copy: a file, exported on a unix socket. */
-export async function startSingle({ folder, volumeBytes }: QemuOptions): Promise<Target> {
+export async function startSingle({ folder, volumeBytes, isDirect }: QemuOptions): Promise<Target> {
   const processes = new Processes()
   try {
     const file = fileOfRandomBytes(join(folder, "single.img"), volumeBytes)
@@ -109,7 +111,7 @@ export async function startSingle({ folder, volumeBytes }: QemuOptions): Promise
     processes.start(
       DAEMON,
       [
-        ...["--blockdev", `${disk},cache.direct=off,aio=io_uring`],
+        ...["--blockdev", `${disk},cache.direct=${isDirect ? "on" : "off"},aio=io_uring`],
         ...["--nbd-server", `addr.type=unix,addr.path=${socket}`],
         ...["--export", "type=nbd,id=e,node-name=f,name=x,writable=on"],
       ],

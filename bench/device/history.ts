@@ -1,0 +1,95 @@
+/**
+ * What was measured before, line by line, and whether something was lost since.
+ *
+ * Ratios are compared, never speeds: those are the machine's. One loss may be its mood, so a loss
+ * counts only where measuring again finds it again (main.ts does that).
+ */
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs"
+import { cpus, release } from "node:os"
+import { dirname } from "node:path"
+import type { Row } from "./compare.js"
+
+/** A ratio that has lost more than this part of what it was is lost. */
+const LOSS_MAX = 0.2
+
+/** One line of the file. */
+export interface Measured {
+  readonly time: string
+  readonly machine: string
+  /** Where the bytes lie: `tmpfs` or `disk`. */
+  readonly place: string
+  readonly seconds: number
+  readonly rounds: number
+  readonly rows: readonly MeasuredRow[]
+}
+
+export interface MeasuredRow {
+  readonly job: string
+  readonly target: string
+  readonly iops: number
+  readonly iopsLow: number
+  readonly iopsHigh: number
+  readonly p50Us: number
+  readonly p99Us: number
+  readonly cpuUs: number
+  readonly ratio: number
+  readonly cpuRatio: number
+  readonly calls: number | undefined
+  readonly must: number | undefined
+}
+
+export function measuredOf(row: Row): MeasuredRow {
+  const { job, target, run, iopsLow, iopsHigh, ratio, cpuRatio, calls, isJudged } = row
+  return {
+    job: job.name,
+    target,
+    iops: rounded(run.iops, 0),
+    iopsLow: rounded(iopsLow, 0),
+    iopsHigh: rounded(iopsHigh, 0),
+    p50Us: rounded(run.p50Us, 0),
+    p99Us: rounded(run.p99Us, 0),
+    cpuUs: rounded(run.cpuUs, 1),
+    ratio: rounded(ratio, 3),
+    cpuRatio: rounded(cpuRatio, 3),
+    calls: calls === undefined ? undefined : rounded(calls, 2),
+    must: isJudged ? job.must : undefined,
+  }
+}
+
+function rounded(value: number, digits: number): number {
+  return Number(value.toFixed(digits))
+}
+
+export function machineHere(): string {
+  const [first] = cpus()
+  const processors = `${cpus().length} × ${first?.model.trim() ?? "unknown"}`
+  return `${processors}, Linux ${release()}, Node ${process.versions.node}`
+}
+
+export function record(path: string, measured: Measured): void {
+  mkdirSync(dirname(path), { recursive: true })
+  appendFileSync(path, `${JSON.stringify(measured)}\n`)
+}
+
+/** The newest of this place, or undefined. */
+export function lastOf(path: string, place: string): Measured | undefined {
+  if (!existsSync(path)) return undefined
+  const lines = readFileSync(path, "utf8").split("\n")
+  const all = lines.filter((line) => line !== "").map((line) => JSON.parse(line) as Measured)
+  return all.filter((measured) => measured.place === place).at(-1)
+}
+
+/** Rows of ours whose ratio has lost too much, in words, by the name of their job. */
+export function lossesSince(
+  before: Measured,
+  rows: readonly MeasuredRow[],
+): ReadonlyMap<string, string> {
+  const losses = new Map<string, string>()
+  for (const row of rows) {
+    const known = before.rows.find(({ job, target }) => job === row.job && target === row.target)
+    if (known === undefined || row.ratio >= known.ratio * (1 - LOSS_MAX)) continue
+    const was = `${known.ratio.toFixed(2)} on ${before.time.slice(0, 10)}`
+    losses.set(row.job, `${row.target}: ${row.ratio.toFixed(2)} times the first target, ${was}`)
+  }
+  return losses
+}
