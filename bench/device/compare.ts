@@ -16,9 +16,11 @@ export interface Row {
   readonly run: Run
   readonly iopsLow: number
   readonly iopsHigh: number
-  /** Of IOPS, to the first target. */
+  /** The target that it is compared with. */
+  readonly beside: string
+  /** Of IOPS. */
   readonly ratio: number
-  /** Of CPU per IO, to the first target. */
+  /** Of CPU per IO. */
   readonly cpuRatio: number
   /** System calls per IO of all its processes, where they were counted. */
   readonly calls: number | undefined
@@ -52,10 +54,19 @@ export async function compare(options: CompareOptions): Promise<Row[]> {
     }
     for (const [at, target] of targets.entries()) {
       const calls = await countCalls?.(target, job)
-      rows.push(rowOf(job, target, runs[at]!, runs[0]!, targets[0]!, calls))
+      const peer = peerOf(target, targets)
+      rows.push(rowOf(job, target, runs[at]!, runs[peer]!, targets[peer]!, calls))
     }
   }
   return rows
+}
+
+/** Whom it is judged beside, if that is here; else the first. */
+function peerOf({ judgedBeside }: Target, targets: readonly Target[]): number {
+  return Math.max(
+    0,
+    targets.findIndex(({ name }) => name === judgedBeside),
+  )
 }
 
 function rowOf(
@@ -82,6 +93,7 @@ function rowOf(
     },
     iopsLow: Math.min(...iops),
     iopsHigh: Math.max(...iops),
+    beside: peer.name,
     ratio: median(runs.map((run, round) => run.iops / peerRuns[round]!.iops)),
     cpuRatio: median(runs.map((run, round) => run.cpuUs / peerRuns[round]!.cpuUs)),
     calls,
@@ -107,24 +119,31 @@ export function shortOf({ isJudged, job, ratio, cpuRatio, calls }: Row): readonl
   return short
 }
 
+/** A promise that nobody looked at is not said to be kept. */
+function verdictOf(row: Row): string {
+  const short = shortOf(row)
+  const isUncounted = row.job.mustCalls !== undefined && row.calls === undefined
+  const verdict = short.length > 0 ? `short: ${short.join(", ")}` : "ok"
+  return isUncounted ? `${verdict}; system calls not counted` : verdict
+}
+
 export function isShort(row: Row): boolean {
   return shortOf(row).length > 0
 }
 
 const HEAD =
   "| Job | Target | IOPS (spread) | MB/s | p50 µs | p99 µs | CPU µs/IO | fio µs/IO " +
-  "| System calls/IO | CPU ratio | Ratio | Must | Verdict |\n" +
-  "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |"
+  "| System calls/IO | Beside | CPU ratio | Ratio | Must | Verdict |\n" +
+  "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: | --- |"
 
 export function tableOf(rows: readonly Row[]): string {
   return [HEAD, ...rows.map(lineOf)].join("\n")
 }
 
 function lineOf(row: Row): string {
-  const { job, target, run, iopsLow, iopsHigh, ratio, cpuRatio, calls, isJudged } = row
+  const { job, target, run, iopsLow, iopsHigh, beside, ratio, cpuRatio, calls, isJudged } = row
   const whole = (value: number): string => Math.round(value).toLocaleString("en-US")
   const isPromised = isJudged && job.must !== undefined
-  const short = shortOf(row)
   return [
     "",
     job.name,
@@ -136,10 +155,11 @@ function lineOf(row: Row): string {
     run.cpuUs.toFixed(1),
     run.fioCpuUs.toFixed(1),
     calls?.toFixed(2) ?? "",
+    beside,
     cpuRatio.toFixed(2),
     ratio.toFixed(2),
     isPromised ? `≥ ${job.must}` : "",
-    isPromised ? (short.length > 0 ? `short: ${short.join(", ")}` : "ok") : "open",
+    isPromised ? verdictOf(row) : "open",
     "",
   ]
     .join(" | ")

@@ -1,3 +1,7 @@
+/**
+ * What decides whether a run of the device bench has lost something: the recorded lines, and what
+ * perf says. The picture of a line has what the line has.
+ */
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -6,7 +10,14 @@ import { plotOf } from "./plot.js"
 import { countIn } from "./syscalls.js"
 
 const ROW: MeasuredRow = {
-  ...{ job: "4k randwrite, depth 32", target: "ours", iops: 100, iopsLow: 90, iopsHigh: 110 },
+  ...{
+    job: "4k randwrite, depth 32",
+    target: "ours",
+    beside: "QEMU",
+    iops: 100,
+    iopsLow: 90,
+    iopsHigh: 110,
+  },
   ...{ p50Us: 10, p99Us: 20, cpuUs: 5, ratio: 3, cpuRatio: 0.3, calls: undefined, must: 2.8 },
 }
 const MEASURED: Measured = {
@@ -33,8 +44,9 @@ test("a loss is a fifth of a ratio of the same job and target, and no less", () 
   expect([...lossesSince(MEASURED, [{ ...ROW, ratio: 2.41 }])]).toEqual([])
   const [[job, words] = []] = lossesSince(MEASURED, [{ ...ROW, ratio: 2.39 }])
   expect(job).toBe(ROW.job)
-  expect(words).toBe("ours: 2.39 times the first target, 3.00 on 2026-11-28")
+  expect(words).toBe("ours: 2.39 times QEMU, 3.00 on 2026-11-28")
   expect([...lossesSince(MEASURED, [{ ...ROW, job: "a new one", ratio: 0.1 }])]).toEqual([])
+  expect([...lossesSince(MEASURED, [{ ...ROW, beside: "another", ratio: 0.1 }])]).toEqual([])
   expect([...lossesSince(MEASURED, [{ ...ROW, target: "another", ratio: 0.1 }])]).toEqual([])
 })
 

@@ -26,6 +26,8 @@ export interface Measured {
 export interface MeasuredRow {
   readonly job: string
   readonly target: string
+  /** Whom the ratios are to. */
+  readonly beside: string
   readonly iops: number
   readonly iopsLow: number
   readonly iopsHigh: number
@@ -39,10 +41,11 @@ export interface MeasuredRow {
 }
 
 export function measuredOf(row: Row): MeasuredRow {
-  const { job, target, run, iopsLow, iopsHigh, ratio, cpuRatio, calls, isJudged } = row
+  const { job, target, beside, run, iopsLow, iopsHigh, ratio, cpuRatio, calls, isJudged } = row
   return {
     job: job.name,
     target,
+    beside,
     iops: rounded(run.iops, 0),
     iopsLow: rounded(iopsLow, 0),
     iopsHigh: rounded(iopsHigh, 0),
@@ -79,17 +82,21 @@ export function lastOf(path: string, place: string): Measured | undefined {
   return all.filter((measured) => measured.place === place).at(-1)
 }
 
-/** Rows of ours whose ratio has lost too much, in words, by the name of their job. */
+/** Rows whose ratio to the same peer has lost too much, in words, by the name of their job. */
 export function lossesSince(
   before: Measured,
   rows: readonly MeasuredRow[],
 ): ReadonlyMap<string, string> {
   const losses = new Map<string, string>()
   for (const row of rows) {
-    const known = before.rows.find(({ job, target }) => job === row.job && target === row.target)
+    const known = before.rows.find(
+      ({ job, target, beside }) =>
+        job === row.job && target === row.target && beside === row.beside,
+    )
     if (known === undefined || row.ratio >= known.ratio * (1 - LOSS_MAX)) continue
     const was = `${known.ratio.toFixed(2)} on ${before.time.slice(0, 10)}`
-    losses.set(row.job, `${row.target}: ${row.ratio.toFixed(2)} times the first target, ${was}`)
+    const words = `${row.target}: ${row.ratio.toFixed(2)} times ${row.beside}, ${was}`
+    losses.set(row.job, [losses.get(row.job), words].filter(Boolean).join("; "))
   }
   return losses
 }

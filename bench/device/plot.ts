@@ -26,6 +26,7 @@ export function plotOf(measured: Measured, target: string, title: string): strin
   const parts = [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" ` +
       `font-family="sans-serif" font-size="13" fill="${INK}">`,
+    `<title>${safe(title)}</title>`,
     `<rect width="${WIDTH}" height="${height}" fill="#ffffff"/>`,
     text(16, 26, title, ' font-size="16" font-weight="bold"'),
     text(16, 46, `${measured.time.slice(0, 10)}; ${measured.machine}; ${measured.place}`),
@@ -62,6 +63,10 @@ function line(x1: number, y1: number, x2: number, y2: number, ink: string): stri
 }
 
 function text(x: number, y: number, words: string, more = ""): string {
-  const safe = words.replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`)
-  return `<text x="${x.toFixed(1)}" y="${y}"${more}>${safe}</text>`
+  return `<text x="${x.toFixed(1)}" y="${y}"${more}>${safe(words)}</text>`
+}
+
+/** No markup, whatever a machine calls itself. */
+function safe(words: string): string {
+  return words.replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`)
 }

@@ -5,18 +5,18 @@
  * it is done in a run of its own, whose speed is not looked at.
  */
 import { spawn, spawnSync } from "node:child_process"
-import { once } from "node:events"
 import { runFio } from "./fio.js"
 import type { Job } from "./jobs.js"
 import type { Target } from "./target.js"
 
 const EVENT = "raw_syscalls:sys_enter"
 const SETTLE_MS = 200
+const PERF_MS_MAX = 10_000
 
 /** Whether this machine counts system calls for us; otherwise why not. */
 export function whyNoCounts(): string | undefined {
   const args = ["stat", "-e", EVENT, "-x", ",", "true"]
-  const tried = spawnSync("perf", args, { encoding: "utf8" })
+  const tried = spawnSync("perf", args, { encoding: "utf8", timeout: PERF_MS_MAX })
   if (tried.error !== undefined) return "there is no perf"
   return tried.status === 0 && countIn(tried.stderr) !== undefined
     ? undefined
@@ -36,11 +36,16 @@ export async function syscallsPerIo(
   counter.stderr.on("data", (text: Buffer) => {
     said += text.toString()
   })
+  const gone = new Promise<void>((resolve) => {
+    counter.once("error", () => resolve())
+    counter.once("close", () => resolve())
+  })
   await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
   const run = runFio(target, job, seconds, volumeBytes)
-  const gone = once(counter, "exit")
   counter.kill("SIGINT")
+  const forced = setTimeout(() => counter.kill("SIGKILL"), PERF_MS_MAX)
   await gone
+  clearTimeout(forced)
   const count = countIn(said)
   if (count === undefined) throw new Error(`perf does not count: ${said}`)
   return count / run.ios
