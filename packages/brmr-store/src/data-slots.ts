@@ -27,7 +27,7 @@ export class DataSlots {
   }
 
   take(token: number, mark: number, failures: number, isFlush = false): number {
-    assert(this.freeCount > 0, `more than ${this.tokens.length} operations in flight`)
+    if (this.freeCount === 0) assert(false, `more than ${this.tokens.length} operations in flight`)
     const slot = this.free[--this.freeCount]!
     this.tokens[slot] = token
     this.marks[slot] = mark

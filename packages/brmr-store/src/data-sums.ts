@@ -114,7 +114,7 @@ export class DataSums {
   }
 
   private async read(extent: number): Promise<ExtentSums> {
-    assert(extent < this.slots.extentsMax, `extent ${extent} has a place for its sums`)
+    if (extent >= this.slots.extentsMax) assert(false, `extent ${extent} has a place for its sums`)
     const sums = (await this.slots.read(extent)) ?? new Int32Array(this.slots.count)
     this.loading.delete(extent)
     const read =

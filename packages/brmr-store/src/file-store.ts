@@ -377,7 +377,8 @@ export class FileStore implements Store {
     const { extentBytes } = this.geometry
     const last = Math.floor((offset + bytes - 1) / extentBytes)
     for (let extent = Math.floor(offset / extentBytes); extent <= last; extent++) {
-      assert(this.metadata.isHot(extent), `extent ${extent} is hot before it is written`)
+      if (!this.metadata.isHot(extent))
+        assert(false, `extent ${extent} is hot before it is written`)
     }
   }
 

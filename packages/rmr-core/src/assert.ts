@@ -10,6 +10,7 @@ export class AssertionError extends Error {
   override readonly name = "AssertionError"
 }
 
+/** In the IO path a message is a constant, or made where the condition is known not to hold. */
 export function assert(condition: boolean, message: string): asserts condition {
   if (!condition) throw new AssertionError(message)
 }

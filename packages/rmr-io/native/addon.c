@@ -2,7 +2,8 @@
  * The native part of @rmr/io: what plain Node cannot do, or not fast enough, and nothing else.
  *
  * Checksums by an instruction of the processor (sums.c), holes in files and a lock on them
- * (files.c), connections without streams (sockets.c), which are waited for awake when they are busy
+ * (files.c), bytes from and to files in batches (file-moves.c, file-turns.c), connections without
+ * streams (sockets.c), and what waits for all of them (turns.c), awake when they are busy
  * (linger.c). Each has a twin in JavaScript that is used
  * where this is not loaded; src says which one counts. `version` changes with the meaning of
  * anything here, so that JavaScript never calls an addon that was built for another state of the
@@ -16,7 +17,7 @@
 #include "crc32c.h"
 
 /* NATIVE_VERSION in src/native-addon.ts. */
-#define RMR_NATIVE_VERSION 7
+#define RMR_NATIVE_VERSION 8
 
 void rmr_throw_last(napi_env env, const char *call) {
   bool is_pending = false;
@@ -34,6 +35,14 @@ void rmr_throw_last(napi_env env, const char *call) {
 struct rmr_instance *rmr_instance_of(napi_env env) {
   void *instance = NULL;
   return napi_get_instance_data(env, &instance) == napi_ok ? instance : NULL;
+}
+
+uint8_t *rmr_slot_memory(const struct rmr_instance *instance, double slot, double at,
+                         double bytes) {
+  if (!(slot >= 0 && slot < RMR_SLOT_COUNT) || !(bytes > 0)) return NULL;
+  const struct rmr_slot *known = &instance->slots[(size_t)slot];
+  const bool is_inside = at >= 0 && at + bytes <= (double)known->size;
+  return known->bytes != NULL && is_inside ? (uint8_t *)known->bytes + (size_t)at : NULL;
 }
 
 int rmr_export(napi_env env, napi_value exports, const char *name, napi_callback function) {
@@ -70,6 +79,7 @@ NAPI_MODULE_INIT() {
   RMR_CHECK(env, napi_create_uint32(env, RMR_NATIVE_VERSION, &version));
   RMR_CHECK(env, napi_set_named_property(env, exports, "version", version));
   if (!rmr_export_sums(env, exports) || !rmr_export_files(env, exports) ||
+      !rmr_export_moves(env, exports) || !rmr_export_turns(env, exports) ||
       !rmr_export_sockets(env, exports) || !rmr_export_linger(env, exports)) {
     return NULL;
   }

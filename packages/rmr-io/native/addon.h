@@ -31,8 +31,8 @@ struct rmr_instance {
   struct rmr_slot slots[RMR_SLOT_COUNT];
   struct rmr_job *job;
   napi_ref job_memory;
-  /* Made with the first socket; ends by itself with the thread. */
-  struct rmr_sockets *sockets;
+  /* Made when there is something to wait for; ends by itself with the thread. */
+  struct rmr_turns *turns;
   struct rmr_linger linger;
 };
 
@@ -47,11 +47,15 @@ struct rmr_instance {
 
 void rmr_throw_last(napi_env env, const char *call);
 struct rmr_instance *rmr_instance_of(napi_env env);
+/* The memory of a part of a slot; NULL where it is not inside of one. */
+uint8_t *rmr_slot_memory(const struct rmr_instance *instance, double slot, double at, double bytes);
 
 /* Add their functions to `exports`; false with a pending exception. */
 int rmr_export(napi_env env, napi_value exports, const char *name, napi_callback function);
 int rmr_export_sums(napi_env env, napi_value exports);
 int rmr_export_files(napi_env env, napi_value exports);
+int rmr_export_turns(napi_env env, napi_value exports);
+int rmr_export_moves(napi_env env, napi_value exports);
 int rmr_export_sockets(napi_env env, napi_value exports);
 int rmr_export_linger(napi_env env, napi_value exports);
 

@@ -1,10 +1,9 @@
 /*
- * The loop's side of sockets: everything that is ready is handed over in one batch.
+ * The loop's side of sockets: what a turn (turns.c) does with one that is ready.
  *
  * Bytes are read into memory that JavaScript named, and JavaScript is called with how many there
- * are; when all that was ready has been read, it is told that the batch is over, and does what it
- * gathered. A socket that is closed in the middle of a batch keeps its memory until the end of it,
- * since the batch may still name it.
+ * are. A socket that is closed in the middle of a turn keeps its memory until the end of it, since
+ * the turn may still name it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -18,15 +17,14 @@
 /* What JavaScript is told, in SOCKET_* of src/native-addon.ts. */
 enum { SOCKET_CHUNK, SOCKET_DIRECT, SOCKET_ENDED, SOCKET_FAILED, SOCKET_ROOM };
 
-/* Sockets of one batch, and reads of one socket before the others have their turn. */
-#define READY_MAX 128
+/* Reads of one socket before the others have their turn. */
 #define READS_MAX 16
 
 void rmr_drop_engine(struct rmr_engine *engine) {
   if (--engine->users == 0) free(engine);
 }
 
-static void free_closed(struct rmr_sockets *all) {
+void rmr_end_turn_of_sockets(struct rmr_sockets *all) {
   while (all->closed != NULL) {
     struct rmr_socket *socket = all->closed;
     all->closed = socket->next_closed;
@@ -36,13 +34,8 @@ static void free_closed(struct rmr_sockets *all) {
 }
 
 void rmr_watch(struct rmr_socket *socket, uint32_t events) {
-  if (socket->events == events) return;
-  struct epoll_event event = {.events = events, .data.ptr = socket};
-  /* A descriptor that nobody waits for must not be in the set: its end would be told for ever. */
-  const int what =
-      events == 0 ? EPOLL_CTL_DEL : socket->events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
-  socket->events = events;
-  epoll_ctl(socket->engine->all->set, what, socket->fd, &event);
+  struct rmr_turns *turns = socket->engine->all->turns;
+  rmr_turns_watch(turns, &socket->source, socket->fd, &socket->events, events);
 }
 
 void rmr_close_socket(struct rmr_socket *socket) {
@@ -55,32 +48,14 @@ void rmr_close_socket(struct rmr_socket *socket) {
   all->free_numbers[all->free_count++] = socket->number;
   socket->next_closed = all->closed;
   all->closed = socket;
-  if (!all->is_in_batch) free_closed(all);
-  if (--all->open_count == 0) uv_poll_stop(all->poll);
-}
-
-/* Calls JavaScript inside a batch. An exception is nobody's to catch here. */
-static bool call(napi_env env, napi_ref function_ref, size_t count, const napi_value *args) {
-  napi_value function;
-  napi_value receiver;
-  napi_value answer;
-  bool is_yes = false;
-  if (napi_get_reference_value(env, function_ref, &function) != napi_ok ||
-      napi_get_undefined(env, &receiver) != napi_ok) {
-    return false;
-  }
-  const napi_status status = napi_call_function(env, receiver, function, count, args, &answer);
-  if (status == napi_pending_exception) {
-    napi_value error;
-    if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
-    return false;
-  }
-  return status == napi_ok && napi_get_value_bool(env, answer, &is_yes) == napi_ok && is_yes;
+  if (!all->turns->is_in_turn) rmr_end_turn_of_sockets(all);
+  rmr_turns_unuse(all->turns);
 }
 
 /* Tells JavaScript; true if it wants to go on reading. */
 static bool tell(struct rmr_socket *socket, int kind, int value) {
-  napi_env env = socket->engine->all->env;
+  struct rmr_turns *turns = socket->engine->all->turns;
+  napi_env env = turns->env;
   napi_handle_scope scope;
   napi_value args[3];
   bool goes_on = false;
@@ -89,7 +64,7 @@ static bool tell(struct rmr_socket *socket, int kind, int value) {
       napi_create_int32(env, socket->number, &args[0]) == napi_ok &&
       napi_create_int32(env, kind, &args[1]) == napi_ok &&
       napi_create_int32(env, value, &args[2]) == napi_ok) {
-    goes_on = call(env, socket->engine->on_event, 3, args);
+    goes_on = rmr_turns_call(turns, socket->engine->on_event, 3, args) != 0;
   }
   napi_close_handle_scope(env, scope);
   return goes_on;
@@ -98,12 +73,9 @@ static bool tell(struct rmr_socket *socket, int kind, int value) {
 /* The memory of the socket's place, or NULL where there is none and the chunk has to do. */
 static uint8_t *direct_memory(const struct rmr_socket *socket) {
   const struct rmr_place *place = &socket->place;
-  if (!(place->slot >= 0 && place->slot < RMR_SLOT_COUNT) || !(place->bytes > 0)) return NULL;
-  const struct rmr_instance *instance = rmr_instance_of(socket->engine->all->env);
+  const struct rmr_instance *instance = rmr_instance_of(socket->engine->all->turns->env);
   if (instance == NULL) return NULL;
-  const struct rmr_slot *slot = &instance->slots[(size_t)place->slot];
-  const bool is_inside = place->at >= 0 && place->at + place->bytes <= (double)slot->size;
-  return slot->bytes != NULL && is_inside ? (uint8_t *)slot->bytes + (size_t)place->at : NULL;
+  return rmr_slot_memory(instance, place->slot, place->at, place->bytes);
 }
 
 static void receive(struct rmr_socket *socket) {
@@ -134,7 +106,8 @@ static void receive(struct rmr_socket *socket) {
   }
 }
 
-static void handle(struct rmr_socket *socket, uint32_t events) {
+void rmr_on_socket_ready(struct rmr_source *source, uint32_t events) {
+  struct rmr_socket *socket = (struct rmr_socket *)source;
   const uint32_t wanted = socket->events;
   const bool is_over = (events & (EPOLLERR | EPOLLHUP)) != 0;
   if (!socket->is_open) return;
@@ -144,43 +117,4 @@ static void handle(struct rmr_socket *socket, uint32_t events) {
   }
   const bool is_reading = socket->is_open && (socket->events & EPOLLIN) != 0;
   if (is_reading && (is_over || (events & EPOLLIN) != 0)) receive(socket);
-}
-
-static void run_batch(struct rmr_sockets *all, struct epoll_event *ready, int count) {
-  all->is_in_batch = 1;
-  for (int at = 0; at < count; at++) handle(ready[at].data.ptr, ready[at].events);
-  all->is_in_batch = 0;
-  free_closed(all);
-  call(all->env, all->on_batch_end, 0, NULL);
-}
-
-/* One turn of JavaScript: what was ready, the end of the batch, and what promises follow. */
-static void run_turn(struct rmr_sockets *all, struct epoll_event *ready, int count) {
-  napi_env env = all->env;
-  napi_handle_scope scope;
-  napi_callback_scope callbacks;
-  napi_value resource;
-  if (napi_open_handle_scope(env, &scope) != napi_ok) return;
-  /* Node ignores the resource. */
-  if (napi_get_undefined(env, &resource) == napi_ok &&
-      napi_open_callback_scope(env, resource, all->context, &callbacks) == napi_ok) {
-    run_batch(all, ready, count);
-    napi_close_callback_scope(env, callbacks);
-  }
-  napi_close_handle_scope(env, scope);
-}
-
-void rmr_on_poll(uv_poll_t *poll, int status, int events) {
-  (void)status;
-  (void)events;
-  struct rmr_sockets *all = uv_handle_get_data((uv_handle_t *)poll);
-  struct epoll_event ready[READY_MAX];
-  rmr_linger_begin(all->linger);
-  int count = epoll_wait(all->set, ready, READY_MAX, 0);
-  while (count > 0) {
-    run_turn(all, ready, count);
-    if (all->open_count == 0 || !rmr_linger(all->linger, all->loop)) return;
-    count = epoll_wait(all->set, ready, READY_MAX, 0);
-    if (count > 0) all->linger->turns++;
-  }
 }

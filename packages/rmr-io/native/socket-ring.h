@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "ring.h"
+
 /* A power of two. */
 #define RMR_MESSAGES_MAX 16
 
@@ -16,25 +18,7 @@ struct rmr_message {
   struct msghdr header;
 };
 
-struct rmr_ring {
-  /* Negative where there is none. */
-  int fd;
-  void *queues;
-  size_t queue_bytes;
-  void *entries;
-  size_t entry_bytes;
-  unsigned *sq_tail;
-  unsigned *sq_array;
-  unsigned sq_mask;
-  unsigned *cq_head;
-  unsigned *cq_tail;
-  unsigned cq_mask;
-  void *completions;
-};
-
-void rmr_ring_open(struct rmr_ring *ring);
-void rmr_ring_close(struct rmr_ring *ring);
 /* Each has its result when this returns; at most RMR_MESSAGES_MAX. */
-void rmr_ring_send(struct rmr_ring *ring, struct rmr_message *messages, unsigned count);
+void rmr_send_all(struct rmr_ring *ring, struct rmr_message *messages, unsigned count);
 
 #endif

@@ -64,7 +64,7 @@ static napi_value write_socket(napi_env env, napi_callback_info info) {
   struct rmr_message message = {.fd = socket->fd};
   message.header.msg_iov = pieces;
   message.header.msg_iovlen = (size_t)piece_count;
-  rmr_ring_send(&socket->engine->all->ring, &message, 1);
+  rmr_send_all(&socket->engine->all->ring, &message, 1);
   const int taken = take_result(socket, message.result, bytes, (uint32_t)piece_count < length);
   RMR_CHECK(env, napi_create_int32(env, taken, &result));
   return result;
@@ -116,7 +116,7 @@ static napi_value send_gathered(napi_env env, napi_callback_info info) {
     napi_throw_range_error(env, NULL, "results have no room");
     return NULL;
   }
-  rmr_ring_send(&all->ring, gathered->messages, gathered->count);
+  rmr_send_all(&all->ring, gathered->messages, gathered->count);
   for (unsigned at = 0; at < gathered->count; at++) {
     const int result = gathered->messages[at].result;
     const int is_rest = gathered->is_rest[at];

@@ -18,66 +18,28 @@
 
 #include "sockets.h"
 
-static void on_closed(uv_handle_t *handle) {
-  struct rmr_sockets *all = uv_handle_get_data(handle);
-  napi_remove_async_cleanup_hook(all->cleanup);
-  close(all->set);
-  rmr_ring_close(&all->ring);
-  free(all->poll);
-  free(all);
-}
-
-/* The thread ends: whatever is open is closed, and Node waits until its loop is empty. */
-static void end_all(napi_async_cleanup_hook_handle hook, void *data) {
-  (void)hook;
-  struct rmr_sockets *all = data;
+/* The thread ends. */
+void rmr_end_sockets(struct rmr_sockets *all) {
   for (int number = 0; number < all->number_next; number++) {
     if (all->by_number[number] != NULL) rmr_close_socket(all->by_number[number]);
   }
-  uv_close((uv_handle_t *)all->poll, on_closed);
+  rmr_ring_close(&all->ring);
+  free(all);
 }
 
-static napi_value init_sockets(napi_env env, struct rmr_sockets *all, napi_value on_batch_end) {
-  napi_value name;
-  RMR_CHECK(env, napi_create_reference(env, on_batch_end, 1, &all->on_batch_end));
-  RMR_CHECK(env, napi_create_string_utf8(env, "rmr:sockets", NAPI_AUTO_LENGTH, &name));
-  RMR_CHECK(env, napi_async_init(env, NULL, name, &all->context));
-  RMR_CHECK(env, napi_get_uv_event_loop(env, &all->loop));
-  if (all->set < 0 || uv_poll_init(all->loop, all->poll, all->set) != 0) {
-    napi_throw_error(env, NULL, "no descriptor for a set of sockets");
-    return NULL;
+/* Of this thread, made with its first engine; NULL with a pending exception. */
+static struct rmr_sockets *sockets_of(napi_env env) {
+  struct rmr_turns *turns = rmr_turns_of(env);
+  if (turns != NULL && turns->sockets == NULL) {
+    struct rmr_sockets *all = calloc(1, sizeof *all);
+    if (all != NULL) {
+      all->turns = turns;
+      rmr_ring_open(&all->ring, RMR_MESSAGES_MAX, 2 * RMR_MESSAGES_MAX);
+    }
+    turns->sockets = all;
   }
-  uv_handle_set_data((uv_handle_t *)all->poll, all);
-  RMR_CHECK(env, napi_add_async_cleanup_hook(env, end_all, all, &all->cleanup));
-  return name;
-}
-
-/* startSockets(onBatchEnd): once, before there is a socket. */
-static napi_value start_sockets(napi_env env, napi_callback_info info) {
-  size_t count = 1;
-  napi_value args[1];
-  RMR_CHECK(env, napi_get_cb_info(env, info, &count, args, NULL, NULL));
-  struct rmr_instance *instance = rmr_instance_of(env);
-  if (instance == NULL || instance->sockets != NULL) return NULL;
-  struct rmr_sockets *all = calloc(1, sizeof *all);
-  uv_poll_t *poll = calloc(1, uv_handle_size(RMR_UV_POLL));
-  if (all == NULL || poll == NULL) {
-    free(all);
-    free(poll);
-    napi_throw_error(env, NULL, "no memory for sockets");
-    return NULL;
-  }
-  all->env = env;
-  all->poll = poll;
-  all->linger = &instance->linger;
-  all->set = epoll_create1(EPOLL_CLOEXEC);
-  rmr_ring_open(&all->ring);
-  if (init_sockets(env, all, args[0]) == NULL) {
-    /* The loop may know the handle: what was made stays, and is of no use. */
-    if (all->set >= 0) close(all->set);
-    return NULL;
-  }
-  instance->sockets = all;
+  if (turns != NULL && turns->sockets != NULL) return turns->sockets;
+  napi_throw_error(env, NULL, "no memory for sockets, or turns were not started");
   return NULL;
 }
 
@@ -112,11 +74,11 @@ static napi_value open_sockets(napi_env env, napi_callback_info info) {
   size_t count = 2;
   napi_value args[2];
   RMR_CHECK(env, napi_get_cb_info(env, info, &count, args, NULL, NULL));
-  const struct rmr_instance *instance = rmr_instance_of(env);
-  struct rmr_sockets *all = instance == NULL ? NULL : instance->sockets;
-  struct rmr_engine *engine = all == NULL ? NULL : calloc(1, sizeof *engine);
+  struct rmr_sockets *all = sockets_of(env);
+  if (all == NULL) return NULL;
+  struct rmr_engine *engine = calloc(1, sizeof *engine);
   if (engine == NULL) {
-    napi_throw_error(env, NULL, "no memory for sockets, or they were not started");
+    napi_throw_error(env, NULL, "no memory for an engine of sockets");
     return NULL;
   }
   engine->all = all;
@@ -129,10 +91,11 @@ static struct rmr_socket *new_socket(struct rmr_engine *engine, int fd) {
   if (all->free_count == 0 && all->number_next == SOCKETS_MAX) return NULL;
   struct rmr_socket *socket = calloc(1, sizeof *socket);
   if (socket == NULL) return NULL;
-  if (all->open_count == 0 && uv_poll_start(all->poll, RMR_UV_READABLE, rmr_on_poll) != 0) {
+  if (!rmr_turns_use(all->turns)) {
     free(socket);
     return NULL;
   }
+  socket->source.on_ready = rmr_on_socket_ready;
   socket->engine = engine;
   socket->place.slot = NO_SLOT;
   socket->fd = fd;
@@ -140,7 +103,6 @@ static struct rmr_socket *new_socket(struct rmr_engine *engine, int fd) {
   const int is_known = all->free_count > 0;
   socket->number = is_known ? all->free_numbers[--all->free_count] : all->number_next++;
   all->by_number[socket->number] = socket;
-  all->open_count++;
   engine->users++;
   return socket;
 }
@@ -170,8 +132,8 @@ static napi_value open_socket(napi_env env, napi_callback_info info) {
 struct rmr_socket *rmr_socket_of(napi_env env, napi_value value) {
   int32_t number;
   RMR_CHECK(env, napi_get_value_int32(env, value, &number));
-  const struct rmr_instance *instance = rmr_instance_of(env);
-  struct rmr_sockets *all = instance == NULL ? NULL : instance->sockets;
+  const struct rmr_turns *turns = rmr_turns_of(env);
+  struct rmr_sockets *all = turns == NULL ? NULL : turns->sockets;
   const bool is_number = all != NULL && number >= 0 && number < all->number_next;
   struct rmr_socket *socket = is_number ? all->by_number[number] : NULL;
   if (socket == NULL) napi_throw_range_error(env, NULL, "no such socket is open");
@@ -222,8 +184,7 @@ static napi_value close_sockets(napi_env env, napi_callback_info info) {
 }
 
 int rmr_export_sockets(napi_env env, napi_value exports) {
-  return rmr_export(env, exports, "startSockets", start_sockets) &&
-         rmr_export(env, exports, "openSockets", open_sockets) &&
+  return rmr_export(env, exports, "openSockets", open_sockets) &&
          rmr_export(env, exports, "openSocket", open_socket) &&
          rmr_export(env, exports, "readSocket", read_socket) &&
          rmr_export(env, exports, "closeSocket", close_socket_number) &&

@@ -6,8 +6,8 @@
 #include <sys/uio.h>
 
 #include "addon.h"
-#include "loop.h"
 #include "socket-ring.h"
+#include "turns.h"
 
 #define SOCKETS_MAX 65536
 #define NO_SLOT (-1)
@@ -20,8 +20,9 @@ struct rmr_place {
 };
 
 struct rmr_socket {
+  struct rmr_source source;
   struct rmr_engine *engine;
-  /* Of those that are closed and that a batch may still name. */
+  /* Of those that are closed and that a turn may still name. */
   struct rmr_socket *next_closed;
   struct rmr_place place;
   int number;
@@ -58,17 +59,7 @@ struct rmr_gathered {
 
 /* Of one thread of Node. */
 struct rmr_sockets {
-  napi_env env;
-  napi_async_context context;
-  napi_ref on_batch_end;
-  napi_async_cleanup_hook_handle cleanup;
-  uv_poll_t *poll;
-  int set;
-  /* The thread outlives its sockets. */
-  struct rmr_linger *linger;
-  struct uv_loop_s *loop;
-  int open_count;
-  int is_in_batch;
+  struct rmr_turns *turns;
   struct rmr_socket *closed;
   struct rmr_socket *by_number[SOCKETS_MAX];
   struct rmr_ring ring;
@@ -86,8 +77,8 @@ int rmr_export_socket_writes(napi_env env, napi_value exports);
 
 /* socket-loop.c */
 
-/* What the loop calls when something is ready. */
-void rmr_on_poll(uv_poll_t *poll, int status, int events);
+/* What a turn calls when something is ready. */
+void rmr_on_socket_ready(struct rmr_source *source, uint32_t events);
 /* Which events of the kernel's are waited for from now on. */
 void rmr_watch(struct rmr_socket *socket, uint32_t events);
 void rmr_close_socket(struct rmr_socket *socket);

@@ -13,9 +13,9 @@ import { existsSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 
 /** RMR_NATIVE_VERSION in native/addon.c. */
-const NATIVE_VERSION = 7
+const NATIVE_VERSION = 8
 
-/** What sums.c, files.c, sockets.c and linger.c of native/ export; of one thread. */
+/** What the files of native/ export; of one thread. */
 export interface NativeAddon {
   readonly version: number
   /** How sums are made: `sse4.2`, `armv8` or `table`. */
@@ -49,8 +49,17 @@ export interface NativeAddon {
   lockFile(fd: number): number
   /** An errno, or 0. */
   probeHoles(fd: number, mode: number, offset: number, bytes: number): number
-  /** Once, before there are sockets: `onBatchEnd` follows all that was ready at a time. */
-  startSockets(onBatchEnd: () => void): void
+  /** `rows` has MOVE_STRIDE numbers per move; each has its result when this returns. */
+  runMoves(rows: Float64Array, count: number): void
+  /**
+   * Once, after `startTurns`: the memory in which `onEnded` finds a tag and a result as int32 for
+   * each move that has ended. Undefined where the kernel has no ring for us.
+   */
+  startFiles(onEnded: (count: number) => void): ArrayBuffer | undefined
+  /** They have started: so many of the first. MOVES_MAX at a time, of all files of the thread. */
+  submitMoves(rows: Float64Array, count: number): number
+  /** Once, before there is a socket or a file: `onTurnEnd` follows all that was ready at a time. */
+  startTurns(onTurnEnd: () => void): void
   /** Three float64: slot, at and bytes of where the next read goes; slot NO_SLOT is the chunk. */
   openSockets(chunk: ArrayBufferLike, onEvent: OnSocketEvent): SocketWords
   closeSockets(engine: unknown): void
@@ -92,6 +101,25 @@ export const SOCKET_ENDED = 2
 export const SOCKET_FAILED = 3
 /** There is room to write again. */
 export const SOCKET_ROOM = 4
+
+/** The numbers of a move of bytes between a file and the memory of a slot. */
+export const MOVE_KIND = 0
+export const MOVE_FD = 1
+export const MOVE_SLOT = 2
+export const MOVE_AT = 3
+export const MOVE_BYTES = 4
+export const MOVE_OFFSET = 5
+/** What its end is told with. */
+export const MOVE_TAG = 6
+/** How many bytes were moved, or a negative errno. */
+export const MOVE_RESULT = 7
+export const MOVE_STRIDE = 8
+/** Of one call, and under way. */
+export const MOVES_MAX = 1024
+/** Kinds. */
+export const MOVE_READ = 0
+export const MOVE_WRITE = 1
+export const MOVE_FLUSH = 2
 
 /** The numbers of a hole. */
 export const HOLE_FD = 0

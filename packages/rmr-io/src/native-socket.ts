@@ -47,7 +47,7 @@ export class NativeSockets implements ByteSockets {
 
   constructor(addon: NativeAddon) {
     this.addon = addon
-    addon.startSockets(() => turnEnds.release())
+    addon.startTurns(() => turnEnds.release())
     this.words = addon.openSockets(this.chunkBytes.buffer, this.onEvent)
     this.place = new Float64Array(this.words)
   }

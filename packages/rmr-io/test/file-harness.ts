@@ -11,7 +11,9 @@ import { buddyMemory } from "@rmr/core"
 import { clockWaiting, seededRandom } from "@rmr/testkit"
 import type { AbsentPowers, FileHarness } from "@rmr/testkit/contract/block-file"
 import type { Ended, FileCalls } from "../src/files/file-calls.js"
+import { Moves } from "../src/files/moves.js"
 import { createFile, fileSource, pageArenas, realEnv } from "../src/index.js"
+import { MOVE_READ, MOVE_WRITE } from "../src/native-addon.js"
 
 const ABSENT_REASON = "files of the machine that runs the test"
 
@@ -70,6 +72,8 @@ export function realFiles(options: RealFilesOptions): RealFiles {
   return { harness, remove: () => rmSync(place, { recursive: true, force: true }) }
 }
 
+const EIO = 5
+
 interface Damage {
   readonly from: number
   readonly to: number
@@ -83,6 +87,7 @@ class FailingCalls implements FileCalls {
   readonly canMakeHoles: FileCalls["canMakeHoles"]
   readonly lock: FileCalls["lock"]
   private readonly real: FileCalls
+  private readonly one = new Moves(1)
   private damages: Damage[] = []
 
   constructor(real: FileCalls) {
@@ -96,15 +101,21 @@ class FailingCalls implements FileCalls {
     this.damages.push({ from: offset, to: offset + bytes, on })
   }
 
-  readonly readSync: FileCalls["readSync"] = (fd, into, at, bytes, offset) => {
-    if (this.isBad(offset, bytes, "read")) throw inputOutputError()
-    return this.real.readSync(fd, into, at, bytes, offset)
-  }
-
-  readonly writeSync: FileCalls["writeSync"] = (fd, from, at, bytes, offset) => {
-    if (this.isBad(offset, bytes, "write")) throw inputOutputError()
-    this.heal(offset, bytes)
-    return this.real.writeSync(fd, from, at, bytes, offset)
+  readonly runMoves: FileCalls["runMoves"] = (moves) => {
+    for (let nth = 0; nth < moves.count; nth++) {
+      const kind = moves.kindOf(nth)
+      const [offset, bytes] = [moves.offsetOf(nth), moves.bytesOf(nth)]
+      if (this.isBad(offset, bytes, kind === MOVE_READ ? "read" : "write")) {
+        moves.setResult(nth, -EIO)
+        continue
+      }
+      if (kind === MOVE_WRITE) this.heal(offset, bytes)
+      const memory = moves.memoryOf(nth)
+      this.one.clear()
+      this.one.add(kind, moves.fdOf(nth), memory, moves.atOf(nth), bytes, offset, 0)
+      this.real.runMoves(this.one)
+      moves.setResult(nth, this.one.resultOf(0))
+    }
   }
 
   readonly read: FileCalls["read"] = (fd, into, at, bytes, offset, end) => {
@@ -113,12 +124,11 @@ class FailingCalls implements FileCalls {
   }
 
   readonly write: FileCalls["write"] = (fd, from, at, bytes, offset, end) => {
-    if (this.isBad(offset, bytes, "write")) {
-      failLater(end)
-      return
-    }
-    this.heal(offset, bytes)
-    this.real.write(fd, from, at, bytes, offset, end)
+    if (this.takesWrite(offset, bytes, end)) this.real.write(fd, from, at, bytes, offset, end)
+  }
+
+  readonly writeForced: FileCalls["writeForced"] = (fd, from, at, bytes, offset, end) => {
+    if (this.takesWrite(offset, bytes, end)) this.real.writeForced(fd, from, at, bytes, offset, end)
   }
 
   readonly flush: FileCalls["flush"] = (fd, end) => {
@@ -129,12 +139,18 @@ class FailingCalls implements FileCalls {
   }
 
   readonly zero: FileCalls["zero"] = (fd, keepsSpace, offset, bytes, isDurable, end) => {
-    if (this.isBad(offset, bytes, "write")) {
-      failLater(end)
-      return
-    }
-    this.heal(offset, bytes)
+    if (!this.takesWrite(offset, bytes, end)) return
     this.real.zero(fd, keepsSpace, offset, bytes, isDurable, end)
+  }
+
+  /** False: it fails, and `end` is told. */
+  private takesWrite(offset: number, bytes: number, end: Ended): boolean {
+    if (this.isBad(offset, bytes, "write")) failLater(end)
+    else {
+      this.heal(offset, bytes)
+      return true
+    }
+    return false
   }
 
   private isBad(offset: number, bytes: number, on: "read" | "write"): boolean {

@@ -38,9 +38,9 @@ function watching(badBlocks: ReadonlySet<number>) {
   }
   const calls: FileCalls = {
     ...NODE_CALLS,
-    write: (fd, from, at, bytes, offset, end) => {
+    writeForced: (fd, from, at, bytes, offset, end) => {
       enter(fd)
-      NODE_CALLS.write(fd, from, at, bytes, offset, (error, count) => {
+      NODE_CALLS.writeForced(fd, from, at, bytes, offset, (error, count) => {
         leave(fd)
         const isBad = badBlocks.has(offset / BLOCK)
         end(isBad ? { code: "EROFS", message: "it is bad" } : error, count)

@@ -142,8 +142,9 @@ export class TcpSession implements Session {
   ): void {
     assert(this.side === "dialed", "only the side that dialed makes requests")
     const index = this.reservedIndex(slot)
-    assert((token | 0) === token, `token ${token} is not an int32`)
-    assert(direction === PAYLOAD_OUT || direction === PAYLOAD_BACK, `direction ${direction}`)
+    if ((token | 0) !== token) assert(false, `token ${token} is not an int32`)
+    if (direction !== PAYLOAD_OUT && direction !== PAYLOAD_BACK)
+      assert(false, `direction ${direction}`)
     assert(!this.hasLeft, "a slot is used in the turn in which it was reserved")
     this.assertSizes(headerBytes, lease, at, bytes)
     if (lease !== NO_LEASE) this.memory.retain(lease)
@@ -173,7 +174,7 @@ export class TcpSession implements Session {
     assert(this.side === "accepted", "only the side that accepted answers requests")
     if (!this.isUp) return NO_SLOT
     const index = this.indexOfTicket(ticket)
-    assert(this.states[index] === OPEN, `ticket ${ticket} is unknown or answered`)
+    if (this.states[index] !== OPEN) assert(false, `ticket ${ticket} is unknown or answered`)
     this.states[index] = RESERVED
     return this.places.slotOf(index)
   }
@@ -188,7 +189,8 @@ export class TcpSession implements Session {
   ): void {
     assert(this.side === "accepted", "only the side that accepted answers requests")
     const index = this.reservedIndex(slot)
-    assert(this.indexOfTicket(ticket) === index, `slot ${slot} is not reserved for ${ticket}`)
+    if (this.indexOfTicket(ticket) !== index)
+      assert(false, `slot ${slot} is not reserved for ${ticket}`)
     this.assertSizes(headerBytes, lease, at, bytes)
     const row = index * ROW_STRIDE
     const direction = this.rows[row + ROW_DIRECTION]! as PayloadDirection
@@ -347,14 +349,14 @@ export class TcpSession implements Session {
 
   private reservedIndex(slot: number): number {
     const index = this.places.indexOf(slot)
-    assert(index >= 0 && this.states[index] === RESERVED, `slot ${slot} is not reserved`)
+    if (index < 0 || this.states[index] !== RESERVED) assert(false, `slot ${slot} is not reserved`)
     return index
   }
 
   private indexOfTicket(ticket: number): number {
     const index = indexOfId(ticket)
     const isKnown = index < this.states.length && this.rows[index * ROW_STRIDE + ROW_ID] === ticket
-    assert(isKnown, `ticket ${ticket} is unknown`)
+    if (!isKnown) assert(false, `ticket ${ticket} is unknown`)
     return index
   }
 

@@ -289,7 +289,8 @@ export class PoolVolume implements Volume {
     at: number,
     flags: number,
   ): void {
-    assert(this.inFlight < this.inFlightMax, `more than ${this.inFlightMax} operations in flight`)
+    if (this.inFlight >= this.inFlightMax)
+      assert(false, `more than ${this.inFlightMax} operations in flight`)
     this.inFlight++
     const isRange = operation === OP_FLUSH || isBlockRange(this.host, offset, bytes)
     if (this.isClosed || !isRange) {

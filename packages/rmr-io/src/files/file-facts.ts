@@ -13,6 +13,13 @@ export interface FileFacts {
   readonly kind: "file" | "device"
   readonly sizeBytes: number
   readonly blockBytes: number
+  /** It is nothing but cache: tmpfs or ramfs. */
+  readonly isInMemory: boolean
+  /**
+   * Its file system can have many writes at once. FUSE is not trusted with that: servers mix their
+   * bytes (the one of QEMU did for years), and the kernel forgets to flush forced ones.
+   */
+  readonly takesMany: boolean
   /** Names it for the lock, also through links and other paths. */
   readonly device: number
   readonly inode: number
@@ -20,15 +27,22 @@ export interface FileFacts {
   readonly takesHoles: boolean
 }
 
+/** What the kernel calls tmpfs and ramfs. */
+const IN_MEMORY: ReadonlySet<number> = new Set([0x01021994, 0x858458f6])
+const FUSE = 0x65735546
+
 /** `isDirect`: it was opened past the cache. */
 export function factsOfFile(path: string, fd: number, isDirect: boolean): FileFacts {
   const stat = fs.fstatSync(fd)
   if (stat.isFile()) {
     const blockBytes = isDirect ? VOLUME_BLOCK_BYTES : BLOCK_BYTES_MIN
+    const fileSystem = fs.statfsSync(sameFile(fd)).type
     return {
       kind: "file",
       sizeBytes: stat.size,
       blockBytes,
+      isInMemory: IN_MEMORY.has(fileSystem),
+      takesMany: fileSystem !== FUSE,
       device: stat.dev,
       inode: stat.ino,
       takesHoles: false,
@@ -41,6 +55,8 @@ export function factsOfFile(path: string, fd: number, isDirect: boolean): FileFa
       kind: "device",
       sizeBytes,
       blockBytes: Math.max(BLOCK_BYTES_MIN, logicalBlockBytes(about)),
+      isInMemory: false,
+      takesMany: true,
       device: 0,
       inode: stat.rdev,
       takesHoles: takesHoles(about),
@@ -81,4 +97,9 @@ function majorOf(rdev: number): number {
 
 function minorOf(rdev: number): number {
   return (rdev % 2 ** 8) + (Math.floor(rdev / 2 ** 20) % 2 ** 12) * 2 ** 8
+}
+
+/** Opens the file that is open, whatever its path names by now. */
+export function sameFile(fd: number): string {
+  return `/proc/self/fd/${fd}`
 }

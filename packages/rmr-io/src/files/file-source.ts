@@ -6,9 +6,10 @@
  * const source = fileSource("/srv/rmr/volume")
  * ```
  *
- * Bytes go past the kernel's cache where file system and memory allow it (`direct: "auto"`). A
- * device that is mounted or otherwise in use by the kernel is refused; a second opener of the same
- * file is refused as far as file-lock.ts reaches. With the native addon, zeroing gives space back.
+ * Bytes go past the kernel's cache where file system and memory allow it, and where there is
+ * anything behind it (`direct: "auto"`). A device that is mounted or otherwise in use by the kernel
+ * is refused; a second opener of the same file is refused as far as file-lock.ts reaches. With the
+ * native addon, zeroing gives space back.
  */
 import fs from "node:fs"
 import { dirname } from "node:path"
@@ -25,7 +26,7 @@ import {
 } from "@rmr/core"
 import type { FileCalls } from "./file-calls.js"
 import { openingError } from "./file-errors.js"
-import { type FileFacts, factsOfFile } from "./file-facts.js"
+import { type FileFacts, factsOfFile, sameFile } from "./file-facts.js"
 import { type FileLock, lockAcross, lockFile } from "./file-lock.js"
 import { fileCalls } from "./native-calls.js"
 import { type OpenedFile, PlainFile } from "./plain-file.js"
@@ -109,14 +110,15 @@ async function tryOpen(
 ): Promise<BlockFile | undefined> {
   const fds: number[] = []
   const inFlightMax = options.inFlightMax ?? IN_FLIGHT_MAX_DEFAULT
-  const calls = options.calls ?? fileCalls(inFlightMax)
   let lock: FileLock | undefined
   try {
     const fd = openFd(path, isDirect ? fs.constants.O_DIRECT : 0)
     if (fd === undefined) return undefined
     fds.push(fd)
     const facts = factsOfFile(path, fd, isDirect)
+    if (isDirect && options.direct !== "on" && facts.isInMemory) return undefined
     if (isDirect && !canReadDirectly(fd, facts, opening.memory)) return undefined
+    const calls = options.calls ?? fileCalls(inFlightMax, facts.takesMany)
     lock = await lockFile(path, facts.device, facts.inode)
     if (facts.kind === "file") lockAcross(path, fd, calls)
     const forcedFds: number[] = []
@@ -240,9 +242,4 @@ async function growFile(
   } catch (thrown) {
     throw openingError(path, thrown)
   }
-}
-
-/** Opens the file that is open, whatever its path names by now. */
-function sameFile(fd: number): string {
-  return `/proc/self/fd/${fd}`
 }

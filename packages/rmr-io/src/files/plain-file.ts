@@ -4,7 +4,8 @@
  * What is submitted in a turn starts at its end. Through the kernel's cache it is then read or
  * written at once, and the completions leave in the same end, all together; but only so many
  * batches of them before the loop has another round, so that a user who keeps its queue full cannot
- * keep it from its sockets. Past the cache, with FUA, and for a flush it goes to Node's threads.
+ * keep it from its sockets. Past the cache, with FUA, and for a flush it goes to the ring of the
+ * thread (file-ring.ts), or to Node's threads.
  *
  * FUA goes through open files that the kernel writes through (forced-files.ts). With native code a
  * file system is asked to make a range zero, and to give its space back if that is wanted; without,
@@ -27,6 +28,7 @@ import {
   statusOf,
 } from "@rmr/core"
 import { pageArenas } from "../arenas.js"
+import { MOVE_READ, MOVE_WRITE, MOVES_MAX } from "../native-addon.js"
 import { findBadRange } from "./bad-range.js"
 import type { Ended, FileCalls, FileFailure } from "./file-calls.js"
 import { codeOfFailure } from "./file-errors.js"
@@ -41,6 +43,8 @@ import {
   RANGE_ZEROED,
 } from "./file-rows.js"
 import { ForcedFiles, NO_ROW } from "./forced-files.js"
+import { failureOf } from "./hole-queue.js"
+import { Moves } from "./moves.js"
 
 const CLOSED = statusOf("closed")
 const INVALID_RANGE = statusOf("invalid-range")
@@ -101,6 +105,8 @@ export class PlainFile implements BlockFile {
   private deliveries = 0
   private readonly words: Int32Array
   private readonly callbacks: Ended[] = []
+  /** What is read and written through the cache at the end of `submit`. */
+  private readonly moves: Moves
   private zeroes: Uint8Array | undefined
   private pieceMemory: Uint8Array = NO_BYTES
   private pieceAt = 0
@@ -130,6 +136,7 @@ export class PlainFile implements BlockFile {
     this.waiting = new Int32Array(inFlightMax)
     this.ended = new Int32Array(inFlightMax)
     this.words = new Int32Array(inFlightMax * BLOCK_STRIDE)
+    this.moves = new Moves(Math.min(inFlightMax, MOVES_MAX))
     for (let row = 0; row < inFlightMax; row++) {
       this.callbacks.push((error, count) => this.onStep(row, error, count))
     }
@@ -147,12 +154,12 @@ export class PlainFile implements BlockFile {
     bytes: number,
     flags: number,
   ): void {
-    assert((flags & ~BLOCK_FUA) === 0, `write has no flags ${flags}`)
+    if ((flags & ~BLOCK_FUA) !== 0) assert(false, `write has no flags ${flags}`)
     this.take(token, KIND_WRITE, offset, bytes, flags, lease, at)
   }
 
   zero(token: number, offset: number, bytes: number, flags: number): void {
-    assert((flags & ~(BLOCK_FUA | BLOCK_UNMAP)) === 0, `zero has no flags ${flags}`)
+    if ((flags & ~(BLOCK_FUA | BLOCK_UNMAP)) !== 0) assert(false, `zero has no flags ${flags}`)
     this.take(token, KIND_ZERO, offset, bytes, flags, NO_LEASE, 0)
   }
 
@@ -164,6 +171,7 @@ export class PlainFile implements BlockFile {
     const count = this.waitingCount
     this.waitingCount = 0
     for (let nth = 0; nth < count; nth++) this.begin(this.waiting[nth]!)
+    this.runMoves()
   }
 
   async grow(sizeBytes: number): Promise<void> {
@@ -235,7 +243,7 @@ export class PlainFile implements BlockFile {
   /** Reads or writes bytes. */
   private move(row: number): void {
     if (this.file.isDirect || (this.rows.flags[row]! & BLOCK_FUA) !== 0) this.step(row)
-    else this.runNow(row)
+    else this.addMove(row)
   }
 
   private isForFileSystem(row: number): boolean {
@@ -260,31 +268,43 @@ export class PlainFile implements BlockFile {
     if (range === RANGE_HOLE) this.refusesHoles = true
     else this.refusesZeroRanges = true
     this.move(row)
+    this.runMoves()
   }
 
-  /** Through the cache, to its end. */
-  private runNow(row: number): void {
-    const { rows } = this
-    const { calls, fd } = this.file
-    const call = rows.kind[row] === KIND_READ ? calls.readSync : calls.writeSync
-    try {
-      while (rows.done[row]! < rows.bytes[row]!) {
-        const bytes = this.takePiece(row)
-        const offset = rows.offset[row]! + rows.done[row]!
-        const count = call(fd, this.pieceMemory, this.pieceAt, bytes, offset)
-        if (count === 0) {
-          this.fail(row, IO_ERROR)
-          return
-        }
-        rows.done[row]! += count
-      }
-      this.end(row)
-    } catch (thrown) {
-      this.failBy(row, thrown as FileFailure)
+  /** The next piece, through the cache. */
+  private addMove(row: number): void {
+    const { rows, moves } = this
+    if (moves.count === MOVES_MAX) this.runMoves()
+    const bytes = this.takePiece(row)
+    const kind = rows.kind[row] === KIND_READ ? MOVE_READ : MOVE_WRITE
+    const offset = rows.offset[row]! + rows.done[row]!
+    moves.add(kind, rows.fd[row]!, this.pieceMemory, this.pieceAt, bytes, offset, row)
+  }
+
+  /** All of the table, and of what follows from it. */
+  private runMoves(): void {
+    const { moves } = this
+    while (moves.count > 0) {
+      const { count } = moves
+      this.file.calls.runMoves(moves)
+      // A next piece is put into a row that has been looked at.
+      moves.clear()
+      for (let nth = 0; nth < count; nth++) this.onMoved(moves.tagOf(nth), moves.resultOf(nth))
     }
   }
 
-  /** The next piece, on a thread of Node's. */
+  private onMoved(row: number, result: number): void {
+    const { rows } = this
+    if (result < 0) this.failBy(row, failureOf(-result))
+    else if (result === 0) this.fail(row, IO_ERROR)
+    else {
+      rows.done[row]! += result
+      if (rows.done[row]! < rows.bytes[row]!) this.addMove(row)
+      else this.end(row)
+    }
+  }
+
+  /** The next piece, by a ring or a thread of Node's. */
   private step(row: number): void {
     const { rows } = this
     const { calls } = this.file
@@ -294,7 +314,8 @@ export class PlainFile implements BlockFile {
     const offset = rows.offset[row]! + rows.done[row]!
     const end = this.callbacks[row]!
     if (rows.kind[row] === KIND_READ) calls.read(fd, pieceMemory, pieceAt, bytes, offset, end)
-    else calls.write(fd, pieceMemory, pieceAt, bytes, offset, end)
+    else if (fd === this.file.fd) calls.write(fd, pieceMemory, pieceAt, bytes, offset, end)
+    else calls.writeForced(fd, pieceMemory, pieceAt, bytes, offset, end)
   }
 
   private onStep(row: number, error: FileFailure | null, count: number): void {
