@@ -3,11 +3,10 @@
  *
  * Checksums by an instruction of the processor (sums.c), holes in files and a lock on them
  * (files.c), bytes from and to files in batches (file-moves.c, file-turns.c), connections without
- * streams (sockets.c), and what waits for all of them (turns.c), awake when they are busy
- * (linger.c). Each has a twin in JavaScript that is used
- * where this is not loaded; src says which one counts. `version` changes with the meaning of
- * anything here, so that JavaScript never calls an addon that was built for another state of the
- * sources.
+ * streams (sockets.c), the sums of their frames (frames.c), and what waits for all of them
+ * (turns.c), awake when they are busy (linger.c). Each has a twin in JavaScript that is used where
+ * this is not loaded; src says which one counts. `version` changes with the meaning of anything
+ * here, so that JavaScript never calls an addon that was built for another state of the sources.
  */
 #include "addon.h"
 
@@ -17,7 +16,7 @@
 #include "crc32c.h"
 
 /* NATIVE_VERSION in src/native-addon.ts. */
-#define RMR_NATIVE_VERSION 8
+#define RMR_NATIVE_VERSION 9
 
 void rmr_throw_last(napi_env env, const char *call) {
   bool is_pending = false;

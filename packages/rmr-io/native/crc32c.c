@@ -62,8 +62,7 @@ static void make_byte_tables(void) {
   }
 }
 
-uint32_t rmr_crc32c_by_table(const uint8_t *bytes, size_t count) {
-  uint32_t sum = ~0u;
+static uint32_t by_table(uint32_t sum, const uint8_t *bytes, size_t count) {
   for (; count >= 8; count -= 8, bytes += 8) {
     uint64_t word = load64(bytes) ^ sum;
     sum = 0;
@@ -71,6 +70,10 @@ uint32_t rmr_crc32c_by_table(const uint8_t *bytes, size_t count) {
   }
   for (; count > 0; count--, bytes++) sum = (sum >> 8) ^ byte_tables[0][(sum ^ *bytes) & 255];
   return ~sum;
+}
+
+uint32_t rmr_crc32c_by_table(const uint8_t *bytes, size_t count) {
+  return by_table(~0u, bytes, count);
 }
 
 #if HAS_INSTRUCTION
@@ -150,8 +153,8 @@ WITH_INSTRUCTION static inline uint32_t rest(uint32_t sum, const uint8_t *bytes,
   return ~sum;
 }
 
-WITH_INSTRUCTION static uint32_t by_instruction(const uint8_t *bytes, size_t count) {
-  uint32_t sum = ~0u;
+WITH_INSTRUCTION static uint32_t by_instruction(uint32_t sum, const uint8_t *bytes,
+                                                size_t count) {
   for (; count >= 3 * LONG_LANE; count -= 3 * LONG_LANE, bytes += 3 * LONG_LANE) {
     sum = three_lanes(sum, bytes, LONG_LANE, over_long_lane, 0);
   }
@@ -199,11 +202,15 @@ const char *rmr_crc32c_means(void) {
   return "table";
 }
 
-uint32_t rmr_crc32c(const uint8_t *bytes, size_t count) {
+uint32_t rmr_crc32c_on(uint32_t sum, const uint8_t *bytes, size_t count) {
 #if HAS_INSTRUCTION
-  if (has_instruction) return by_instruction(bytes, count);
+  if (has_instruction) return by_instruction(~sum, bytes, count);
 #endif
-  return rmr_crc32c_by_table(bytes, count);
+  return by_table(~sum, bytes, count);
+}
+
+uint32_t rmr_crc32c(const uint8_t *bytes, size_t count) {
+  return rmr_crc32c_on(0, bytes, count);
 }
 
 void rmr_crc32c_blocks(const uint8_t *bytes, size_t block, size_t count, uint32_t *sums) {

@@ -14,6 +14,9 @@ const char *rmr_crc32c_means(void);
 /* The checksum of these bytes; `count` may be 0. */
 uint32_t rmr_crc32c(const uint8_t *bytes, size_t count);
 
+/* The checksum of bytes whose first part has this sum: `count` may be 0. */
+uint32_t rmr_crc32c_on(uint32_t sum, const uint8_t *bytes, size_t count);
+
 /*
  * The checksum of each of `count` blocks of `block` bytes that lie one behind the other. While one
  * is summed the next is fetched: a processor itself does not look beyond the end of a page.

@@ -78,6 +78,15 @@ static uint8_t *direct_memory(const struct rmr_socket *socket) {
   return rmr_slot_memory(instance, place->slot, place->at, place->bytes);
 }
 
+/* Bytes are in the chunk: JavaScript is told with them how many frames need no further look. */
+static void check_frames(const struct rmr_socket *socket, size_t count) {
+  const struct rmr_engine *engine = socket->engine;
+  struct rmr_words *words = engine->words;
+  words->checked_what = (int32_t)socket->place.check;
+  words->checked_count =
+      rmr_frames_checked(&words->shape, words->checked_what, engine->chunk, count);
+}
+
 static void receive(struct rmr_socket *socket) {
   struct rmr_engine *engine = socket->engine;
   for (int reads = 0; reads < READS_MAX; reads++) {
@@ -94,10 +103,11 @@ static void receive(struct rmr_socket *socket) {
       else tell(socket, SOCKET_FAILED, error);
       return;
     }
-    engine->words->slot = NO_SLOT;
+    engine->words->place.slot = NO_SLOT;
+    if (direct == NULL) check_frames(socket, (size_t)count);
     const bool goes_on = tell(socket, direct != NULL ? SOCKET_DIRECT : SOCKET_CHUNK, (int)count);
     if (!socket->is_open) return;
-    socket->place = *engine->words;
+    socket->place = engine->words->place;
     if (!goes_on) {
       rmr_watch(socket, socket->events & ~(uint32_t)EPOLLIN);
       return;

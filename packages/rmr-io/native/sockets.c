@@ -147,8 +147,31 @@ static napi_value read_socket(napi_env env, napi_callback_info info) {
   RMR_CHECK(env, napi_get_cb_info(env, info, &count, args, NULL, NULL));
   struct rmr_socket *socket = rmr_socket_of(env, args[0]);
   if (socket == NULL) return NULL;
-  socket->place = *socket->engine->words;
+  socket->place = socket->engine->words->place;
   rmr_watch(socket, socket->events | (uint32_t)EPOLLIN);
+  return NULL;
+}
+
+/* sealFrames(engine, slot, count): the first seals of the words, in the memory of a slot. */
+static napi_value seal_frames(napi_env env, napi_callback_info info) {
+  size_t arg_count = 3;
+  napi_value args[3];
+  void *data;
+  uint32_t slot;
+  uint32_t count;
+  RMR_CHECK(env, napi_get_cb_info(env, info, &arg_count, args, NULL, NULL));
+  RMR_CHECK(env, napi_get_value_external(env, args[0], &data));
+  RMR_CHECK(env, napi_get_value_uint32(env, args[1], &slot));
+  RMR_CHECK(env, napi_get_value_uint32(env, args[2], &count));
+  const struct rmr_engine *engine = data;
+  const struct rmr_instance *instance = rmr_instance_of(env);
+  uint8_t *bytes = instance == NULL ? NULL : rmr_slot_memory(instance, slot, 0, 1);
+  int is_right = bytes != NULL && engine->on_event != NULL && count <= SEALS_MAX;
+  for (uint32_t nth = 0; is_right && nth < count; nth++) {
+    const struct rmr_seal *seal = &engine->words->seals[nth];
+    is_right = rmr_frame_seal(&engine->words->shape, seal, bytes, instance->slots[slot].size);
+  }
+  if (!is_right) napi_throw_range_error(env, NULL, "a head outside of the memory of its slot");
   return NULL;
 }
 
@@ -187,6 +210,7 @@ int rmr_export_sockets(napi_env env, napi_value exports) {
   return rmr_export(env, exports, "openSockets", open_sockets) &&
          rmr_export(env, exports, "openSocket", open_socket) &&
          rmr_export(env, exports, "readSocket", read_socket) &&
+         rmr_export(env, exports, "sealFrames", seal_frames) &&
          rmr_export(env, exports, "closeSocket", close_socket_number) &&
          rmr_export(env, exports, "closeSockets", close_sockets) &&
          rmr_export_socket_writes(env, exports);

@@ -6,17 +6,34 @@
 #include <sys/uio.h>
 
 #include "addon.h"
+#include "frames.h"
 #include "socket-ring.h"
 #include "turns.h"
 
 #define SOCKETS_MAX 65536
 #define NO_SLOT (-1)
 
-/* Where the next read goes, said by JavaScript before it is due: a slot and a part of it. */
+/* What JavaScript says of the next read before it is due. */
 struct rmr_place {
+  /* Where it goes: a slot and a part of it. */
   double slot;
   double at;
   double bytes;
+  /* What of frames is looked at, RMR_CHECK_*. */
+  double check;
+};
+
+/* Heads that are sealed in one call. */
+#define SEALS_MAX 256
+
+/* What both sides see; src/native-addon.ts knows where each is. */
+struct rmr_words {
+  struct rmr_place place;
+  struct rmr_frame_shape shape;
+  /* Of what was just read into the chunk: frames that were found right, and what of them. */
+  int32_t checked_count;
+  int32_t checked_what;
+  struct rmr_seal seals[SEALS_MAX];
 };
 
 struct rmr_socket {
@@ -39,7 +56,7 @@ struct rmr_engine {
   napi_ref words_memory;
   uint8_t *chunk;
   size_t chunk_bytes;
-  struct rmr_place *words;
+  struct rmr_words *words;
   /* Its sockets, as long as they have memory, and one for JavaScript. */
   size_t users;
 };

@@ -7,11 +7,15 @@
  */
 import type { RmrError as RmrErrorType } from "@rmr/core"
 import { RmrError } from "@rmr/core"
+import type { FrameShape } from "./frame-shape.js"
+import type { FrameSums } from "./frame-sums.js"
 import type { SocketAddress } from "./socket-address.js"
 
 export interface ByteSocketEvents {
   /** The place of a payload, where that is what comes next. */
   directPlace(): Uint8Array | undefined
+  /** What of frames in the chunk may be looked at when the next bytes are there: CHECK_*. */
+  checks(): number
   /** So many bytes are in the chunk or in the direct place. Answers whether to go on reading. */
   onRead(count: number, isDirect: boolean): boolean
   /** The kernel has all of a write that it had not at once. */
@@ -49,6 +53,8 @@ export interface ByteSockets {
   /** What reads go to that have no place of their own. */
   readonly chunkBytes: Uint8Array
   readonly chunk: DataView
+  /** Who makes and checks the sums of such frames; before any are sent or come. */
+  sumsOf(shape: FrameShape): FrameSums
   /** One that will be connected. */
   open(events: ByteSocketEvents): ByteSocket
   /** Of a connection that was accepted: `handle` is how node:net itself makes its socket. */

@@ -14,6 +14,8 @@ import type { FrameSender } from "./frame-sender.js"
 export interface ConnectionReceiver {
   /** Where the next bytes belong, if that is known. */
   directPlace(): Uint8Array | undefined
+  /** What of frames in the next chunk may be looked at before it is taken. */
+  readonly checks: number
   close(): void
 }
 
@@ -60,6 +62,7 @@ export abstract class EngineConnection {
   protected socketEvents(): ByteSocketEvents {
     return {
       directPlace: () => (this.isOpen ? this.receiver.directPlace() : undefined),
+      checks: () => this.receiver.checks,
       onRead: (count, isDirect) => this.onRead(count, isDirect),
       onWritten: () => this.onWritten(),
       onEnd: (cause) => this.end(cause),

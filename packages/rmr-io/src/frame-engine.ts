@@ -5,6 +5,7 @@ import { assert } from "@rmr/core"
 import type { ByteSockets } from "./byte-socket.js"
 import type { FrameShape } from "./frame-shape.js"
 import { assertShape } from "./frame-shape.js"
+import type { FrameSums } from "./frame-sums.js"
 import { FramedConnection } from "./framed-connection.js"
 import { HandleListener } from "./handle-listener.js"
 import { nativeAddon } from "./native-addon.js"
@@ -38,11 +39,13 @@ export function fastSockets(): ByteSockets {
 
 export class FrameEngine extends TurnEngine implements SocketEngine {
   readonly shape: FrameShape
+  readonly sums: FrameSums
 
   constructor(options: SocketEngineOptions, sockets: ByteSockets) {
     assertShape(options.shape)
     super(options, sockets)
     this.shape = options.shape
+    this.sums = sockets.sumsOf(options.shape)
   }
 
   connect(to: SocketAddress, limits: ReceiveLimits, events: ConnectionEvents): FrameConnection {

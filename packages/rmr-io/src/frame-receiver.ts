@@ -2,8 +2,10 @@
  * The receiver of frames that a `FrameShape` describes: checks sums, and knows rooms.
  */
 import { crc32cSigned, NO_LEASE } from "@rmr/core"
+import { fastChecksum } from "./fast-checksum.js"
 import type { FrameInbox } from "./frame-inbox.js"
 import type { FrameShape } from "./frame-shape.js"
+import { CHECK_ALL, CHECK_HEADS, CHECK_NOTHING } from "./native-addon.js"
 import { Receiver, type ReceiverParts } from "./receiver.js"
 import type { ReceiveLimits } from "./socket-engine.js"
 
@@ -22,11 +24,17 @@ export interface FrameReceiverParts extends ReceiverParts {
 export class FrameReceiver extends Receiver {
   limits: ReceiveLimits
   private readonly parts: FrameReceiverParts
+  private readonly checksum = fastChecksum()
 
   constructor(parts: FrameReceiverParts) {
     super(parts, parts.shape.headBytes, TEXT_BYTES_MAX)
     this.parts = parts
     this.limits = parts.limits
+  }
+
+  override get checks(): number {
+    if (this.state !== "head" || this.heldBytes > 0) return CHECK_NOTHING
+    return this.limits.isPayloadSummed ? CHECK_ALL : CHECK_HEADS
   }
 
   protected override sizeOf(view: DataView, at: number): number {
@@ -40,12 +48,7 @@ export class FrameReceiver extends Receiver {
 
   protected override begin(view: DataView, at: number): void {
     const { shape } = this.parts
-    const { headBytes, headSumAt } = shape
-    const sum = crc32cSigned(view, at, headSumAt)
-    if (
-      crc32cSigned(view, at + headBytes, this.textBytes, sum) !==
-      view.getInt32(at + headSumAt, true)
-    ) {
+    if (!this.isChecked && !this.isHeadGood(view, at)) {
       this.refuse("a checksum of a head is wrong")
       return
     }
@@ -59,6 +62,19 @@ export class FrameReceiver extends Receiver {
     if (payloadBytes === 0) this.finish(view, at)
     else if (view.getUint8(at + shape.kindAt) === shape.roomKind) this.placeInRoom(view, at)
     else this.placeInLease()
+  }
+
+  private isHeadGood(view: DataView, at: number): boolean {
+    const { headBytes, headSumAt } = this.parts.shape
+    const headSum = crc32cSigned(view, at, headSumAt)
+    const sum = crc32cSigned(view, at + headBytes, this.textBytes, headSum)
+    return sum === view.getInt32(at + headSumAt, true)
+  }
+
+  private isPayloadGood(view: DataView, at: number): boolean {
+    const { shape, memory } = this.parts
+    const sum = this.checksum(memory.arenas[this.arena]!.view, this.payloadAt, this.payloadBytes)
+    return sum === view.getUint32(at + shape.payloadSumAt, true)
   }
 
   private placeInRoom(view: DataView, at: number): void {
@@ -77,14 +93,12 @@ export class FrameReceiver extends Receiver {
 
   /** The frame is whole: it is delivered, unless its payload was changed on its way. */
   protected override finish(view: DataView, at: number): void {
-    const { shape, inbox, connectionId, memory, onFrame } = this.parts
+    const { shape, inbox, connectionId, onFrame } = this.parts
     const { payloadBytes } = this
-    if (payloadBytes > 0 && this.limits.isPayloadSummed) {
-      const sum = crc32cSigned(memory.arenas[this.arena]!.view, this.payloadAt, payloadBytes)
-      if (sum !== view.getInt32(at + shape.payloadSumAt, true)) {
-        this.refuse("a checksum of a payload is wrong")
-        return
-      }
+    const isSummed = payloadBytes > 0 && this.limits.isPayloadSummed && !this.isChecked
+    if (isSummed && !this.isPayloadGood(view, at)) {
+      this.refuse("a checksum of a payload is wrong")
+      return
     }
     const { headBytes } = shape
     inbox.filling.append(

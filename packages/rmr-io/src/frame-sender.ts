@@ -9,9 +9,11 @@
  * from its lease, which is held until the kernel has all of it.
  */
 import type { Lease, Memory } from "@rmr/core"
-import { assert, crc32cSigned, NO_LEASE } from "@rmr/core"
+import { assert, NO_LEASE } from "@rmr/core"
 import { copyBytes } from "./copy-bytes.js"
+import { fastChecksum } from "./fast-checksum.js"
 import type { FrameShape } from "./frame-shape.js"
+import type { FrameSums } from "./frame-sums.js"
 import type { OutputBuffer, OutputBuffers } from "./output-buffers.js"
 import type { ViewCache } from "./view-cache.js"
 
@@ -29,9 +31,15 @@ const QUEUED_LEASE_AT = 3
 const QUEUED_PAYLOAD_BYTES = 4
 const QUEUED_STRIDE = 5
 
+/** How heads look, and who makes their sums. */
+export interface SealedFrames {
+  readonly shape: FrameShape
+  readonly sums: FrameSums
+}
+
 export interface FrameSenderParts {
   /** Of a protocol whose heads carry checksums. */
-  readonly shape: FrameShape | undefined
+  readonly sealed: SealedFrames | undefined
   readonly memory: Memory
   readonly buffers: OutputBuffers
   readonly views: ViewCache
@@ -45,6 +53,7 @@ export interface FrameSenderParts {
 export class FrameSender {
   isPayloadSummed = false
   private readonly parts: FrameSenderParts
+  private readonly checksum = fastChecksum()
   private rows: Int32Array
   private sources: (DataView | undefined)[]
   private capacity: number
@@ -150,6 +159,7 @@ export class FrameSender {
       this.shift(row, isCopied)
     }
     if (filled > cut) this.addPiece(buffer, cut, filled)
+    this.parts.sealed?.sums.seal()
     return this.parts.write(this.pieces, this.pieceCount)
   }
 
@@ -172,25 +182,21 @@ export class FrameSender {
   }
 
   private putHead(buffer: OutputBuffer, at: number, row: number): void {
-    const { shape, memory } = this.parts
+    const { sealed, memory } = this.parts
     const { rows } = this
     const source = this.sources[this.first]!
     const from = rows[row + QUEUED_AT]!
     const bytes = rows[row + QUEUED_BYTES]!
     copyBytes(source, from, buffer.view, at, bytes)
-    if (shape === undefined) return
+    if (sealed === undefined) return
     const payloadBytes = rows[row + QUEUED_PAYLOAD_BYTES]!
     if (payloadBytes > 0 && this.isPayloadSummed) {
       const lease = rows[row + QUEUED_LEASE]! as Lease
       const start = memory.offsetOf(lease) + rows[row + QUEUED_LEASE_AT]!
-      const sum = crc32cSigned(memory.arenaOf(lease).view, start, payloadBytes)
-      buffer.view.setInt32(at + shape.payloadSumAt, sum, true)
+      const sum = this.checksum(memory.arenaOf(lease).view, start, payloadBytes)
+      buffer.view.setUint32(at + sealed.shape.payloadSumAt, sum, true)
     }
-    const { headBytes, headSumAt } = shape
-    const headSum = crc32cSigned(buffer.view, at, headSumAt)
-    const textBytes = bytes - headBytes
-    const sum = crc32cSigned(buffer.view, at + headBytes, textBytes, headSum)
-    buffer.view.setInt32(at + headSumAt, sum, true)
+    sealed.sums.add(buffer.view, at, bytes)
   }
 
   private payloadOf(row: number, bytes: number): Uint8Array {

@@ -20,7 +20,7 @@ export class FramedConnection extends EngineConnection implements FrameConnectio
   constructor(engine: FrameEngine, id: number, limits: ReceiveLimits, handle?: unknown) {
     super(id, engine.turns)
     this.engine = engine
-    const { memory, shape, turns, buffers, views } = engine
+    const { memory, shape, sums, turns, buffers, views } = engine
     this.receiver = new FrameReceiver({
       connectionId: id,
       shape,
@@ -35,7 +35,8 @@ export class FramedConnection extends EngineConnection implements FrameConnectio
     })
     const write = (pieces: readonly Uint8Array[], count: number): boolean =>
       this.socket.write(pieces, count)
-    this.sender = new FrameSender({ shape, memory, buffers, views, write }, limits.queuedFramesMax)
+    const sealed = { shape, sums }
+    this.sender = new FrameSender({ sealed, memory, buffers, views, write }, limits.queuedFramesMax)
     this.sender.isPayloadSummed = limits.isPayloadSummed
     const events = this.socketEvents()
     const { sockets } = engine
@@ -92,8 +93,14 @@ export class FramedConnection extends EngineConnection implements FrameConnectio
     if (!this.isOpen) return false
     this.receiptCount = (this.receiptCount + 1) | 0
     if (isDirect) this.receiver.tookDirectly(count)
-    else this.receiver.take(this.engine.sockets.chunk, this.engine.sockets.chunkBytes, count)
+    else this.takeChunk(count)
     return this.isOpen && !this.receiver.isWaiting
+  }
+
+  private takeChunk(count: number): void {
+    const { receiver } = this
+    const { sockets, sums } = this.engine
+    receiver.take(sockets.chunk, sockets.chunkBytes, count, sums.checkedCount(receiver.checks))
   }
 
   protected onWritten(): void {

@@ -7,6 +7,7 @@ import { FrameInbox } from "./frame-inbox.js"
 import { FrameReceiver } from "./frame-receiver.js"
 import { FrameSender } from "./frame-sender.js"
 import { type FrameShape, RoomTable } from "./frame-shape.js"
+import { PlainFrameSums } from "./frame-sums.js"
 import { OutputBuffers } from "./output-buffers.js"
 import {
   FRAME_HEAD_AT,
@@ -57,7 +58,13 @@ function streamOf(frames: readonly Frame[]): Uint8Array {
   }
   const buffers = new OutputBuffers()
   const sender = new FrameSender(
-    { shape: SHAPE, memory, buffers, views: new ViewCache(), write },
+    {
+      sealed: { shape: SHAPE, sums: new PlainFrameSums(SHAPE) },
+      memory,
+      buffers,
+      views: new ViewCache(),
+      write,
+    },
     3,
   )
   sender.isPayloadSummed = true
@@ -127,7 +134,7 @@ class Receiving {
       const place = this.receiver.directPlace()
       const count = Math.min(bytes.length - at, place?.length ?? bytes.length)
       const part = bytes.slice(at, at + count)
-      if (place === undefined) this.receiver.take(new DataView(part.buffer), part, count)
+      if (place === undefined) this.receiver.take(new DataView(part.buffer), part, count, 0)
       else {
         place.set(part)
         this.receiver.tookDirectly(count)

@@ -48,7 +48,7 @@ export class HeadConnection extends EngineConnection implements StreamConnection
     })
     const write = (pieces: readonly Uint8Array[], count: number): boolean =>
       this.write(pieces, count)
-    this.sender = new FrameSender({ shape: undefined, memory, buffers, views, write }, 0)
+    this.sender = new FrameSender({ sealed: undefined, memory, buffers, views, write }, 0)
     this.socket = engine.sockets.adopt(this.socketEvents(), handle)
   }
 
@@ -142,7 +142,7 @@ export class HeadConnection extends EngineConnection implements StreamConnection
     this.receiptCount = (this.receiptCount + 1) | 0
     if (isDirect) this.receiver.tookDirectly(count)
     else if (this.isFramed)
-      this.receiver.take(this.engine.sockets.chunk, this.engine.sockets.chunkBytes, count)
+      this.receiver.take(this.engine.sockets.chunk, this.engine.sockets.chunkBytes, count, 0)
     else this.listen(count)
     return this.isOpen && !this.isLeaving && !this.receiver.isWaiting
   }
@@ -153,7 +153,8 @@ export class HeadConnection extends EngineConnection implements StreamConnection
     if (taken === count || !this.isOpen || this.isLeaving) return
     assert(this.isFramed, "talk is taken whole")
     const rest = heard.subarray(taken)
-    this.receiver.take(new DataView(rest.buffer, rest.byteOffset, rest.length), rest, rest.length)
+    const view = new DataView(rest.buffer, rest.byteOffset, rest.length)
+    this.receiver.take(view, rest, rest.length, 0)
   }
 
   protected onWritten(): void {

@@ -13,7 +13,7 @@ import { existsSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 
 /** RMR_NATIVE_VERSION in native/addon.c. */
-const NATIVE_VERSION = 8
+const NATIVE_VERSION = 9
 
 /** What the files of native/ export; of one thread. */
 export interface NativeAddon {
@@ -60,7 +60,10 @@ export interface NativeAddon {
   submitMoves(rows: Float64Array, count: number): number
   /** Once, before there is a socket or a file: `onTurnEnd` follows all that was ready at a time. */
   startTurns(onTurnEnd: () => void): void
-  /** Three float64: slot, at and bytes of where the next read goes; slot NO_SLOT is the chunk. */
+  /**
+   * The words are four float64: slot, at and bytes of where the next read goes, slot NO_SLOT is the
+   * chunk, and what of frames in the chunk is checked (CHECK_*); then int32 by WORD_*.
+   */
   openSockets(chunk: ArrayBufferLike, onEvent: OnSocketEvent): SocketWords
   closeSockets(engine: unknown): void
   /** The number of a socket on a copy of the descriptor, or a negative errno. */
@@ -78,6 +81,8 @@ export interface NativeAddon {
   /** All of them in one call: in their order, how many bytes were taken, or a negative errno. */
   sendGathered(engine: unknown, results: Int32Array): void
   closeSocket(socket: number): void
+  /** Puts sums into the heads that the first seals of the words name, in the memory of a slot. */
+  sealFrames(engine: unknown, slot: number, count: number): void
   /** Up to a millisecond; 0 is never. */
   lingerFor(microseconds: number): void
   /** Turns that came while it waited awake. */
@@ -88,6 +93,22 @@ export interface NativeAddon {
 export type OnSocketEvent = (socket: number, kind: number, value: number) => boolean
 
 export type SocketWords = ArrayBuffer & { readonly engine: unknown }
+
+/** What of frames in the chunk is looked at, where the words say how frames look. */
+export const CHECK_NOTHING = 0
+export const CHECK_HEADS = 1
+/** With the sums of payloads. */
+export const CHECK_ALL = 2
+
+/** Int32 among the words of an engine: how frames look, in the order of native/frames.h. */
+export const WORD_SHAPE = 8
+/** So many frames from the start of the chunk on are whole and right. */
+export const WORD_CHECKED_COUNT = 14
+/** What of them was looked at. */
+export const WORD_CHECKED_WHAT = 15
+/** Two per head: where it starts, and its bytes with those of its text. */
+export const WORD_SEALS = 16
+export const SEALS_MAX = 256
 
 /** Writes that can be gathered; RMR_MESSAGES_MAX in native/socket-ring.h. */
 export const GATHERED_MAX = 16

@@ -16,6 +16,8 @@ import {
   CHUNK_BYTES,
   lost,
 } from "./byte-socket.js"
+import type { FrameShape } from "./frame-shape.js"
+import { type FrameSums, NativeFrameSums } from "./frame-sums.js"
 import {
   GATHERED_MAX,
   type NativeAddon,
@@ -49,7 +51,11 @@ export class NativeSockets implements ByteSockets {
     this.addon = addon
     addon.startTurns(() => turnEnds.release())
     this.words = addon.openSockets(this.chunkBytes.buffer, this.onEvent)
-    this.place = new Float64Array(this.words)
+    this.place = new Float64Array(this.words, 0, 4)
+  }
+
+  sumsOf(shape: FrameShape): FrameSums {
+    return new NativeFrameSums(this.addon, this.words, shape)
   }
 
   open(events: ByteSocketEvents): ByteSocket {
@@ -112,8 +118,13 @@ export class NativeSockets implements ByteSockets {
     this.byNumber[number] = undefined
   }
 
-  /** Where the next read goes. Only memory that the addon knows by number is read to directly. */
-  name(direct: Uint8Array | undefined): void {
+  /**
+   * Where the next read goes, and what of it is looked at. Only memory that the addon knows by
+   * number is read to directly.
+   */
+  name(events: ByteSocketEvents): void {
+    const direct = events.directPlace()
+    this.place[3] = events.checks()
     const slot = direct === undefined ? NO_SLOT : slotOfMemory(direct.buffer)
     this.place[0] = slot
     if (direct === undefined || slot === NO_SLOT) return
@@ -227,7 +238,7 @@ class NativeSocket implements ByteSocket {
 
   resume(): void {
     if (this.number < 0) return
-    this.all.name(this.events.directPlace())
+    this.all.name(this.events)
     this.all.addon.readSocket(this.number)
   }
 
@@ -248,7 +259,7 @@ class NativeSocket implements ByteSocket {
       case SOCKET_CHUNK:
       case SOCKET_DIRECT: {
         const goesOn = events.onRead(value, kind === SOCKET_DIRECT)
-        if (goesOn) this.all.name(events.directPlace())
+        if (goesOn) this.all.name(events)
         return goesOn
       }
       case SOCKET_ENDED:

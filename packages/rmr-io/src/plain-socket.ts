@@ -10,11 +10,17 @@ import {
   KEEP_ALIVE_MS,
   lost,
 } from "./byte-socket.js"
+import type { FrameShape } from "./frame-shape.js"
+import { type FrameSums, PlainFrameSums } from "./frame-sums.js"
 import type { SocketAddress } from "./socket-address.js"
 
 export class PlainSockets implements ByteSockets {
   readonly chunkBytes: Uint8Array = new Uint8Array(CHUNK_BYTES)
   readonly chunk: DataView = new DataView(this.chunkBytes.buffer)
+
+  sumsOf(shape: FrameShape): FrameSums {
+    return new PlainFrameSums(shape)
+  }
 
   open(events: ByteSocketEvents): ByteSocket {
     return new PlainSocket(events, this.chunkBytes)

@@ -16,6 +16,7 @@
 import type { Lease, Memory } from "@rmr/core"
 import { assert, NO_LEASE, RmrError } from "@rmr/core"
 import { copyBytes } from "./copy-bytes.js"
+import { CHECK_NOTHING } from "./native-addon.js"
 import type { ViewCache } from "./view-cache.js"
 
 /** From so much on, the rest of a payload is read into its place, and not with what follows. */
@@ -42,6 +43,10 @@ export abstract class Receiver {
   protected payloadAt = 0
   protected payloadBytes = 0
   protected payloadDone = 0
+  /** The sums of the frame at hand are known to be right. */
+  protected isChecked = false
+  /** Frames of the chunk whose sums are known to be right. */
+  private checkedCount = 0
   private readonly memory: Memory
   private readonly views: ViewCache
   private readonly headBytes: number
@@ -81,10 +86,20 @@ export abstract class Receiver {
     return this.isWaiting || this.state === "closed"
   }
 
-  /** Takes `count` bytes of a chunk; all that outlives the call is copied. */
-  take(chunk: DataView, bytes: Uint8Array, count: number): void {
+  /** What of frames in the next chunk may be looked at before it is taken: CHECK_*. */
+  get checks(): number {
+    return CHECK_NOTHING
+  }
+
+  /**
+   * Takes `count` bytes of a chunk; all that outlives the call is copied. The first `checkedCount`
+   * frames in it are whole, and somebody has looked at their sums.
+   */
+  take(chunk: DataView, bytes: Uint8Array, count: number, checkedCount: number): void {
     assert(!this.isWaiting, "nothing is read while a payload waits for memory")
+    this.checkedCount = checkedCount
     this.run(chunk, bytes, 0, count)
+    this.checkedCount = 0
   }
 
   /** Where the kernel may put what comes next: the place of a payload, or undefined. */
@@ -150,14 +165,18 @@ export abstract class Receiver {
     end: number,
     to: number,
   ): number {
+    this.isChecked = this.checkedCount > 0
+    if (this.isChecked) this.checkedCount--
     this.begin(chunk, at)
     if (this.state === "closed") return to
     if (this.state === "payload" && to - end >= this.payloadBytes) {
       this.place(bytes, end, this.payloadBytes)
       const next = end + this.payloadBytes
       this.finish(chunk, at)
+      this.isChecked = false
       return next
     }
+    this.isChecked = false
     if (this.state !== "head") copyBytes(chunk, at, this.held, 0, end - at)
     return end
   }

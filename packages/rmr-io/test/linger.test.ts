@@ -9,6 +9,7 @@ import { pathToFileURL } from "node:url"
 import { Worker } from "node:worker_threads"
 import type { ByteSocket } from "../src/byte-socket.js"
 import { LINGER_US_DEFAULT, LINGER_US_MAX, lingerFor } from "../src/index.js"
+import { CHECK_NOTHING } from "../src/native-addon.js"
 import { NativeSockets } from "../src/native-socket.js"
 import { addon, native } from "./native.js"
 
@@ -46,6 +47,7 @@ async function echo(port: number): Promise<Echo> {
   const byte = new Uint8Array(1)
   const socket: ByteSocket = sockets.open({
     directPlace: () => undefined,
+    checks: () => CHECK_NOTHING,
     onRead: () => {
       if (--left > 0) socket.write([byte], 1)
       else done()

@@ -6,6 +6,7 @@ import { spawnSync } from "node:child_process"
 import net from "node:net"
 import { join } from "node:path"
 import type { ByteSocket, ByteSocketEvents } from "../src/byte-socket.js"
+import { CHECK_NOTHING } from "../src/native-addon.js"
 import { NativeSockets } from "../src/native-socket.js"
 import { addon, native } from "./native.js"
 
@@ -34,6 +35,7 @@ async function connect(): Promise<Ends> {
   })
   const events: ByteSocketEvents = {
     directPlace: () => undefined,
+    checks: () => CHECK_NOTHING,
     onRead: () => true,
     onWritten: () => writtenCount++,
     onEnd: (cause) => end(cause.detail),
