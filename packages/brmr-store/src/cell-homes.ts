@@ -77,6 +77,11 @@ export class CellHomes {
     return state === "held" || state === "damaged"
   }
 
+  /** Whoever opened the store has read what it wanted: nothing is kept for it any more. */
+  forgetAhead(): void {
+    this.reader.forget()
+  }
+
   /** Ascending. */
   indexes(kind: CellKind): number[] {
     if (kind === "map-page") return this.pageIndexes()

@@ -26,6 +26,11 @@ export class CellTable {
     this.homes = homes
   }
 
+  /** What was read ahead while the store was opened is not needed any more. */
+  forgetAhead(): void {
+    this.homes.forgetAhead()
+  }
+
   note(cell: LoggedCell): void {
     this.of(cell.kind).set(cell.index, cell)
   }

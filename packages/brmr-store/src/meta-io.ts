@@ -2,8 +2,9 @@
  * MetaIo: a file as metadata wants it: reads and durable writes of any length.
  *
  * It shares the file with the data path and has tokens of its own. Its lanes have one small buffer
- * each, leased at open, so that metadata can be written when payload memory is full. What is asked
- * of one lane happens in order; the commit log has one, so that it never waits for another.
+ * each, leased at open, so that metadata can be written when payload memory is full; for more bytes
+ * they borrow a larger one where there is some, since a node may have a thousand stores open. What
+ * is asked of one lane happens in order; the commit log has one, so that it never waits for another.
  */
 import type { BlockFile, Checksum, Lease, Memory } from "@rmr/core"
 import {
@@ -25,6 +26,14 @@ const IO_ERROR = statusOf("io-error")
 const MEDIA_ERROR = statusOf("media-error")
 const TOKEN_LAST = 0x7fff_fffe
 const BUFFER_BYTES = 64 * 1024
+/** Room for a frame of the log that says little, twice, or for two cells. */
+const RESERVE_BYTES = 8 * 1024
+
+/** Where a lane moves bytes through for a while. */
+interface LaneBuffer {
+  readonly lease: Lease
+  readonly bytes: number
+}
 
 export class MetaIo {
   /** For the commit log and the superblock. */
@@ -52,19 +61,19 @@ export class MetaIo {
       () => this.open.flush(FLUSH_TOKEN),
       (token, status) => this.onFlushed(token, status),
     )
-    this.log = this.addLane(BUFFER_BYTES)
-    this.homes = this.addLane(BUFFER_BYTES)
+    this.log = this.addLane(BUFFER_BYTES, RESERVE_BYTES)
+    this.homes = this.addLane(BUFFER_BYTES, RESERVE_BYTES)
   }
 
-  /** One more, for what shall not wait for the others. */
-  addLane(bufferBytes: number): MetaLane {
-    const lease = this.memory.lease(bufferBytes)
+  /** One more, for what shall not wait for the others; with less to spare than it moves at best. */
+  addLane(bufferBytes: number, reserveBytes: number = bufferBytes): MetaLane {
+    const lease = this.memory.lease(reserveBytes)
     if (lease === NO_LEASE) {
       this.release()
       throw new RmrError("out-of-memory", "no payload memory to open a store with")
     }
     this.leases.push(lease)
-    return new MetaLane(this, this.memory, lease, bufferBytes)
+    return new MetaLane(this, this.memory, { lease, bytes: reserveBytes }, bufferBytes)
   }
 
   attach(file: BlockFile): void {
@@ -125,14 +134,14 @@ export class MetaIo {
 export class MetaLane {
   private readonly io: MetaIo
   private readonly memory: Memory
-  private readonly lease: Lease
+  private readonly reserve: LaneBuffer
   private readonly bufferBytes: number
   private chain: Promise<void> = Promise.resolve()
 
-  constructor(io: MetaIo, memory: Memory, lease: Lease, bufferBytes: number) {
+  constructor(io: MetaIo, memory: Memory, reserve: LaneBuffer, bufferBytes: number) {
     this.io = io
     this.memory = memory
-    this.lease = lease
+    this.reserve = reserve
     this.bufferBytes = bufferBytes
   }
 
@@ -142,34 +151,34 @@ export class MetaLane {
 
   /** Status of the write; with STATUS_OK it is durable. */
   writeDurably(offset: number, bytes: Uint8Array): Promise<number> {
-    return this.inOrder(async () => {
-      const isSingle = bytes.length <= this.partBytes
+    return this.inOrder(bytes.length, async (buffer) => {
+      const isSingle = bytes.length <= buffer.bytes
       const isForced = isSingle && this.io.open.supports.forcedUnitAccess
       const { failures } = this.io.flushes
-      const status = await this.writeParts(offset, bytes, isForced ? BLOCK_FUA : 0)
+      const status = await this.writeParts(buffer, offset, bytes, isForced ? BLOCK_FUA : 0)
       return isForced || status !== STATUS_OK ? status : this.io.flush(failures)
     })
   }
 
   /** Status of the write, which a flush makes durable. */
   write(offset: number, bytes: Uint8Array): Promise<number> {
-    return this.inOrder(() => this.writeParts(offset, bytes, 0))
+    return this.inOrder(bytes.length, (buffer) => this.writeParts(buffer, offset, bytes, 0))
   }
 
   /** Fails with what the file says. */
   read(offset: number, length: number): Promise<Uint8Array> {
-    return this.inOrder(async () => {
-      const { blockBytes } = this.io.open
-      const from = Math.floor(offset / blockBytes) * blockBytes
-      const end = Math.ceil((offset + length) / blockBytes) * blockBytes
+    const { blockBytes } = this.io.open
+    const from = Math.floor(offset / blockBytes) * blockBytes
+    const end = Math.ceil((offset + length) / blockBytes) * blockBytes
+    return this.inOrder(end - from, async ({ lease, bytes: partBytes }) => {
       const bytes = new Uint8Array(end - from)
-      for (let at = 0; at < bytes.length; at += this.partBytes) {
-        const part = Math.min(this.partBytes, bytes.length - at)
+      for (let at = 0; at < bytes.length; at += partBytes) {
+        const part = Math.min(partBytes, bytes.length - at)
         const status = await this.io.run((token) =>
-          this.io.open.read(token, from + at, this.lease, 0, part),
+          this.io.open.read(token, from + at, lease, 0, part),
         )
         if (status !== STATUS_OK) throw RmrError.ofStatus(status, "metadata cannot be read")
-        bytes.set(leaseBytes(this.memory, this.lease, 0, part), at)
+        bytes.set(leaseBytes(this.memory, lease, 0, part), at)
       }
       return bytes.subarray(offset - from, offset - from + length)
     })
@@ -205,18 +214,17 @@ export class MetaLane {
     use: (view: DataView, at: number) => T,
   ): Promise<T> {
     const file = this.io.open
-    const isOnePart = length <= this.partBytes
     assert(offset % file.blockBytes === 0 && length % file.blockBytes === 0, "whole blocks")
-    const looked = await this.inOrder(async () => {
-      if (!isOnePart) return undefined
-      const status = await this.io.run((token) => file.read(token, offset, this.lease, 0, length))
-      if (status === MEDIA_ERROR) return undefined
+    const looked = await this.inOrder(length, async ({ lease, bytes: partBytes }) => {
+      if (length > partBytes) return { isBad: false }
+      const status = await this.io.run((token) => file.read(token, offset, lease, 0, length))
+      if (status === MEDIA_ERROR) return { isBad: true }
       if (status !== STATUS_OK) throw RmrError.ofStatus(status, "metadata cannot be read")
-      const { view } = this.memory.arenaOf(this.lease)
-      return { result: use(view, this.memory.offsetOf(this.lease)) }
+      const { view } = this.memory.arenaOf(lease)
+      return { isBad: false, result: use(view, this.memory.offsetOf(lease)) }
     })
-    if (looked !== undefined) return looked.result
-    const bytes = isOnePart
+    if ("result" in looked) return looked.result as T
+    const bytes = looked.isBad
       ? await this.readBySteps(offset, length, stepBytes, filler)
       : await this.readOrFill(offset, length, stepBytes, filler)
     return use(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0)
@@ -239,30 +247,47 @@ export class MetaLane {
     return bytes
   }
 
-  private get partBytes(): number {
-    return Math.min(this.bufferBytes, this.io.open.ioBytesMax)
-  }
-
-  private async writeParts(offset: number, bytes: Uint8Array, flags: number): Promise<number> {
+  private async writeParts(
+    { lease, bytes: partBytes }: LaneBuffer,
+    offset: number,
+    bytes: Uint8Array,
+    flags: number,
+  ): Promise<number> {
     const file = this.io.open
     assert(bytes.length % file.blockBytes === 0, "metadata is written in whole blocks")
-    for (let at = 0; at < bytes.length; at += this.partBytes) {
-      const part = bytes.subarray(at, Math.min(at + this.partBytes, bytes.length))
-      leaseBytes(this.memory, this.lease, 0, part.length).set(part)
+    for (let at = 0; at < bytes.length; at += partBytes) {
+      const part = bytes.subarray(at, Math.min(at + partBytes, bytes.length))
+      leaseBytes(this.memory, lease, 0, part.length).set(part)
       const status = await this.io.run((token) =>
-        file.write(token, offset + at, this.lease, 0, part.length, flags),
+        file.write(token, offset + at, lease, 0, part.length, flags),
       )
       if (status !== STATUS_OK) return status
     }
     return STATUS_OK
   }
 
-  private inOrder<T>(run: () => Promise<T>): Promise<T> {
-    const next = this.chain.then(run)
+  /** With room for so many bytes, where there is as much. */
+  private inOrder<T>(bytes: number, run: (buffer: LaneBuffer) => Promise<T>): Promise<T> {
+    const next = this.chain.then(() => this.withBuffer(bytes, run))
     this.chain = next.then(
       () => undefined,
       () => undefined,
     )
     return next
+  }
+
+  private async withBuffer<T>(wanted: number, run: (buffer: LaneBuffer) => Promise<T>): Promise<T> {
+    const { memory, reserve } = this
+    const bytesMax = this.io.open.ioBytesMax
+    const bytes = Math.min(wanted, this.bufferBytes)
+    const lease = bytes > reserve.bytes ? memory.lease(bytes) : NO_LEASE
+    if (lease === NO_LEASE) {
+      return await run({ lease: reserve.lease, bytes: Math.min(reserve.bytes, bytesMax) })
+    }
+    try {
+      return await run({ lease, bytes: Math.min(bytes, bytesMax) })
+    } finally {
+      memory.release(lease)
+    }
   }
 }

@@ -333,6 +333,7 @@ export class Metadata {
       const isDone = await this.blocks.write({ pending: "none", isHotUnreadable: false })
       if (!isDone) status = IO_ERROR
     }
+    this.table.forgetAhead()
     await this.noteFailedFlush()
     this.tell(settles, status)
   }
