@@ -4,46 +4,46 @@
  * A leg that was put out of the view may answer long after its mutation was resolved and the io
  * unit is in use again. So what travels as a token is not the unit but a submission, which knows
  * which use of the unit it belonged to, and ends only when the transport is done with it (W7).
+ * Columns grow: hold none of them over an `add`.
  */
-import { assert } from "@rmr/core"
+import { assert, FreeRows, longer, NO_FREE_ROW } from "@rmr/core"
 
 export const NO_SUBMISSION = -1
 
 export class Submissions {
-  readonly rows: Int32Array
-  readonly serials: Int32Array
-  readonly slots: Uint8Array
+  rows: Int32Array
+  serials: Int32Array
+  slots: Uint8Array
   /** Number of the request, ascending over all legs. */
-  readonly numbers: Float64Array
-  readonly sentMs: Float64Array
-  readonly isLive: Uint8Array
-  private readonly free: Int32Array
-  private freeCount: number
+  numbers: Float64Array
+  sentMs: Float64Array
+  isLive: Uint8Array
+  private readonly free: FreeRows
   /** The first is 2, so that there is a number before it: 0 says that nothing was asked. */
   private nextNumber = 2
 
   constructor(countMax: number) {
-    this.rows = new Int32Array(countMax)
-    this.serials = new Int32Array(countMax)
-    this.slots = new Uint8Array(countMax)
-    this.numbers = new Float64Array(countMax)
-    this.sentMs = new Float64Array(countMax)
-    this.isLive = new Uint8Array(countMax)
-    this.free = Int32Array.from({ length: countMax }, (_, at) => countMax - 1 - at)
-    this.freeCount = countMax
+    this.free = new FreeRows(countMax)
+    const { rows } = this.free
+    this.rows = new Int32Array(rows)
+    this.serials = new Int32Array(rows)
+    this.slots = new Uint8Array(rows)
+    this.numbers = new Float64Array(rows)
+    this.sentMs = new Float64Array(rows)
+    this.isLive = new Uint8Array(rows)
   }
 
   get hasRoom(): boolean {
-    return this.freeCount > 0
+    return !this.free.isFull
   }
 
   /** Some request is on its way, on whatever leg and for whomever. */
   get hasLive(): boolean {
-    return this.freeCount < this.rows.length
+    return this.free.takenCount > 0
   }
 
   get countMax(): number {
-    return this.rows.length
+    return this.free.rowsMax
   }
 
   /** Number of the newest request; 1 before there is any. */
@@ -57,8 +57,9 @@ export class Submissions {
   }
 
   add(row: number, serial: number, slot: number, nowMs: number): number {
-    assert(this.freeCount > 0, "there is room for a submission")
-    const submission = this.free[--this.freeCount]!
+    const submission = this.free.take()
+    assert(submission !== NO_FREE_ROW, "there is room for a submission")
+    if (submission >= this.rows.length) this.grow(this.free.rows)
     this.rows[submission] = row
     this.serials[submission] = serial
     this.slots[submission] = slot
@@ -71,7 +72,7 @@ export class Submissions {
   remove(submission: number): void {
     assert(this.isLive[submission] === 1, "a submission ends once")
     this.isLive[submission] = 0
-    this.free[this.freeCount++] = submission
+    this.free.give(submission)
   }
 
   /**
@@ -97,5 +98,14 @@ export class Submissions {
       if (this.isLive[at] === 1 && isIt) legs |= 1 << this.slots[at]!
     }
     return legs
+  }
+
+  private grow(count: number): void {
+    this.rows = longer(this.rows, count)
+    this.serials = longer(this.serials, count)
+    this.slots = longer(this.slots, count)
+    this.numbers = longer(this.numbers, count)
+    this.sentMs = longer(this.sentMs, count)
+    this.isLive = longer(this.isLive, count)
   }
 }

@@ -26,12 +26,14 @@
  * earlier. So there is no cycle and no deadlock, nobody is overtaken by somebody he conflicts with,
  * and nobody starves.
  *
- * Requests are few (io units and sync slots, not chunks), so they are a dense table: constant
- * memory, nothing per chunk, and no limit that a request could run into. It is searched for
- * overlaps only where a filter (conflict-filter.ts) cannot say that there are none.
+ * Requests are few (io units and sync slots, not chunks), so they are a dense table: memory for
+ * as many as there were at a time, nothing per chunk, and no limit that a request could run into.
+ * It is searched for overlaps only where a filter (conflict-filter.ts) cannot say that there are
+ * none.
  */
 import { assert } from "../assert.js"
 import type { ChunkNumber } from "../brand.js"
+import { firstRows, longer, moreRows } from "../columns.js"
 import { STATUS_OK } from "../errors.js"
 import { ConflictFilter } from "./conflict-filter.js"
 import { ReadyTokens, type TokenEvents } from "./ready-tokens.js"
@@ -60,29 +62,32 @@ export class ChunkLocks {
   private readonly filter: ConflictFilter
   /** The dense table: requests that hold or wait, in no order. */
   private presentCount = 0
-  private readonly firsts: Float64Array
-  private readonly ends: Float64Array
-  private readonly modes: Uint8Array
-  private readonly tokens: Int32Array
+  private firsts: Float64Array
+  private ends: Float64Array
+  private modes: Uint8Array
+  private tokens: Int32Array
   /**
    * By token: its place in the table, its place in the order of arrival, and how many it waits for.
    */
-  private readonly places: Int32Array
-  private readonly arrivals: Float64Array
-  private readonly blockerCounts: Int32Array
+  private places: Int32Array
+  private arrivals: Float64Array
+  private blockerCounts: Int32Array
   private nextArrival = 0
+  private readonly tokensMax: number
 
   constructor({ tokensMax, events }: ChunkLocksOptions) {
     this.lists = new TokenLists(tokensMax, LIST_COUNT)
     this.ready = new ReadyTokens(this.lists, READY, events)
     this.filter = new ConflictFilter(tokensMax)
-    this.firsts = new Float64Array(tokensMax)
-    this.ends = new Float64Array(tokensMax)
-    this.modes = new Uint8Array(tokensMax)
-    this.tokens = new Int32Array(tokensMax)
-    this.places = new Int32Array(tokensMax).fill(NOT_PRESENT)
-    this.arrivals = new Float64Array(tokensMax)
-    this.blockerCounts = new Int32Array(tokensMax)
+    this.tokensMax = tokensMax
+    const rows = firstRows(tokensMax)
+    this.firsts = new Float64Array(rows)
+    this.ends = new Float64Array(rows)
+    this.modes = new Uint8Array(rows)
+    this.tokens = new Int32Array(rows)
+    this.places = new Int32Array(rows).fill(NOT_PRESENT)
+    this.arrivals = new Float64Array(rows)
+    this.blockerCounts = new Int32Array(rows)
   }
 
   /** Requests that hold their chunks, delivered or not. */
@@ -96,23 +101,28 @@ export class ChunkLocks {
 
   /** Whether the token holds all of its chunks. */
   holds(token: number): boolean {
-    return this.places[token]! !== NOT_PRESENT && this.blockerCounts[token] === 0
+    return this.isPresent(token) && this.blockerCounts[token] === 0
   }
 
   /** Whether the token has asked for chunks and does not hold all of them. */
   isWaiting(token: number): boolean {
-    return this.places[token]! !== NOT_PRESENT && this.blockerCounts[token]! > 0
+    return this.isPresent(token) && this.blockerCounts[token]! > 0
   }
 
   /** Asks for chunks. True: they are held from now on. False: `onReady` will say when. */
   acquire(token: number, mode: LockMode, first: ChunkNumber, count: number): boolean {
-    assert(this.places[token] === NOT_PRESENT, "a token asks for one range of chunks at a time")
+    assert(
+      token < this.tokensMax && !this.isPresent(token),
+      "a token asks for one range of chunks at a time",
+    )
     assert(first >= 0 && count > 0, "a lock is for at least one chunk")
     const end = first + count
     const isCrowded = this.filter.mayConflict(first, end, mode)
     const blockers = isCrowded ? this.countConflicts(first, end, mode) : 0
     this.filter.add(first, end, mode)
     const place = this.presentCount++
+    if (place === this.firsts.length) this.growTable()
+    if (token >= this.places.length) this.growTokens(token)
     this.firsts[place] = first
     this.ends[place] = end
     this.modes[place] = mode
@@ -146,6 +156,25 @@ export class ChunkLocks {
   /** Tells the owner of all requests that were granted since the last time. */
   deliver(): void {
     this.ready.deliver()
+  }
+
+  private isPresent(token: number): boolean {
+    return (this.places[token] ?? NOT_PRESENT) !== NOT_PRESENT
+  }
+
+  private growTable(): void {
+    const rows = moreRows(this.firsts.length, this.presentCount, this.tokensMax)
+    this.firsts = longer(this.firsts, rows)
+    this.ends = longer(this.ends, rows)
+    this.modes = longer(this.modes, rows)
+    this.tokens = longer(this.tokens, rows)
+  }
+
+  private growTokens(token: number): void {
+    const rows = moreRows(this.places.length, token + 1, this.tokensMax)
+    this.places = longer(this.places, rows, NOT_PRESENT)
+    this.arrivals = longer(this.arrivals, rows)
+    this.blockerCounts = longer(this.blockerCounts, rows)
   }
 
   private countConflicts(first: number, end: number, mode: number): number {

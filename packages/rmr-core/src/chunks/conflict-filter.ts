@@ -15,9 +15,11 @@ const COUNTERS = 4096
 const STRIDE = 4
 const NARROW_CHUNKS_MAX = 4
 const REQUESTS_MAX = 0xffff
+const NO_COUNTS: Uint16Array = new Uint16Array(0)
 
 export class ConflictFilter {
-  private readonly near = new Uint16Array(COUNTERS * STRIDE)
+  /** Made for the first request that is not wide: most pools of a process are idle. */
+  private near = NO_COUNTS
   private readonly wide = new Uint16Array(STRIDE)
   private readonly all = new Uint16Array(STRIDE)
 
@@ -51,6 +53,7 @@ export class ConflictFilter {
       this.wide[mode]! += by
       return
     }
+    if (this.near === NO_COUNTS) this.near = new Uint16Array(COUNTERS * STRIDE)
     let at = counterOf(first)
     for (let chunk = first; chunk < end; chunk++) {
       this.near[at * STRIDE + mode]! += by

@@ -7,6 +7,7 @@
  * well, usually at the end of its turn. What the owner does during a delivery makes further batches
  * of the same one.
  */
+import { firstRows, longer, moreRows } from "../columns.js"
 import type { TokenLists } from "./token-lists.js"
 
 /** Valid only during the call, and only as it was at its start. */
@@ -26,11 +27,11 @@ export class ReadyTokens {
   private readonly lists: TokenLists
   private readonly list: number
   private readonly events: TokenEvents
-  private readonly statusOf: Int32Array
+  private statusOf: Int32Array
   private readonly batch: {
     count: number
-    readonly tokens: Int32Array
-    readonly statuses: Int32Array
+    tokens: Int32Array
+    statuses: Int32Array
   }
   private isDelivering = false
 
@@ -39,12 +40,9 @@ export class ReadyTokens {
     this.lists = lists
     this.list = list
     this.events = events
-    this.statusOf = new Int32Array(lists.tokensMax)
-    this.batch = {
-      count: 0,
-      tokens: new Int32Array(lists.tokensMax),
-      statuses: new Int32Array(lists.tokensMax),
-    }
+    const rows = firstRows(lists.tokensMax)
+    this.statusOf = new Int32Array(rows)
+    this.batch = { count: 0, tokens: new Int32Array(rows), statuses: new Int32Array(rows) }
   }
 
   get count(): number {
@@ -53,6 +51,9 @@ export class ReadyTokens {
 
   push(token: number, status: number): void {
     this.lists.append(this.list, token)
+    if (token >= this.statusOf.length) {
+      this.statusOf = longer(this.statusOf, this.rowsFor(this.statusOf, token + 1))
+    }
     this.statusOf[token] = status
   }
 
@@ -70,8 +71,13 @@ export class ReadyTokens {
   }
 
   private fillBatch(): void {
-    const batch = this.batch
+    const { batch, count } = this
     batch.count = 0
+    if (count > batch.tokens.length) {
+      const rows = this.rowsFor(batch.tokens, count)
+      batch.tokens = new Int32Array(rows)
+      batch.statuses = new Int32Array(rows)
+    }
     while (this.count > 0) {
       const token = this.lists.first(this.list)
       this.lists.remove(token)
@@ -79,5 +85,9 @@ export class ReadyTokens {
       batch.statuses[batch.count] = this.statusOf[token]!
       batch.count++
     }
+  }
+
+  private rowsFor({ length: rows }: Int32Array, needed: number): number {
+    return moreRows(rows, needed, this.lists.tokensMax)
   }
 }

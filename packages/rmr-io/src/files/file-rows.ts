@@ -1,7 +1,8 @@
 /**
- * The operations of a block file that are not over, as rows of numbers that are made once.
+ * The operations of a block file that are not over, as rows of numbers. Columns grow: hold none of
+ * them over a `take`.
  */
-import type { Lease } from "@rmr/core"
+import { FreeRows, type Lease, longer } from "@rmr/core"
 
 export const KIND_READ = 0
 export const KIND_WRITE = 1
@@ -13,56 +14,60 @@ export const RANGE_ZEROED = 1
 export const RANGE_HOLE = 2
 
 export class FileRows {
-  readonly token: Int32Array
-  readonly kind: Int32Array
-  readonly lease: Int32Array
+  token: Int32Array
+  kind: Int32Array
+  lease: Int32Array
   /** Where the memory starts in the lease. */
-  readonly at: Int32Array
-  readonly bytes: Int32Array
-  readonly flags: Int32Array
-  readonly offset: Float64Array
+  at: Int32Array
+  bytes: Int32Array
+  flags: Int32Array
+  offset: Float64Array
   /** The open file that it goes through. */
-  readonly fd: Int32Array
+  fd: Int32Array
   /** How much of it is done. */
-  readonly done: Int32Array
+  done: Int32Array
   /** What the file system was asked to do with the whole range, until it answers. */
-  readonly range: Int32Array
-  readonly status: Int32Array
-  readonly badAt: Int32Array
-  readonly badBytes: Int32Array
-  private readonly free: Int32Array
-  private freeCount: number
+  range: Int32Array
+  status: Int32Array
+  badAt: Int32Array
+  badBytes: Int32Array
+  private readonly free: FreeRows
 
-  constructor(count: number) {
-    const column = (): Int32Array => new Int32Array(count)
+  constructor(countMax: number) {
+    this.free = new FreeRows(countMax)
+    const { rows } = this.free
+    const column = (): Int32Array => new Int32Array(rows)
     this.token = column()
     this.kind = column()
     this.lease = column()
     this.at = column()
     this.bytes = column()
     this.flags = column()
-    this.offset = new Float64Array(count)
+    this.offset = new Float64Array(rows)
     this.fd = column()
     this.done = column()
     this.range = column()
     this.status = column()
     this.badAt = column()
     this.badBytes = column()
-    this.free = column()
-    for (let row = 0; row < count; row++) this.free[row] = count - 1 - row
-    this.freeCount = count
+  }
+
+  /** So many there are; more as soon as one is needed. */
+  get count(): number {
+    return this.kind.length
   }
 
   get openCount(): number {
-    return this.free.length - this.freeCount
+    return this.free.takenCount
   }
 
   get isFull(): boolean {
-    return this.freeCount === 0
+    return this.free.isFull
   }
 
   take(token: number, kind: number, offset: number, bytes: number, flags: number): number {
-    const row = this.free[--this.freeCount]!
+    const row = this.free.take()
+    if (row >= this.count) this.grow(this.free.rows)
     this.token[row] = token
     this.kind[row] = kind
     this.offset[row] = offset
@@ -77,10 +82,26 @@ export class FileRows {
   }
 
   give(row: number): void {
-    this.free[this.freeCount++] = row
+    this.free.give(row)
   }
 
   leaseOf(row: number): Lease {
     return this.lease[row] as Lease
+  }
+
+  private grow(count: number): void {
+    this.token = longer(this.token, count)
+    this.kind = longer(this.kind, count)
+    this.lease = longer(this.lease, count)
+    this.at = longer(this.at, count)
+    this.bytes = longer(this.bytes, count)
+    this.flags = longer(this.flags, count)
+    this.offset = longer(this.offset, count)
+    this.fd = longer(this.fd, count)
+    this.done = longer(this.done, count)
+    this.range = longer(this.range, count)
+    this.status = longer(this.status, count)
+    this.badAt = longer(this.badAt, count)
+    this.badBytes = longer(this.badBytes, count)
   }
 }

@@ -3,10 +3,10 @@
  *
  * What is added in one go leaves as one batch, and so does everything that is added while a batch
  * is under way. So however many holes there are, one file occupies one thread, and in steady state
- * nothing is made per hole: two tables of numbers take turns.
+ * nothing is made per hole: two tables of numbers take turns, as long as the longest batch so far.
  */
 import { getSystemErrorName } from "node:util"
-import { assert } from "@rmr/core"
+import { assert, firstRows, longer, moreRows } from "@rmr/core"
 import {
   HOLE_BYTES,
   HOLE_ERRNO,
@@ -20,13 +20,14 @@ import {
 import type { Ended, FileFailure } from "./file-calls.js"
 
 interface Table {
-  readonly words: Float64Array
+  words: Float64Array
   readonly ends: Ended[]
   count: number
 }
 
 export class HoleQueue {
   private readonly addon: NativeAddon
+  private readonly countMax: number
   private gathering: Table
   private running: Table
   private isScheduled = false
@@ -36,6 +37,7 @@ export class HoleQueue {
 
   constructor(addon: NativeAddon, countMax: number) {
     this.addon = addon
+    this.countMax = countMax
     this.gathering = tableOf(countMax)
     this.running = tableOf(countMax)
   }
@@ -49,8 +51,10 @@ export class HoleQueue {
     isDurable: boolean,
     end: Ended,
   ): void {
-    const { words, ends, count } = this.gathering
-    assert(count < ends.length, "no more holes at once than operations in flight")
+    const { count } = this.gathering
+    assert(count < this.countMax, "no more holes at once than operations in flight")
+    if (count === this.gathering.ends.length) this.makeRoom(this.gathering)
+    const { words, ends } = this.gathering
     const at = count * HOLE_STRIDE
     words[at + HOLE_FD] = fd
     words[at + HOLE_MODE] = mode
@@ -62,6 +66,12 @@ export class HoleQueue {
     if (this.isRunning || this.isScheduled) return
     this.isScheduled = true
     queueMicrotask(this.runStart)
+  }
+
+  private makeRoom(table: Table): void {
+    const rows = moreRows(table.ends.length, table.count + 1, this.countMax)
+    table.words = longer(table.words, rows * HOLE_STRIDE)
+    while (table.ends.length < rows) table.ends.push(forgotten)
   }
 
   private start(): void {
@@ -97,9 +107,10 @@ export function failureOf(errno: number): FileFailure {
 const forgotten: Ended = () => undefined
 
 function tableOf(countMax: number): Table {
+  const rows = firstRows(countMax)
   return {
-    words: new Float64Array(countMax * HOLE_STRIDE),
-    ends: new Array<Ended>(countMax).fill(forgotten),
+    words: new Float64Array(rows * HOLE_STRIDE),
+    ends: new Array<Ended>(rows).fill(forgotten),
     count: 0,
   }
 }

@@ -23,6 +23,7 @@ import {
   BLOCK_TOKEN,
   BLOCK_UNMAP,
   isBlockRange,
+  longer,
   NO_LEASE,
   RmrError,
   statusOf,
@@ -51,6 +52,8 @@ const INVALID_RANGE = statusOf("invalid-range")
 const IO_ERROR = statusOf("io-error")
 const MEDIA_ERROR = statusOf("media-error")
 const NO_BYTES: Uint8Array = new Uint8Array(0)
+/** One table for all files of the thread: it is empty again when a `submit` returns. */
+const MOVES = new Moves(MOVES_MAX)
 /** Zeroes are written from memory of this size; it is page-aligned, fit for direct IO. */
 const ZERO_BYTES = 1024 * 1024
 /** Less is written, and flushed, faster than the file system is asked. */
@@ -97,16 +100,16 @@ export class PlainFile implements BlockFile {
   private readonly rows: FileRows
   private readonly forced: ForcedFiles
   /** Rows that wait for the end of the turn, and rows that wait to be told. */
-  private readonly waiting: Int32Array
+  private waiting: Int32Array
   private waitingCount = 0
-  private readonly ended: Int32Array
+  private ended: Int32Array
   private endedCount = 0
   /** Since the loop had a round for sure. */
   private deliveries = 0
-  private readonly words: Int32Array
+  private words: Int32Array
   private readonly callbacks: Ended[] = []
   /** What is read and written through the cache at the end of `submit`. */
-  private readonly moves: Moves
+  private readonly moves = MOVES
   private zeroes: Uint8Array | undefined
   private pieceMemory: Uint8Array = NO_BYTES
   private pieceAt = 0
@@ -133,13 +136,10 @@ export class PlainFile implements BlockFile {
     this.inFlightMax = inFlightMax
     this.rows = new FileRows(inFlightMax)
     this.forced = new ForcedFiles(file.forcedFds, isDirect)
-    this.waiting = new Int32Array(inFlightMax)
-    this.ended = new Int32Array(inFlightMax)
-    this.words = new Int32Array(inFlightMax * BLOCK_STRIDE)
-    this.moves = new Moves(Math.min(inFlightMax, MOVES_MAX))
-    for (let row = 0; row < inFlightMax; row++) {
-      this.callbacks.push((error, count) => this.onStep(row, error, count))
-    }
+    const { count } = this.rows
+    this.waiting = new Int32Array(count)
+    this.ended = new Int32Array(count)
+    this.words = new Int32Array(count * BLOCK_STRIDE)
   }
 
   read(token: number, offset: number, lease: Lease, at: number, bytes: number): void {
@@ -212,11 +212,24 @@ export class PlainFile implements BlockFile {
       this.memory.retain(lease)
     }
     const row = this.rows.take(token, kind, offset, bytes, flags)
+    if (this.rows.count > this.waiting.length) this.makeRoom(this.rows.count)
     this.rows.lease[row] = lease
     this.rows.at[row] = at
     this.rows.status[row] = status
     this.waiting[this.waitingCount++] = row
     if (this.waitingCount === 1) this.env.clock.endOfTurn(this.runSubmit)
+  }
+
+  private makeRoom(count: number): void {
+    this.waiting = longer(this.waiting, count)
+    this.ended = longer(this.ended, count)
+    this.words = new Int32Array(count * BLOCK_STRIDE)
+  }
+
+  /** Made once for a row, when that is first used. */
+  private callbackOf(row: number): Ended {
+    this.callbacks[row] ??= (error, count) => this.onStep(row, error, count)
+    return this.callbacks[row]
   }
 
   private begin(row: number): void {
@@ -225,7 +238,7 @@ export class PlainFile implements BlockFile {
     if (rows.status[row] !== 0) this.end(row)
     else if ((rows.flags[row]! & BLOCK_FUA) !== 0) this.beginForced(row)
     else if (rows.kind[row] !== KIND_FLUSH) this.run(row)
-    else this.file.calls.flush(this.file.fd, this.callbacks[row]!)
+    else this.file.calls.flush(this.file.fd, this.callbackOf(row))
   }
 
   private beginForced(row: number): void {
@@ -258,7 +271,7 @@ export class PlainFile implements BlockFile {
     const keepsSpace = (flags & BLOCK_UNMAP) === 0 || this.refusesHoles
     const isDurable = (flags & BLOCK_FUA) !== 0
     rows.range[row] = keepsSpace ? RANGE_ZEROED : RANGE_HOLE
-    const end = this.callbacks[row]!
+    const end = this.callbackOf(row)
     const offset = rows.offset[row]!
     this.file.calls.zero(rows.fd[row]!, keepsSpace, offset, rows.bytes[row]!, isDurable, end)
   }
@@ -312,7 +325,7 @@ export class PlainFile implements BlockFile {
     const bytes = this.takePiece(row)
     const { pieceMemory, pieceAt } = this
     const offset = rows.offset[row]! + rows.done[row]!
-    const end = this.callbacks[row]!
+    const end = this.callbackOf(row)
     if (rows.kind[row] === KIND_READ) calls.read(fd, pieceMemory, pieceAt, bytes, offset, end)
     else if (fd === this.file.fd) calls.write(fd, pieceMemory, pieceAt, bytes, offset, end)
     else calls.writeForced(fd, pieceMemory, pieceAt, bytes, offset, end)

@@ -185,14 +185,14 @@ export class DataPath {
   drain(): number {
     const { table } = this.core
     this.clears.hurry()
-    for (let row = 0; row < table.rowsMax; row++) if (this.isHeld(row)) this.waits.refuse(row)
+    for (let row = 0; row < table.rows; row++) if (this.isHeld(row)) this.waits.refuse(row)
     return table.count
   }
 
   /** Nobody hears of its requests any more: those that are held give their memory back (RT-60). */
   onSessionDown(session: Session): void {
     const { table } = this.core
-    for (let row = 0; row < table.rowsMax; row++) {
+    for (let row = 0; row < table.rows; row++) {
       if (table.sessions[row] === session && this.isHeld(row)) this.waits.refuse(row)
     }
     this.deliver()

@@ -1,12 +1,12 @@
 /**
  * IoTable: what a member knows of each request that it has admitted and not answered.
  *
- * Columns of numbers, made once: a request is a row, its row is its token in the store, the locks
+ * Columns of numbers: a request is a row, its row is its token in the store, the locks
  * and the wait lists. Rows are few, so whoever asks a question about all of them (is this mutation
  * still on its way?) walks the table.
  */
-import type { Lease, Session } from "@rmr/core"
-import { assert, type IoRecord, isMutation, NO_LEASE } from "@rmr/core"
+import type { IoRecord, Lease, Session } from "@rmr/core"
+import { assert, FreeRows, isMutation, longer, NO_FREE_ROW, NO_LEASE } from "@rmr/core"
 
 export const STAGE_FREE = 0
 /** It waits: for its extents, its chunks, a copy, memory, or room in the store. */
@@ -30,57 +30,62 @@ export const NO_ROW = -1
 export class IoTable {
   readonly rowsMax: number
   readonly sessions: (Session | undefined)[]
-  readonly tickets: Int32Array
-  readonly leases: Float64Array
-  readonly operations: Uint8Array
-  readonly ioFlags: Uint8Array
-  readonly offsets: Float64Array
-  readonly lengths: Float64Array
-  readonly firstChunks: Float64Array
-  readonly chunkCounts: Int32Array
-  readonly units: Int32Array
-  readonly epochs: Float64Array
-  readonly sequences: Float64Array
-  readonly stages: Uint8Array
-  readonly waits: Uint8Array
+  tickets: Int32Array
+  leases: Float64Array
+  operations: Uint8Array
+  ioFlags: Uint8Array
+  offsets: Float64Array
+  lengths: Float64Array
+  firstChunks: Float64Array
+  chunkCounts: Int32Array
+  units: Int32Array
+  epochs: Float64Array
+  sequences: Float64Array
+  stages: Uint8Array
+  waits: Uint8Array
   /** A mutation is carried out without the chunks that nobody has clean (W2). */
-  readonly goesWithout: Uint8Array
+  goesWithout: Uint8Array
   /** When it was admitted; NaN where how long it takes says nothing of this member's pace (S11). */
-  readonly beginsMs: Float64Array
-  private readonly free: Int32Array
-  private freeCount: number
+  beginsMs: Float64Array
+  private readonly free: FreeRows
 
   constructor(rowsMax: number) {
     this.rowsMax = rowsMax
-    this.sessions = new Array<Session | undefined>(rowsMax).fill(undefined)
-    this.tickets = new Int32Array(rowsMax)
-    this.leases = new Float64Array(rowsMax)
-    this.operations = new Uint8Array(rowsMax)
-    this.ioFlags = new Uint8Array(rowsMax)
-    this.offsets = new Float64Array(rowsMax)
-    this.lengths = new Float64Array(rowsMax)
-    this.firstChunks = new Float64Array(rowsMax)
-    this.chunkCounts = new Int32Array(rowsMax)
-    this.units = new Int32Array(rowsMax)
-    this.epochs = new Float64Array(rowsMax)
-    this.sequences = new Float64Array(rowsMax)
-    this.stages = new Uint8Array(rowsMax)
-    this.waits = new Uint8Array(rowsMax)
-    this.goesWithout = new Uint8Array(rowsMax)
-    this.beginsMs = new Float64Array(rowsMax)
-    this.free = Int32Array.from({ length: rowsMax }, (_, row) => rowsMax - 1 - row)
-    this.freeCount = rowsMax
+    this.free = new FreeRows(rowsMax)
+    const { rows } = this.free
+    this.sessions = new Array<Session | undefined>(rows).fill(undefined)
+    this.tickets = new Int32Array(rows)
+    this.leases = new Float64Array(rows)
+    this.operations = new Uint8Array(rows)
+    this.ioFlags = new Uint8Array(rows)
+    this.offsets = new Float64Array(rows)
+    this.lengths = new Float64Array(rows)
+    this.firstChunks = new Float64Array(rows)
+    this.chunkCounts = new Int32Array(rows)
+    this.units = new Int32Array(rows)
+    this.epochs = new Float64Array(rows)
+    this.sequences = new Float64Array(rows)
+    this.stages = new Uint8Array(rows)
+    this.waits = new Uint8Array(rows)
+    this.goesWithout = new Uint8Array(rows)
+    this.beginsMs = new Float64Array(rows)
+  }
+
+  /** Rows behind have never been taken. */
+  get rows(): number {
+    return this.stages.length
   }
 
   /** Requests that are admitted and not answered. */
   get count(): number {
-    return this.rowsMax - this.freeCount
+    return this.free.takenCount
   }
 
   /** A row for the request, or `NO_ROW` where all are taken. */
   add(session: Session, ticket: number, lease: Lease, io: IoRecord): number {
-    if (this.freeCount === 0) return NO_ROW
-    const row = this.free[--this.freeCount]!
+    const row = this.free.take()
+    if (row === NO_FREE_ROW) return NO_ROW
+    if (row >= this.rows) this.grow(this.free.rows)
     this.sessions[row] = session
     this.tickets[row] = ticket
     this.leases[row] = lease
@@ -105,7 +110,7 @@ export class IoTable {
     this.sessions[row] = undefined
     this.leases[row] = NO_LEASE
     this.stages[row] = STAGE_FREE
-    this.free[this.freeCount++] = row
+    this.free.give(row)
   }
 
   leaseOf(row: number): Lease {
@@ -119,11 +124,30 @@ export class IoTable {
   /** Whether this mutation is admitted here and not applied (V2, S9). */
   isUnderWay(unit: number, epoch: number, sequence: number): boolean {
     if (this.count === 0) return false
-    for (let row = 0; row < this.rowsMax; row++) {
+    for (let row = 0; row < this.rows; row++) {
       if (this.stages[row] === STAGE_FREE || this.units[row] !== unit) continue
       const isSame = this.epochs[row] === epoch && this.sequences[row] === sequence
       if (isSame && this.isMutation(row)) return true
     }
     return false
+  }
+
+  private grow(rows: number): void {
+    while (this.sessions.length < rows) this.sessions.push(undefined)
+    this.tickets = longer(this.tickets, rows)
+    this.leases = longer(this.leases, rows)
+    this.operations = longer(this.operations, rows)
+    this.ioFlags = longer(this.ioFlags, rows)
+    this.offsets = longer(this.offsets, rows)
+    this.lengths = longer(this.lengths, rows)
+    this.firstChunks = longer(this.firstChunks, rows)
+    this.chunkCounts = longer(this.chunkCounts, rows)
+    this.units = longer(this.units, rows)
+    this.epochs = longer(this.epochs, rows)
+    this.sequences = longer(this.sequences, rows)
+    this.stages = longer(this.stages, rows)
+    this.waits = longer(this.waits, rows)
+    this.goesWithout = longer(this.goesWithout, rows)
+    this.beginsMs = longer(this.beginsMs, rows)
   }
 }

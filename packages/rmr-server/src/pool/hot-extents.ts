@@ -19,7 +19,7 @@
  *           flush wanted      fence up │ for copies │ for what is not newer │
  * ```
  */
-import { assert } from "@rmr/core"
+import { assert, FreeRows, longer, NO_FREE_ROW } from "@rmr/core"
 
 export interface HotExtentsOptions {
   /** What the store has room for, spare slots included. */
@@ -39,13 +39,12 @@ export class HotExtents {
   readonly fenceLimit: number
   private readonly copyLimit: number
   private readonly slots = new Map<number, number>()
-  private readonly epochs: Float64Array
-  private readonly sequences: Float64Array
-  private readonly isDurable: Uint8Array
+  private epochs: Float64Array
+  private sequences: Float64Array
+  private isDurable: Uint8Array
   /** Copies that are being written into the extent: no mutation, but it must stay hot. */
-  private readonly pins: Int32Array
-  private readonly free: Int32Array
-  private freeCount: number
+  private pins: Int32Array
+  private readonly free: FreeRows
   private newestEpoch = 0
   private newestSequence = 0
   /** Nothing newer than the newest is admitted. */
@@ -57,12 +56,12 @@ export class HotExtents {
     this.softLimit = softLimit
     this.fenceLimit = fenceLimit
     this.copyLimit = copyLimit
-    this.epochs = new Float64Array(extentsMax)
-    this.sequences = new Float64Array(extentsMax)
-    this.isDurable = new Uint8Array(extentsMax)
-    this.pins = new Int32Array(extentsMax)
-    this.free = Int32Array.from({ length: extentsMax }, (_, at) => extentsMax - 1 - at)
-    this.freeCount = extentsMax
+    this.free = new FreeRows(extentsMax)
+    const { rows } = this.free
+    this.epochs = new Float64Array(rows)
+    this.sequences = new Float64Array(rows)
+    this.isDurable = new Uint8Array(rows)
+    this.pins = new Int32Array(rows)
   }
 
   get count(): number {
@@ -192,8 +191,9 @@ export class HotExtents {
   private slotFor(extent: number): number {
     const known = this.slots.get(extent)
     if (known !== undefined) return known
-    if (this.freeCount === 0) return NO_SLOT
-    const slot = this.free[--this.freeCount]!
+    const slot = this.free.take()
+    if (slot === NO_FREE_ROW) return NO_SLOT
+    if (slot >= this.epochs.length) this.grow(this.free.rows)
     this.slots.set(extent, slot)
     this.epochs[slot] = 0
     this.sequences[slot] = 0
@@ -206,6 +206,13 @@ export class HotExtents {
     const slot = this.slots.get(extent)
     assert(slot !== undefined, "only a hot extent cools")
     this.slots.delete(extent)
-    this.free[this.freeCount++] = slot
+    this.free.give(slot)
+  }
+
+  private grow(rows: number): void {
+    this.epochs = longer(this.epochs, rows)
+    this.sequences = longer(this.sequences, rows)
+    this.isDurable = longer(this.isDurable, rows)
+    this.pins = longer(this.pins, rows)
   }
 }
