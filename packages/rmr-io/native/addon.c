@@ -13,8 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "crc32c.h"
-
 /* NATIVE_VERSION in src/native-addon.ts. */
 #define RMR_NATIVE_VERSION 9
 
@@ -62,7 +60,6 @@ static void end_instance(napi_env env, void *data, void *hint) {
 }
 
 NAPI_MODULE_INIT() {
-  rmr_crc32c_prepare();
   struct rmr_instance *instance = calloc(1, sizeof *instance);
   if (instance == NULL) {
     napi_throw_error(env, NULL, "no memory for the native addon");

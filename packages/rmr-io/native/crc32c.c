@@ -11,7 +11,6 @@
  */
 #include "crc32c.h"
 
-#include <pthread.h>
 #include <string.h>
 
 #if defined(__x86_64__)
@@ -34,7 +33,6 @@
 #define POLYNOMIAL 0x82f63b78u
 
 static uint32_t byte_tables[8][256];
-static pthread_once_t preparation = PTHREAD_ONCE_INIT;
 static int has_instruction = 0;
 
 static uint64_t load64(const uint8_t *bytes) {
@@ -172,6 +170,7 @@ WITH_INSTRUCTION static uint32_t of_block(const uint8_t *bytes, size_t count, si
 
 static int processor_has_it(void) {
 #if defined(__x86_64__)
+  __builtin_cpu_init();
   return __builtin_cpu_supports("sse4.2") != 0;
 #else
   return (getauxval(AT_HWCAP) & HWCAP_CRC32) != 0;
@@ -180,7 +179,11 @@ static int processor_has_it(void) {
 
 #endif
 
-static void prepare(void) {
+/*
+ * While this is being loaded, which happens once in a process however many threads use it.
+ * pthread_once would need a glibc of 2021.
+ */
+__attribute__((constructor)) static void prepare(void) {
   make_byte_tables();
 #if HAS_INSTRUCTION
   has_instruction = processor_has_it();
@@ -191,9 +194,6 @@ static void prepare(void) {
   }
 #endif
 }
-
-/* Threads of one process share the tables, and each loads this for itself. */
-void rmr_crc32c_prepare(void) { pthread_once(&preparation, prepare); }
 
 const char *rmr_crc32c_means(void) {
 #if HAS_INSTRUCTION

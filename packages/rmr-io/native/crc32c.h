@@ -1,12 +1,9 @@
-/* CRC-32C of bytes in memory, by the fastest means that this processor has. */
+/* CRC-32C of bytes in memory, by the fastest means that this processor has, chosen at loading. */
 #ifndef RMR_CRC32C_H
 #define RMR_CRC32C_H
 
 #include <stddef.h>
 #include <stdint.h>
-
-/* Chooses the means and makes its tables; once, before anything else. */
-void rmr_crc32c_prepare(void);
 
 /* What was chosen: "sse4.2", "armv8" or "table". */
 const char *rmr_crc32c_means(void);
