@@ -2,6 +2,7 @@
 import type { ForcedReport } from "@rmr/client"
 import type { LineageClaim, LineageEntry, MapVersion, MemberMap, PoolMetadata } from "@rmr/core"
 import { dirtyRanges, rankName } from "@rmr/core"
+import type { NativeStatus } from "@rmr/io"
 
 export interface StateShown {
   readonly state: string
@@ -136,6 +137,8 @@ export interface DaemonStatus {
   readonly version: string
   readonly pid: number
   readonly residentBytes: number
+  /** Whether bytes are moved by native code, from which file, or why not. */
+  readonly native: NativeStatus
   readonly storage: StorageStatus | null
   readonly client: ClientStatus | null
 }

@@ -1,6 +1,6 @@
 /** One `rmr` daemon: either role or both, and the control socket over which admins speak to it. */
 import { type Env, memberId, RmrError } from "@rmr/core"
-import { jsonLog, lingerFor, realEnv } from "@rmr/io"
+import { jsonLog, lingerFor, nativeStatus, realEnv } from "@rmr/io"
 import type { Config } from "../config/config.js"
 import { ControlServer, type Verbs } from "../control/control-server.js"
 import { CONTROL_DEFAULT } from "../control/protocol.js"
@@ -34,6 +34,7 @@ export class Daemon {
 
   /** Fails with the first thing that is wrong; nothing of it runs then. */
   static async start(config: Config): Promise<Daemon> {
+    const { reason } = nativeStatus()
     lingerFor(config.linger_us)
     const env = realEnv({ log: jsonLog({ level: config.log }).child({ node: config.name }) })
     const daemon = new Daemon(config, env)
@@ -48,7 +49,7 @@ export class Daemon {
         for (const at of config.client.nbd) if ("path" in at) await freeSocketPath(at.path)
         daemon.client = await ClientRole.start(env, config.name, config.client)
       }
-      env.log.write("info", "daemon.started", { version: VERSION })
+      env.log.write("info", "daemon.started", { version: VERSION, native: reason })
       return daemon
     } catch (thrown) {
       await daemon.close()
@@ -190,6 +191,7 @@ export class Daemon {
       version: VERSION,
       pid: process.pid,
       residentBytes: memory.rss,
+      native: nativeStatus(),
       storage: this.storage?.status() ?? null,
       client: this.client?.status() ?? null,
     }

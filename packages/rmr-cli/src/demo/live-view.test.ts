@@ -2,7 +2,10 @@ import type { ClientStatus, DaemonStatus, LegStatus, StoragePoolStatus } from ".
 import { type DaemonLook, frameOf, type PoolLook } from "./live-view.js"
 
 const SHOWN = { sinceMs: 0, why: "", next: "", help: "" }
-const DAEMON = { name: "", version: "1", pid: 1, residentBytes: 0, storage: null, client: null }
+const DAEMON = {
+  ...{ name: "", version: "1", pid: 1, residentBytes: 0, storage: null, client: null },
+  native: { isLoaded: true, reason: "", checksum: "sse4.2" },
+}
 
 describe("a frame of the view", () => {
   it("shows a pool with a node that copies and one that is down", () => {

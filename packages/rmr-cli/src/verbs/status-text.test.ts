@@ -2,6 +2,11 @@
 import type { DaemonStatus, LegStatus, StoragePoolStatus } from "../control/status.js"
 import { statusText } from "./status-text.js"
 
+const DAEMON = {
+  ...{ name: "n", version: "1", pid: 1, residentBytes: 0, storage: null, client: null },
+  native: { isLoaded: true, reason: "/rmr-io.node", checksum: "sse4.2" },
+}
+
 function textOf(returning: LegStatus["returning"]): string {
   const leg = { state: "reconnecting", sinceMs: 4000, why: "W.", next: "N.", help: "H." }
   const counts = { inFlight: 0, latencyMs: 1, dirtyChunks: 0 }
@@ -16,8 +21,7 @@ function textOf(returning: LegStatus["returning"]): string {
     legs: [{ member: 3, address: "tcp://c:1", ...leg, ...counts, returning }],
   }
   const client = { nbd: { uris: [] }, pools: [pool] }
-  const status = { name: "n", version: "1", pid: 1, residentBytes: 0, storage: null, client }
-  return statusText(status as unknown as DaemonStatus)
+  return statusText({ ...DAEMON, client } as unknown as DaemonStatus)
 }
 
 function storageText(pace: Partial<StoragePoolStatus>): string {
@@ -28,11 +32,16 @@ function storageText(pace: Partial<StoragePoolStatus>): string {
     ...{ deletedIn: null, ...pace },
   }
   const storage = { listen: [], pools: [pool] }
-  const status = { name: "n", version: "1", pid: 1, residentBytes: 0, storage, client: null }
-  return statusText(status as unknown as DaemonStatus)
+  return statusText({ ...DAEMON, storage } as unknown as DaemonStatus)
 }
 
 describe("status", () => {
+  it("P11: says that a daemon runs without native code, and why; else nothing of it", () => {
+    const native = { isLoaded: false, reason: "RMR_NATIVE=off", checksum: "javascript" }
+    expect(statusText({ ...DAEMON, native })).toContain("\n  in plain Node, slower: RMR_NATIVE=off")
+    expect(statusText(DAEMON)).not.toContain("Node")
+  })
+
   it("P11: says that copies go easy on foreground IO, at what rate, and what they cost it", () => {
     const pace = { isSyncPaced: true, syncBytesPerSecondMax: 24 * 2 ** 20 }
     const text = storageText({ ...pace, foregroundSlowdown: 1.3 })

@@ -16,6 +16,7 @@ export function statusText(value: unknown): string {
   const status = value as DaemonStatus
   const memory = sizeText(status.residentBytes)
   const lines = [`${status.name}: rmr ${status.version}, process ${status.pid}, ${memory} resident`]
+  if (!status.native.isLoaded) lines.push(`  in plain Node, slower: ${status.native.reason}`)
   for (const pool of status.storage?.pools ?? []) lines.push(...storagePool(pool))
   for (const pool of status.client?.pools ?? []) lines.push(...clientPool(pool))
   for (const uri of status.client?.nbd.uris ?? []) lines.push(`  NBD: ${uri}`)
