@@ -82,6 +82,7 @@ export async function install(
   asked: readonly Tarball[],
   tarballs: readonly Tarball[],
   cache: string,
+  env: NodeJS.ProcessEnv = plainEnv(),
 ): Promise<void> {
   const fileOf = ({ name, path }: Tarball): [string, string] => [name, `file:${path}`]
   const dependencies = Object.fromEntries(asked.map(fileOf))
@@ -98,11 +99,17 @@ export async function install(
   writeFileSync(join(folder, "package.json"), JSON.stringify(manifest))
   const network = strangersOf(tarballs).length === 0 ? "--offline" : "--prefer-offline"
   const quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock"]
-  await must("npm", ["install", network, ...quiet, "--cache", cache], folder)
+  await must("npm", ["install", network, ...quiet, "--cache", cache], folder, env)
 }
 
 /** Compiles one file as a strict user would, library declarations included, and runs the result. */
 export async function compileAndRun(folder: string, program: string): Promise<void> {
+  await compile(folder, program)
+  await must(process.execPath, ["program.js"], folder)
+}
+
+/** The result is `program.js`. */
+export async function compile(folder: string, program: string): Promise<void> {
   writeFileSync(join(folder, "program.ts"), readFileSync(program, "utf8"))
   const compilerOptions = {
     ...{ module: "nodenext", moduleResolution: "nodenext", target: "es2023", lib: ["es2023"] },
@@ -111,7 +118,6 @@ export async function compileAndRun(folder: string, program: string): Promise<vo
   const config = { compilerOptions, files: ["program.ts"] }
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config))
   await must(process.execPath, [at("node_modules/typescript/bin/tsc"), "-p", "."], folder)
-  await must(process.execPath, ["program.js"], folder)
 }
 
 /** One of our own tools, by name. */
@@ -119,8 +125,13 @@ export function tool(name: string, ...args: string[]): Promise<RunResult> {
   return must(at("node_modules/.bin", name), args, at())
 }
 
-async function must(program: string, args: readonly string[], cwd: string): Promise<RunResult> {
-  const result = await run(program, args, { cwd, env: plainEnv(), timeoutMs: STEP_MS_MAX })
+async function must(
+  program: string,
+  args: readonly string[],
+  cwd: string,
+  env: NodeJS.ProcessEnv = plainEnv(),
+): Promise<RunResult> {
+  const result = await run(program, args, { cwd, env, timeoutMs: STEP_MS_MAX })
   if (!result.ok) throw new Error(`in ${cwd}\n${failureText(result, 60)}`)
   return result
 }

@@ -4,6 +4,7 @@
  * ```
  * node native/build.mjs            builds; without compiler or headers it says so and that is fine
  * node native/build.mjs --strict   warnings are errors: for those who work on the sources
+ * node native/build.mjs --prebuild one that is shipped (prebuild.mjs), for what the compiler is for
  * ```
  *
  * Nothing is downloaded. Node-API is the same in every Node since the version that we name, so the
@@ -17,20 +18,21 @@ import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs"
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
+import { prebuildOf } from "./prebuild.mjs"
 
 const EXIT_BROKEN = 1
 const EXIT_UNABLE = 3
 const COMPILE_MS_MAX = 120_000
 const HERE = import.meta.dirname
-/** As src/native-addon.ts looks for it. */
+/** As src/native-file.ts looks for it. */
 const TARGET = join(HERE, "build", `rmr-io-${process.platform}-${process.arch}.node`)
 
-const { code, text } = build(process.argv.includes("--strict"))
+const { code, text } = build(process.argv.includes("--strict"), process.argv.includes("--prebuild"))
 process.stdout.write(`${text}\n`)
 process.exitCode = code
 
-/** @param {boolean} isStrict */
-function build(isStrict) {
+/** @param {boolean} isStrict @param {boolean} isPrebuild */
+function build(isStrict, isPrebuild) {
   if (process.platform !== "linux") return unable(`it is for Linux, not for ${process.platform}`)
   const compiler = findCompiler()
   if (compiler === undefined) return unable("there is no C compiler (cc, gcc, clang or $CC)")
@@ -38,23 +40,27 @@ function build(isStrict) {
   if (headers === undefined) {
     return unable("there is no node_api.h; install the npm package node-api-headers")
   }
-  mkdirSync(dirname(TARGET), { recursive: true })
-  const made = `${TARGET}.${process.pid}`
+  const shape = isPrebuild ? prebuildOf(compiler) : { target: TARGET, args: [], input: "" }
+  if ("why" in shape) return unable(shape.why)
+  const { target, input } = shape
+  mkdirSync(dirname(target), { recursive: true })
+  const made = `${target}.${process.pid}`
   const sources = readdirSync(HERE).filter((name) => name.endsWith(".c"))
   const args = [
     ...["-std=c11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-pthread"],
     ...["-Wall", "-Wextra", ...(isStrict ? ["-Werror"] : [])],
     ...["-isystem", headers, "-o", made],
     ...sources.sort().map((name) => join(HERE, name)),
+    ...shape.args,
   ]
-  const result = spawnSync(compiler, args, { encoding: "utf8", timeout: COMPILE_MS_MAX })
+  const result = spawnSync(compiler, args, { input, encoding: "utf8", timeout: COMPILE_MS_MAX })
   if (result.status !== 0) {
     rmSync(made, { force: true })
     const why = result.error?.message ?? result.stderr.trim()
     return { code: EXIT_BROKEN, text: `the native addon does not compile:\n${why}` }
   }
-  renameSync(made, TARGET)
-  return { code: 0, text: `built ${TARGET}` }
+  renameSync(made, target)
+  return { code: 0, text: `built ${target}` }
 }
 
 /** @param {string} why */

@@ -1,19 +1,18 @@
 /**
- * The native addon, where it was built for this machine: whether it counts, and what it offers.
+ * The native addon, where there is one for this machine: whether it counts, and what it offers.
  *
  * It is optional. Whoever uses it has a twin in plain JavaScript with the same results, takes that
  * where `nativeAddon()` answers undefined, and is tested with both. `RMR_NATIVE=off` forces the
- * twins. The answer is found once, at the first question, and then stays: half a process on one
- * twin and half on the other would be hard to understand.
- *
- * This file lies directly in `src`, so that the folder `native` is beside its folder both as source
- * and as built.
+ * twins, `RMR_NATIVE=required` refuses them. The answer is found once, at the first question, and
+ * then stays: half a process on one twin and half on the other would be hard to understand.
  */
-import { existsSync } from "node:fs"
-import { fileURLToPath } from "node:url"
+import { RmrError } from "@rmr/core"
+import { type Loaded, loadFirst, nativeFiles, thisMachine } from "./native-file.js"
 
 /** RMR_NATIVE_VERSION in native/addon.c. */
 const NATIVE_VERSION = 9
+/** What RMR_NATIVE may say; nothing is `on`: what loads is taken. */
+const MODES: readonly string[] = ["", "off", "on", "required"]
 
 /** What the files of native/ export; of one thread. */
 export interface NativeAddon {
@@ -159,14 +158,9 @@ export interface NativeStatus {
   readonly checksum: string
 }
 
-interface Found {
-  readonly addon: NativeAddon | undefined
-  readonly reason: string
-}
+let found: Loaded<NativeAddon> | undefined
 
-let found: Found | undefined
-
-/** Undefined where plain Node has to do. */
+/** Undefined where plain Node has to do; fails where `RMR_NATIVE` does not let it. */
 export function nativeAddon(): NativeAddon | undefined {
   found ??= find()
   return found.addon
@@ -179,22 +173,13 @@ export function nativeStatus(): NativeStatus {
   return { isLoaded: addon !== undefined, reason, checksum: addon?.sumMeans ?? "javascript" }
 }
 
-function find(): Found {
-  if (process.env["RMR_NATIVE"] === "off") return without("RMR_NATIVE=off")
-  const name = `rmr-io-${process.platform}-${process.arch}.node`
-  const path = fileURLToPath(new URL(`../native/build/${name}`, import.meta.url))
-  if (!existsSync(path)) return without(`${path} was not built; native/build.mjs builds it`)
-  const loading = { exports: {} as NativeAddon }
-  try {
-    process.dlopen(loading, path)
-  } catch (thrown) {
-    return without(`${path} cannot be loaded: ${(thrown as Error).message}`)
+function find(): Loaded<NativeAddon> {
+  const mode = process.env["RMR_NATIVE"] ?? ""
+  if (!MODES.includes(mode)) {
+    throw new RmrError("invalid-argument", `RMR_NATIVE=${mode}: it is off, on or required`)
   }
-  const { version } = loading.exports
-  if (version === NATIVE_VERSION) return { addon: loading.exports, reason: path }
-  return without(`${path} is version ${version}, not ${NATIVE_VERSION}; build it again`)
-}
-
-function without(reason: string): Found {
-  return { addon: undefined, reason }
+  if (mode === "off") return { addon: undefined, reason: "RMR_NATIVE=off" }
+  const loaded = loadFirst<NativeAddon>(nativeFiles(thisMachine()), NATIVE_VERSION)
+  if (mode !== "required" || loaded.addon !== undefined) return loaded
+  throw new RmrError("unsupported", `RMR_NATIVE=required: ${loaded.reason}`)
 }
