@@ -244,11 +244,13 @@ class NativeSocket implements ByteSocket {
 
   destroy(): void {
     this.dialing?.destroy()
-    if (this.number < 0) return
-    this.all.sendGathered()
-    this.all.addon.closeSocket(this.number)
-    this.all.forget(this.number)
+    const { number } = this
+    if (number < 0) return
+    // First, so that nobody is told of what leaves now and gathers more, which outlives the socket.
     this.number = NO_NUMBER
+    this.all.sendGathered()
+    this.all.addon.closeSocket(number)
+    this.all.forget(number)
     this.left.length = 0
     this.saidThen = undefined
   }

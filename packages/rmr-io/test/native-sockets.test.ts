@@ -18,6 +18,7 @@ interface Ends {
   readonly peer: net.Socket
   readonly written: () => number
   readonly ended: Promise<string>
+  onWritten: () => void
   close(): Promise<void>
 }
 
@@ -37,7 +38,10 @@ async function connect(): Promise<Ends> {
     directPlace: () => undefined,
     checks: () => CHECK_NOTHING,
     onRead: () => true,
-    onWritten: () => writtenCount++,
+    onWritten: () => {
+      writtenCount++
+      ends.onWritten()
+    },
     onEnd: (cause) => end(cause.detail),
   }
   const socket = sockets.open(events)
@@ -45,8 +49,8 @@ async function connect(): Promise<Ends> {
   await new Promise<void>((resolve) => socket.connect({ host: "127.0.0.1", port }, resolve))
   const peer = await accepted
   peer.on("error", () => undefined)
-  return {
-    ...{ sockets, socket, peer, written: () => writtenCount, ended },
+  const ends: Ends = {
+    ...{ sockets, socket, peer, written: () => writtenCount, ended, onWritten: () => undefined },
     async close() {
       socket.destroy()
       peer.destroy()
@@ -54,6 +58,7 @@ async function connect(): Promise<Ends> {
       await new Promise((resolve) => server.close(resolve))
     },
   }
+  return ends
 }
 
 const bytesOf = (length: number, seed: number): Uint8Array =>
@@ -108,6 +113,23 @@ native("a socket that was destroyed is read and written no more", async () => {
   expect(heard).toEqual([])
   await ends.close()
 })
+
+native(
+  "a gathered write is not told to the socket that is destroyed, nor followed up",
+  async () => {
+    const ends = await connect()
+    ends.onWritten = () => ends.socket.write([bytesOf(10, 2)], 1)
+    ends.sockets.gather()
+    expect(ends.socket.write([bytesOf(10, 1)], 1)).toBe(false)
+    ends.socket.destroy()
+    ends.sockets.send()
+    expect(ends.written()).toBe(0)
+    const heard: Buffer[] = []
+    for await (const piece of ends.peer) heard.push(piece as Buffer)
+    expect([...Buffer.concat(heard)]).toEqual([...bytesOf(10, 1)])
+    await ends.close()
+  },
+)
 
 native("a number of another life is refused", async () => {
   const ends = await connect()
