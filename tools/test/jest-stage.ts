@@ -1,5 +1,5 @@
 /**
- * Stages that are one Jest project: Jest runs the tests, its JSON report says how they went.
+ * Stages that are Jest projects: Jest runs the tests, its JSON report says how they went.
  *
  * Three things count as failures although Jest may not say so: a test file that could not even be
  * loaded, a test that was skipped without saying why in its title, and no tests at all.
@@ -25,29 +25,35 @@ const WORKERS_MAX = 2
 const MESSAGE_LINES_MAX = 150
 
 export function jestStage(project: string, timeoutMs: number): Stage {
-  return {
-    run: async () => {
-      // Two runs in one working tree must not read each other's report.
-      const reportFile = at(".cache", "test", `jest-${project}-${process.pid}.json`)
-      mkdirSync(dirname(reportFile), { recursive: true })
-      const args = [
-        ...["--selectProjects", project, "--ci", "--passWithNoTests"],
-        ...["--json", "--outputFile", reportFile, `--maxWorkers=${WORKERS_MAX}`],
-      ]
-      const program = ["node_modules/jest/bin/jest.js", ...args]
-      const result = await run(process.execPath, program, {
-        cwd: ROOT,
-        env: plainEnv(),
-        timeoutMs,
-      })
-      const report = takeReport(reportFile)
-      if (report === undefined) return broken(failureText(result, MESSAGE_LINES_MAX))
-      const outcome = outcomeOf(report)
-      if (result.ok || outcome.failed > 0) return outcome
-      const text = `${outcome.text}\n  every test passed, but Jest failed\n${failureText(result)}`
-      return { ...outcome, failed: 1, text: text.trimStart() }
-    },
-  }
+  return { run: () => runJest({ projects: [project], timeoutMs, env: plainEnv() }) }
+}
+
+export interface JestRun {
+  readonly projects: readonly string[]
+  readonly timeoutMs: number
+  readonly env: NodeJS.ProcessEnv
+  /** Parts of the paths of test files; all files where there are none. */
+  readonly paths?: readonly string[]
+}
+
+export async function runJest(options: JestRun): Promise<StageOutcome> {
+  const { projects, paths = [], timeoutMs, env } = options
+  // Two runs in one working tree must not read each other's report.
+  const reportFile = at(".cache", "test", `jest-${projects.join("-")}-${process.pid}.json`)
+  mkdirSync(dirname(reportFile), { recursive: true })
+  const args = [
+    ...["--selectProjects", ...projects, "--ci", "--passWithNoTests"],
+    ...["--json", "--outputFile", reportFile, `--maxWorkers=${WORKERS_MAX}`],
+    ...(paths.length === 0 ? [] : ["--testPathPatterns", ...paths]),
+  ]
+  const program = ["node_modules/jest/bin/jest.js", ...args]
+  const result = await run(process.execPath, program, { cwd: ROOT, env, timeoutMs })
+  const report = takeReport(reportFile)
+  if (report === undefined) return broken(failureText(result, MESSAGE_LINES_MAX))
+  const outcome = outcomeOf(report)
+  if (result.ok || outcome.failed > 0) return outcome
+  const text = `${outcome.text}\n  every test passed, but Jest failed\n${failureText(result)}`
+  return { ...outcome, failed: 1, text: text.trimStart() }
 }
 
 export function outcomeOf(report: JestReport): StageOutcome {

@@ -18,6 +18,7 @@ export const STAGES = [
   { name: "typecheck", title: "tsc: packages along their references, then tests and tools" },
   { name: "unit", title: "jest: tests beside the sources" },
   { name: "contract", title: "jest: every implementation against the promises of its port" },
+  { name: "native", title: "jest: the native addon under AddressSanitizer and UBSan" },
   { name: "bench", title: "every benchmark once, in its smallest size" },
   {
     name: "packages",

@@ -2,6 +2,7 @@
  * What each stage of `npm test` does. Order and titles are in stage-list.js; limits of time are
  * here, several times what a stage takes on two busy cores.
  */
+import { runShort } from "../sanitize/suites.js"
 import { commandStage, countingStage, source } from "./command-stage.js"
 import { jestStage } from "./jest-stage.js"
 import type { Stage } from "./stage.js"
@@ -18,6 +19,7 @@ export const STAGES_BY_NAME: Readonly<Record<string, Stage>> = {
   ]),
   unit: jestStage("unit", 15 * MINUTE_MS),
   contract: jestStage("contract", 10 * MINUTE_MS),
+  native: { run: runShort },
   bench: commandStage(5 * MINUTE_MS, [source("bench/src/main.ts", "--smoke")]),
   packages: jestStage("packages", 15 * MINUTE_MS),
   e2e: jestStage("e2e", 20 * MINUTE_MS),

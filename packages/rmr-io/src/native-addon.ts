@@ -3,16 +3,17 @@
  *
  * It is optional. Whoever uses it has a twin in plain JavaScript with the same results, takes that
  * where `nativeAddon()` answers undefined, and is tested with both. `RMR_NATIVE=off` forces the
- * twins, `RMR_NATIVE=required` refuses them. The answer is found once, at the first question, and
+ * twins, `RMR_NATIVE=required` refuses them, and `RMR_NATIVE=sanitize` takes the build that watches
+ * its own memory (native/build.mjs), for tests. The answer is found once, at the first question, and
  * then stays: half a process on one twin and half on the other would be hard to understand.
  */
 import { RmrError } from "@rmr/core"
-import { type Loaded, loadFirst, nativeFiles, thisMachine } from "./native-file.js"
+import { type Loaded, loadFirst, nativeFiles, sanitizedFiles, thisMachine } from "./native-file.js"
 
 /** RMR_NATIVE_VERSION in native/addon.c. */
 const NATIVE_VERSION = 9
-/** What RMR_NATIVE may say; nothing is `on`: what loads is taken. */
-const MODES: readonly string[] = ["", "off", "on", "required"]
+/** What RMR_NATIVE may say; nothing is `on`: what loads is taken. `sanitize` is for tests alone. */
+const MODES: readonly string[] = ["", "off", "on", "required", "sanitize"]
 
 /** What the files of native/ export; of one thread. */
 export interface NativeAddon {
@@ -178,8 +179,20 @@ function find(): Loaded<NativeAddon> {
   if (!MODES.includes(mode)) {
     throw new RmrError("invalid-argument", `RMR_NATIVE=${mode}: it is off, on or required`)
   }
-  if (mode === "off") return { addon: undefined, reason: "RMR_NATIVE=off" }
+  if (mode === "off") return without("RMR_NATIVE=off")
+  if (mode === "sanitize") return findSanitized()
   const loaded = loadFirst<NativeAddon>(nativeFiles(thisMachine()), NATIVE_VERSION)
   if (mode !== "required" || loaded.addon !== undefined) return loaded
   throw new RmrError("unsupported", `RMR_NATIVE=required: ${loaded.reason}`)
+}
+
+function findSanitized(): Loaded<NativeAddon> {
+  // Its run-time library ends a process in which it is not the first that was loaded.
+  const isWatched = process.env["LD_PRELOAD"]?.includes("libasan") === true
+  if (!isWatched) return without("RMR_NATIVE=sanitize, and LD_PRELOAD names no AddressSanitizer")
+  return loadFirst<NativeAddon>(sanitizedFiles(thisMachine()), NATIVE_VERSION)
+}
+
+function without(reason: string): Loaded<NativeAddon> {
+  return { addon: undefined, reason }
 }

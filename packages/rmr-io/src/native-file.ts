@@ -44,6 +44,13 @@ export function nativeFiles({ platform, arch, uv, libc }: Machine): readonly str
   ]
 }
 
+/** What `native/build.mjs --sanitize` makes. */
+export function sanitizedFiles({ platform, arch }: Machine): readonly string[] {
+  return platform === "linux"
+    ? [pathOf(`native/build/rmr-io-${platform}-${arch}-sanitized.node`)]
+    : []
+}
+
 /** By what a process has mapped, as /proc/self/maps lists it. Nothing of glibc: it is musl. */
 export function libcOf(maps: string): Machine["libc"] {
   return /\/libc(\.so\.6|-2\.\d+\.so)$/m.test(maps) ? "glibc" : "musl"

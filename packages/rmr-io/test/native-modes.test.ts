@@ -24,6 +24,11 @@ let folder = ""
 let path = ""
 
 type Mode = "off" | "on"
+/** What is handed on to a program. */
+interface Asked {
+  readonly native: string
+  readonly preload?: string
+}
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "rmr-modes-"))
@@ -36,8 +41,14 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-async function open(mode: Mode): Promise<{ child: ChildProcess; opening: Opening }> {
-  const env = { ...process.env, RMR_NATIVE: mode, TSX_TSCONFIG_PATH: "tsconfig.run.json" }
+/** Which of the builds is on is said from outside. */
+function open(mode: Mode): Promise<{ child: ChildProcess; opening: Opening }> {
+  return openAs({ native: mode === "off" ? mode : (process.env["RMR_NATIVE"] ?? mode) })
+}
+
+async function openAs({ native, preload }: Asked) {
+  const env = { ...process.env, RMR_NATIVE: native, TSX_TSCONFIG_PATH: "tsconfig.run.json" }
+  if (preload !== undefined) Object.assign(env, { LD_PRELOAD: preload })
   const args = ["--import", "tsx", PROGRAM, path]
   const child = spawn(process.execPath, args, { env, stdio: ["pipe", "pipe", "inherit"] })
   children.push(child)
@@ -72,6 +83,12 @@ it("the addon counts where it was built, and says so; where not, it says why", a
   expect(opening).toMatchObject({ isLoaded, reason, checksum, sum: SEVENS, zeroStatus: 0 })
   expect(reason).toMatch(/native\/build/)
   expect(readFileSync(path).every((byte) => byte === 0)).toBe(true)
+})
+
+it("RMR_NATIVE=sanitize: where nothing watches, it says so, and the twins are used", async () => {
+  const { opening } = await openAs({ native: "sanitize", preload: "" })
+  const reason = "RMR_NATIVE=sanitize, and LD_PRELOAD names no AddressSanitizer"
+  expect(opening).toMatchObject({ isLoaded: false, reason, checksum: "javascript", sum: SEVENS })
 })
 
 const pairs: [Mode, Mode][] = [
