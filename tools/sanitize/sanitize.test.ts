@@ -8,6 +8,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { at } from "../setup/paths.js"
 import { broken, type StageOutcome } from "../test/stage.js"
+import { leaksOfAddon } from "./leaks.js"
 import { type Built, builtBy, Reports } from "./sanitizer.js"
 import { runFault, watch } from "./watched.js"
 
@@ -76,6 +77,19 @@ describe("a run over a sanitized addon", () => {
   sanitized("fails where what was run failed, though nothing was reported", async () => {
     const outcome = await watch(reports, async () => broken("it is wrong"))
     expect(outcome).toEqual(broken("it is wrong"))
+  })
+})
+
+describe("leaks", () => {
+  const leak = (place: string): string =>
+    `Direct leak of 40 byte(s) in 1 object(s) allocated from:\n    #0 malloc\n    #1 ${place}`
+
+  it("are those of the addon, and not of Node", () => {
+    const ours = leak("init_turns packages/rmr-io/native/turns.c:125")
+    const values = leak("napi_create_external\n    #2 packages/rmr-io/native/sockets.c:74")
+    const summary = "SUMMARY: AddressSanitizer: 40 byte(s) leaked"
+    const report = [ours, leak("node::Start"), values, summary].join("\n\n")
+    expect(leaksOfAddon(report)).toEqual([ours])
   })
 })
 

@@ -61,8 +61,9 @@ export class Reports {
       ...["halt_on_error=1", "print_stacktrace=1"],
     ]
     const address = [
-      // V8 gives nothing back when a process ends, so leaks could not be told from that. Leases
-      // and slots that are kept too long are counted by the tests themselves.
+      // A process that is told to exit gives nothing back, nor does V8 at its end, so leaks could
+      // not be told from that. Leases and slots that are kept are counted by the tests themselves;
+      // leaks.ts looks where it can be seen.
       "detect_leaks=0",
       "detect_stack_use_after_return=1",
     ]

@@ -6,7 +6,8 @@
  * stand on it too: transports, NBD, stores.
  */
 import { runJest } from "../test/jest-stage.js"
-import type { StageOutcome } from "../test/stage.js"
+import { type StageOutcome, sum } from "../test/stage.js"
+import { lookForLeaks } from "./leaks.js"
 import { overSanitized, type Watched } from "./watched.js"
 
 const MINUTE_MS = 60_000
@@ -33,7 +34,10 @@ export function runShort(): Promise<StageOutcome> {
 
 /** A round of the long list; random tests of it have another seed each time. */
 export function runLong(): Promise<StageOutcome> {
-  return overSanitized(TITLE, jest(LONG, LONG_MS_MAX))
+  return overSanitized(TITLE, async (env) => {
+    const tests = await jest(LONG, LONG_MS_MAX)(env)
+    return sum([tests, await lookForLeaks(env)])
+  })
 }
 
 function jest(paths: readonly string[], timeoutMs: number): Watched {

@@ -73,6 +73,8 @@ void rmr_end_files(struct rmr_files *files) {
     while (rmr_ring_take(&files->ring, &tag, &result)) count_one_less(files);
   }
   rmr_ring_close(&files->ring);
+  napi_delete_reference(files->turns->env, files->on_ended);
+  napi_delete_reference(files->turns->env, files->ended_memory);
   free(files);
 }
 

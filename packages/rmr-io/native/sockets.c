@@ -43,9 +43,19 @@ static struct rmr_sockets *sockets_of(napi_env env) {
   return NULL;
 }
 
+/* JavaScript is told nothing any more, and has the memory to itself. */
+static void end_references(napi_env env, struct rmr_engine *engine) {
+  napi_ref *references[] = {&engine->on_event, &engine->chunk_memory, &engine->words_memory};
+  for (size_t at = 0; at < sizeof references / sizeof references[0]; at++) {
+    if (*references[at] != NULL) napi_delete_reference(env, *references[at]);
+    *references[at] = NULL;
+  }
+}
+
+/* Its memory has been collected, or the thread has ended before it was closed. */
 static void end_engine(napi_env env, void *data, void *hint) {
-  (void)env;
   (void)hint;
+  end_references(env, data);
   rmr_drop_engine(data);
 }
 
@@ -198,11 +208,7 @@ static napi_value close_sockets(napi_env env, napi_callback_info info) {
     struct rmr_socket *socket = all->by_number[number];
     if (socket != NULL && socket->engine == engine) rmr_close_socket(socket);
   }
-  if (engine->on_event == NULL) return NULL;
-  RMR_CHECK(env, napi_delete_reference(env, engine->on_event));
-  engine->on_event = NULL;
-  RMR_CHECK(env, napi_delete_reference(env, engine->chunk_memory));
-  RMR_CHECK(env, napi_delete_reference(env, engine->words_memory));
+  end_references(env, engine);
   return NULL;
 }
 

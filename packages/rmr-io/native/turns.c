@@ -117,6 +117,9 @@ static void end_turns(napi_async_cleanup_hook_handle hook, void *data) {
   struct rmr_turns *turns = data;
   if (turns->files != NULL) rmr_end_files(turns->files);
   if (turns->sockets != NULL) rmr_end_sockets(turns->sockets);
+  /* Node gives back no reference that is not deleted, also at the end. */
+  napi_delete_reference(turns->env, turns->on_turn_end);
+  napi_async_destroy(turns->env, turns->context);
   uv_close((uv_handle_t *)turns->poll, on_closed);
 }
 
