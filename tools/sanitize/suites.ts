@@ -17,7 +17,7 @@ const PROJECTS = ["unit", "contract"]
 
 const SHORT = [
   "packages/rmr-io/src/(fast-checksum|stream-engine)",
-  "packages/rmr-io/test/(file-contract|file-ring|holes|life|native-sockets)",
+  "packages/rmr-io/test/(file-contract|file-ring|frame-sums|holes|life|native-sockets)",
 ]
 const LONG = [
   "packages/rmr-io/",

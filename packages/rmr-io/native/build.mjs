@@ -2,9 +2,9 @@
  * Builds the native addon of @rmr/io on the machine it is for: one call of a C compiler.
  *
  * ```
- * node native/build.mjs             builds; without compiler or headers it says so and that is fine
+ * node native/build.mjs             builds; without compiler or headers it says so, which is fine
  * node native/build.mjs --strict    warnings are errors: for those who work on the sources
- * node native/build.mjs --prebuild  one that is shipped (prebuild.mjs), for what the compiler is for
+ * node native/build.mjs --prebuild  one that is shipped (prebuild.mjs)
  * node native/build.mjs --sanitize  a build beside it that watches its memory: for tests of it
  * ```
  *

@@ -4,8 +4,8 @@
  * It is optional. Whoever uses it has a twin in plain JavaScript with the same results, takes that
  * where `nativeAddon()` answers undefined, and is tested with both. `RMR_NATIVE=off` forces the
  * twins, `RMR_NATIVE=required` refuses them, and `RMR_NATIVE=sanitize` takes the build that watches
- * its own memory (native/build.mjs), for tests. The answer is found once, at the first question, and
- * then stays: half a process on one twin and half on the other would be hard to understand.
+ * its own memory (native/build.mjs), for tests. The answer is found once, at the first question,
+ * and then stays: half a process on one twin and half on the other would be hard to understand.
  */
 import { RmrError } from "@rmr/core"
 import { type Loaded, loadFirst, nativeFiles, sanitizedFiles, thisMachine } from "./native-file.js"

@@ -7,6 +7,7 @@
 import net from "node:net"
 import { assert } from "@rmr/core"
 import type { ByteSocket, ByteSocketEvents } from "../../src/byte-socket.js"
+import { CHECK_NOTHING } from "../../src/native-addon.js"
 import { NativeSockets } from "../../src/native-socket.js"
 import { addonOrThrow } from "./addon.js"
 
@@ -72,6 +73,7 @@ export class Ends {
     const open = (): void => assert(!isDestroyed(), "who is destroyed is told nothing")
     return {
       directPlace: () => undefined,
+      checks: () => CHECK_NOTHING,
       onRead: (count) => {
         open()
         return this.onRead(this.sockets.chunkBytes.subarray(0, count))
