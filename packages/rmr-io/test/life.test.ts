@@ -54,6 +54,10 @@ native("memory that nobody knows any more is collected beside work of all kinds"
   expect(told({ way: "collecting", flags: ["--expose-gc"] })).toEqual({ code: 0, said, stderr: "" })
 })
 
+native("what is thrown in a call of the addon keeps nobody else from being told", async () => {
+  expect(told({ way: "throwing" })).toEqual({ code: 0, said: ["others were told"], stderr: "" })
+})
+
 native("threads load the addon at the same moment, and end in any order", async () => {
   expect(told({ way: "crowding" })).toEqual({ code: 0, said: ["18 have worked"], stderr: "" })
 })

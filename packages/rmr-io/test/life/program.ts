@@ -15,6 +15,7 @@ import { Load } from "./files.js"
 import { forking } from "./forking.js"
 import { STAGES, type There } from "./stages.js"
 import { crowding, member } from "./threads.js"
+import { throwing } from "./throwing.js"
 
 /** What a process or thread leaves with that ends itself. */
 const EXIT_CODE = 7
@@ -51,6 +52,7 @@ const WAYS: Readonly<Record<string, (life: Life) => Promise<void>>> = {
     }, folder),
   threads: endThreads,
   collecting: ({ folder }) => collecting(folder).then(say),
+  throwing: () => throwing().then(say),
   crowding: ({ folder }) => crowding(import.meta.filename, folder).then(say),
   forking: ({ folder }) => forking(import.meta.filename, folder).then(say),
 }
