@@ -4,7 +4,7 @@
  * It shares the file with the data path and has tokens of its own. Its lanes have one small buffer
  * each, leased at open, so that metadata can be written when payload memory is full; for more bytes
  * they borrow a larger one where there is some, since a node may have a thousand stores open. What
- * is asked of one lane happens in order; the commit log has one and never waits for another.
+ * is asked of one lane happens in order; the commit log has its own, and never waits for another.
  */
 import type { BlockFile, Checksum, Lease, Memory } from "@rmr/core"
 import {

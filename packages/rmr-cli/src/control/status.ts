@@ -1,6 +1,13 @@
 /** What a daemon answers: the shapes that programs and the demo's view read. */
 import type { ForcedReport } from "@rmr/client"
-import type { LineageClaim, LineageEntry, MapVersion, MemberMap, PoolMetadata } from "@rmr/core"
+import type {
+  LineageClaim,
+  LineageEntry,
+  MapVersion,
+  MemberMap,
+  MemoryStats,
+  PoolMetadata,
+} from "@rmr/core"
 import { dirtyRanges, rankName } from "@rmr/core"
 import type { NativeStatus } from "@rmr/io"
 
@@ -61,6 +68,8 @@ export interface StoragePoolStatus extends StateShown {
 }
 
 export interface StorageStatus {
+  /** Of payload memory: what there is, and what is in use. */
+  readonly memory: MemoryStats
   readonly listen: readonly string[]
   readonly pools: readonly StoragePoolStatus[]
 }
@@ -120,6 +129,8 @@ export interface ClientPoolStatus {
 }
 
 export interface ClientStatus {
+  /** As that of a storage node. */
+  readonly memory: MemoryStats
   readonly nbd: {
     readonly uris: readonly string[]
     readonly clientCount: number

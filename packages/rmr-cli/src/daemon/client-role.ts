@@ -146,6 +146,7 @@ export class ClientRole {
   status(): ClientStatus {
     const { connectionCount: clientCount, ...stats } = this.nbd.stats()
     return {
+      memory: this.registry.memory.stats(),
       nbd: { ...stats, clientCount, uris: this.uris() },
       pools: this.entries.map((entry) => poolStatus(this.env, entry)),
     }

@@ -8,6 +8,7 @@ import {
   explain,
   type LastIoEntry,
   type Listener,
+  type Memory,
   mapSummary,
   type PoolMetadata,
   RmrError,
@@ -38,6 +39,7 @@ interface Served {
 
 export class StorageRole {
   private readonly env: Env
+  private readonly memory: Memory
   private readonly node: StorageNode
   private readonly config: StorageConfig
   private readonly served: Served[] = []
@@ -45,8 +47,9 @@ export class StorageRole {
   private readonly adding = new Set<string>()
   private readonly listeners: Listener[] = []
 
-  private constructor(env: Env, node: StorageNode, config: StorageConfig) {
+  private constructor(env: Env, memory: Memory, node: StorageNode, config: StorageConfig) {
     this.env = env
+    this.memory = memory
     this.config = config
     this.node = node
     this.scrubs = new PoolScrubs(env)
@@ -61,7 +64,7 @@ export class StorageRole {
     const closeMs = config.close_ms
     const parts = { env, memory, transport, hostName: name, software, checksum, closeMs }
     const node = new StorageNode(parts)
-    const role = new StorageRole(env, node, config)
+    const role = new StorageRole(env, memory, node, config)
     try {
       for (const pool of config.pool) await role.addPool(pool)
       for (const address of config.listen) role.listeners.push(await node.listen(address))
@@ -84,6 +87,7 @@ export class StorageRole {
   /** What `status` shows of this role. */
   status(): StorageStatus {
     return {
+      memory: this.memory.stats(),
       listen: this.listeners.map(({ address }) => address),
       pools: this.served.map(({ config, pool }) => this.poolStatus(config, pool)),
     }

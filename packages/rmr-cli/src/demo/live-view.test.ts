@@ -2,6 +2,7 @@ import type { ClientStatus, DaemonStatus, LegStatus, StoragePoolStatus } from ".
 import { type DaemonLook, frameOf, type PoolLook } from "./live-view.js"
 
 const SHOWN = { sinceMs: 0, why: "", next: "", help: "" }
+const MEMORY = { arenaBytes: 2 ** 26, leasedBytes: 0, leaseCount: 0 }
 const DAEMON = {
   ...{ name: "", version: "1", pid: 1, residentBytes: 0, storage: null, client: null },
   native: { isLoaded: true, reason: "", checksum: "sse4.2" },
@@ -86,7 +87,7 @@ function look(
     isFlushable: true,
     legs,
   }
-  const status = { ...DAEMON, client: { nbd, pools: [pool] } } as DaemonStatus
+  const status = { ...DAEMON, client: { memory: MEMORY, nbd, pools: [pool] } } as DaemonStatus
   return { storage: nodes, client: { name: "client", isRunning: true, status }, atMs }
 }
 
@@ -96,7 +97,11 @@ function storage(id: number, state?: string, dirtyChunks = 0): DaemonLook {
   if (state === undefined) return { name, isRunning: false, status: undefined }
   const pool = { ...SHOWN, state, dirtyChunks, chunkCount: 128 } as Partial<StoragePoolStatus>
   const pools = [pool as StoragePoolStatus]
-  return { name, isRunning: true, status: { ...DAEMON, storage: { listen: [], pools } } }
+  return {
+    name,
+    isRunning: true,
+    status: { ...DAEMON, storage: { memory: MEMORY, listen: [], pools } },
+  }
 }
 
 function leg(member: number, state: string, latencyMs: number): LegStatus {
