@@ -45,6 +45,8 @@ export interface EngineEvents {
   onUncertain(row: number): void
   /** A chunk may have no clean copy in N any more (R6). */
   onCopyMissing(): void
+  /** Something found no credit: whoever else has some may give it back. */
+  onShort(): void
   /** An operation is over; so many are left. */
   onEnded(left: number): void
 }
@@ -138,7 +140,9 @@ export class EngineWire {
       const leg = legs[slot]
       if (leg?.session !== undefined && this.submit(row, leg)) rows.owed[row]! &= ~bit
     }
-    if ((rows.owed[row]! & normal) !== 0) this.hasDebts = true
+    if ((rows.owed[row]! & normal) === 0) return
+    this.hasDebts = true
+    this.options.events.onShort()
   }
 
   /** A mutation or flush found no credit, or no session. */

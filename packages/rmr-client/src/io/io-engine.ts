@@ -105,9 +105,14 @@ export class IoEngine {
     }
   }
 
-  /** Another pool of this process gave credits back, on sessions that are shared. */
+  /** Something waits for a credit, which may be another pool's, on sessions that are shared. */
+  get wantsRoom(): boolean {
+    return this.reads.isShort || this.core.wire.hasDebts
+  }
+
+  /** Another pool of this process gave credits back. */
   onRoom(): void {
-    if (this.reads.isShort || this.core.wire.hasDebts) this.onBatchEnd()
+    if (this.wantsRoom) this.onBatchEnd()
   }
 
   onBatchEnd(): void {

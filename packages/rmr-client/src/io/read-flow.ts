@@ -53,6 +53,7 @@ export class ReadFlow {
     rows.marks[row] = 0
     rows.owed[row] = 1 << leg.slot
     this.isShortNow = true
+    this.core.options.events.onShort()
   }
 
   onAnswer(row: number, slot: number, reply: IoReplyRecord, payloadBytes: number): void {

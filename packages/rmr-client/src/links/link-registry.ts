@@ -49,8 +49,12 @@ export interface IoOwner {
   ): void
   /** All completions of one delivery were handed over. */
   onBatchEnd(): void
-  /** The same, where they were others': credits of shared sessions may have come back. */
+  /**
+   * The same, where they were others': credits of shared sessions may have come back. Only for whom
+   * `noteShort` was called, as long as it wants room.
+   */
   onRoom(): void
+  wantsRoom(): boolean
 }
 
 export interface LinkRegistryOptions {
@@ -83,6 +87,8 @@ export class LinkRegistry {
   private readonly owners: (IoOwner | undefined)[] = []
   /** Owners of what came in this batch; few. */
   private readonly touched: IoOwner[] = []
+  /** Owners that found no credit; mostly none, however many pools there are. */
+  private readonly short = new Set<IoOwner>()
 
   constructor(options: LinkRegistryOptions) {
     const { env, memory, transport, hostName } = options
@@ -155,6 +161,12 @@ export class LinkRegistry {
   removeOwner(owner: IoOwner): void {
     const index = this.owners.indexOf(owner)
     if (index >= 0) this.owners[index] = undefined
+    this.short.delete(owner)
+  }
+
+  /** This owner found no credit: it hears of batches that are others', too. */
+  noteShort(owner: IoOwner): void {
+    this.short.add(owner)
   }
 
   /** Sends what was submitted now, instead of at the end of the turn. */
@@ -201,8 +213,9 @@ export class LinkRegistry {
       if (!this.touched.includes(owner)) this.touched.push(owner)
     }
     // Who lacks credits comes before those that have just had some.
-    for (const owner of this.owners) {
-      if (owner !== undefined && !this.touched.includes(owner)) owner.onRoom()
+    for (const owner of this.short) {
+      if (!this.touched.includes(owner)) owner.onRoom()
+      if (!owner.wantsRoom()) this.short.delete(owner)
     }
     for (let owner = this.touched.pop(); owner !== undefined; owner = this.touched.pop()) {
       owner.onBatchEnd()

@@ -411,6 +411,7 @@ export class ClientPool implements VolumeSource {
       onVouchNeeded: () => void this.loop.side.vouch(),
       onUncertain: () => this.loop.want(),
       onCopyMissing: () => this.loop.settling.want(),
+      onShort: () => context.registry.noteShort(this.owner),
       onEnded: () => undefined,
     })
   }

@@ -43,5 +43,6 @@ export function ioOwner(engine: () => IoEngine, onBatchEnd: () => void): IoOwner
       onBatchEnd()
     },
     onRoom: () => engine().onRoom(),
+    wantsRoom: () => engine().wantsRoom,
   }
 }

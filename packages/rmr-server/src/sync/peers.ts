@@ -247,6 +247,10 @@ export class Peers implements IoOwner {
     // What finds no credit is answered so at once, and its caller asks again.
   }
 
+  wantsRoom(): boolean {
+    return false
+  }
+
   private isWhole(asked: Asked, payloadBytes: number): boolean {
     if (asked.lease !== NO_LEASE) return this.isPayloadGood(asked, payloadBytes)
     return (this.reply.replyFlags & REPLY_DIGEST) !== 0 && payloadBytes === 0

@@ -14,6 +14,7 @@ const NOBODY = {
   onCompletion: () => undefined,
   onBatchEnd: () => undefined,
   onRoom: () => undefined,
+  wantsRoom: () => false,
 }
 
 /** Links that go down are nobody's business any more, and the room of the pool is free. */
