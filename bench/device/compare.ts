@@ -12,16 +12,19 @@ import type { Target } from "./target.js"
 export interface Row {
   readonly job: Job
   readonly target: string
+  readonly isOurs: boolean
   /** Medians over the rounds. */
   readonly run: Run
   readonly iopsLow: number
   readonly iopsHigh: number
+  /** Of each round; the same round of another target is its neighbour. */
+  readonly iopsOfRounds: readonly number[]
   /** The target that it is compared with. */
   readonly beside: string
   /** Of IOPS. */
   readonly ratio: number
-  /** Of CPU per IO. */
-  readonly cpuRatio: number
+  /** Of CPU per IO; undefined where one of both has no process of its own. */
+  readonly cpuRatio: number | undefined
   /** System calls per IO of all its processes, where they were counted. */
   readonly calls: number | undefined
   /** Something is promised for it, by the job. */
@@ -40,7 +43,7 @@ export interface CompareOptions {
 }
 
 export async function compare(options: CompareOptions): Promise<Row[]> {
-  const { targets, jobs, seconds, rounds, volumeBytes, countCalls } = options
+  const { targets, jobs, rounds, countCalls } = options
   const rows: Row[] = []
   for (const job of jobs) {
     const runs = targets.map((): Run[] => [])
@@ -48,17 +51,25 @@ export async function compare(options: CompareOptions): Promise<Row[]> {
       // Every other round the other way round: who comes second finds a warmer machine.
       const order = targets.map((_, at) => (round % 2 === 0 ? at : targets.length - 1 - at))
       for (const at of order) {
-        runs[at]!.push(runFio(targets[at]!, job, seconds, volumeBytes))
+        runs[at]!.push(await runOnce(targets[at]!, job, options))
       }
       options.say(`${job.name}: round ${round + 1} of ${rounds}`)
     }
     for (const [at, target] of targets.entries()) {
-      const calls = await countCalls?.(target, job)
+      const calls = target.pids.length === 0 ? undefined : await countCalls?.(target, job)
       const peer = peerOf(target, targets)
       rows.push(rowOf(job, target, runs[at]!, runs[peer]!, targets[peer]!, calls))
     }
   }
   return rows
+}
+
+async function runOnce(target: Target, job: Job, options: CompareOptions): Promise<Run> {
+  await target.prepare?.()
+  const run = runFio(target, job, options.seconds, options.volumeBytes)
+  const note = await target.noteOf?.()
+  if (note !== undefined) options.say(`${job.name}: ${target.name}: ${note}`)
+  return run
 }
 
 /** Whom it is judged beside, if that is here; else the first. */
@@ -82,6 +93,7 @@ function rowOf(
   return {
     job,
     target: target.name,
+    isOurs: target.isOurs,
     run: {
       ios: of("ios"),
       iops: of("iops"),
@@ -93,12 +105,21 @@ function rowOf(
     },
     iopsLow: Math.min(...iops),
     iopsHigh: Math.max(...iops),
+    iopsOfRounds: iops,
     beside: peer.name,
     ratio: median(runs.map((run, round) => run.iops / peerRuns[round]!.iops)),
-    cpuRatio: median(runs.map((run, round) => run.cpuUs / peerRuns[round]!.cpuUs)),
+    cpuRatio:
+      target.pids.length === 0 || peer.pids.length === 0
+        ? undefined
+        : median(runs.map((run, round) => run.cpuUs / peerRuns[round]!.cpuUs)),
     calls,
     isJudged: target.judgedBeside === peer.name,
   }
+}
+
+/** Of the ratios of neighbours. */
+export function ratioOf(row: Row, peer: Row): number {
+  return median(row.iopsOfRounds.map((iops, round) => iops / peer.iopsOfRounds[round]!))
 }
 
 function median(values: readonly number[]): number {
@@ -114,7 +135,7 @@ export function shortOf({ isJudged, job, ratio, cpuRatio, calls }: Row): readonl
   const short: string[] = []
   const { must, mustCpu, mustCalls } = job
   if (must !== undefined && ratio < must) short.push(`IOPS < ${must}×`)
-  if (mustCpu !== undefined && cpuRatio > mustCpu) short.push(`CPU > ${mustCpu}×`)
+  if (mustCpu !== undefined && (cpuRatio ?? 0) > mustCpu) short.push(`CPU > ${mustCpu}×`)
   if (mustCalls !== undefined && (calls ?? 0) > mustCalls) short.push(`calls > ${mustCalls}`)
   return short
 }
@@ -152,11 +173,11 @@ function lineOf(row: Row): string {
     whole(run.megabytesPerSecond),
     whole(run.p50Us),
     whole(run.p99Us),
-    run.cpuUs.toFixed(1),
+    cpuRatio === undefined && run.cpuUs === 0 ? "" : run.cpuUs.toFixed(1),
     run.fioCpuUs.toFixed(1),
     calls?.toFixed(2) ?? "",
     beside,
-    cpuRatio.toFixed(2),
+    cpuRatio?.toFixed(2) ?? "",
     ratio.toFixed(2),
     isPromised ? `≥ ${job.must}` : "",
     isPromised ? verdictOf(row) : "open",

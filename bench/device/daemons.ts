@@ -53,6 +53,13 @@ export class Daemons {
     this.children.set(name, child)
   }
 
+  /** Of those that are alive now. */
+  get pids(): readonly number[] {
+    return [...this.children.values()]
+      .filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null)
+      .flatMap(({ pid }) => pid ?? [])
+  }
+
   signal(name: string, signal: NodeJS.Signals): void {
     this.children.get(name)?.kill(signal)
   }
@@ -110,8 +117,14 @@ export async function startPair(daemons: Daemons, sizeBytes: number, more = ""):
 }
 
 /** Of a member with a sparse store in the folder. */
-export function storageText(folder: string, id: number, url: string, sizeBytes: number): string {
-  const shape = `store = "${folder}/${id}.store"\nsize = ${sizeBytes}\ndirect = "off"`
+export function storageText(
+  folder: string,
+  id: number,
+  url: string,
+  sizeBytes: number,
+  direct: "on" | "off" = "off",
+): string {
+  const shape = `store = "${folder}/${id}.store"\nsize = ${sizeBytes}\ndirect = "${direct}"`
   const pool = `[[storage.pool]]\nname = "vault"\nmember = ${id}\n${shape}`
   return `[storage]\nlisten = ["${url}"]\n${pool}\n`
 }

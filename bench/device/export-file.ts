@@ -1,19 +1,20 @@
 /**
  * A program for the device bench: exports one file by NBD on a unix socket, until it is ended.
  *
- *   export-file.ts FILE SOCKET
+ *   export-file.ts FILE SOCKET on|off      whether past the cache of the kernel
  */
 import { nbdServer } from "@rmr/brmr-client"
 import type { BlockFile, Volume, VolumeOpen } from "@rmr/core"
 import { assert, buddyMemory } from "@rmr/core"
 import { fastStreamEngine, fileSource, pageArenas, realEnv } from "@rmr/io"
 
-const [path, socket] = process.argv.slice(2)
+const [path, socket, direct] = process.argv.slice(2)
 assert(path !== undefined && socket !== undefined, "a file and a socket are named")
+assert(direct === "on" || direct === "off", "it is said whether to go past the cache")
 
 const env = realEnv()
 const memory = buddyMemory({ arenas: pageArenas([256 * 1024 * 1024]), leaseCountMax: 8192 })
-const source = fileSource(path, { direct: "off", inFlightMax: 257 })
+const source = fileSource(path, { direct, inFlightMax: 257 })
 let user: VolumeOpen["events"] | undefined
 const events: VolumeOpen["events"] = { onCompletions: (batch) => user?.onCompletions(batch) }
 const file: BlockFile = await source.open({ env, memory, events })

@@ -4,6 +4,8 @@
 
 import { randomFillSync } from "node:crypto"
 import { closeSync, existsSync, openSync, statSync, writeSync } from "node:fs"
+import { join } from "node:path"
+import type { TargetOptions } from "./target.js"
 
 const PIECE_BYTES = 1024 * 1024
 
@@ -19,4 +21,9 @@ export function fileOfRandomBytes(path: string, bytes: number): string {
     closeSync(file)
   }
   return path
+}
+
+/** That of all foreign targets with one copy: they take turns, and so can have the same one. */
+export function singleFile({ folder, volumeBytes }: TargetOptions): string {
+  return fileOfRandomBytes(join(folder, "single.img"), volumeBytes)
 }

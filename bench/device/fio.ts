@@ -24,10 +24,13 @@ export interface Run {
 const RAMP_SECONDS = 0.5
 const SLACK_MS = 15_000
 const TICK_US = 10_000
+const PART_BYTES = 2 ** 20
 
 export function runFio(target: Target, job: Job, seconds: number, volumeBytes: number): Run {
   const before = cpuUsOf(target.pids)
-  const child = spawnSync("fio", argsOf(target, job, seconds, volumeBytes), {
+  const words = [...(target.within ?? []), "fio", ...argsOf(target, job, seconds, volumeBytes)]
+  const [program = "", ...args] = words
+  const child = spawnSync(program, args, {
     encoding: "utf8",
     timeout: seconds * 1000 + SLACK_MS,
     killSignal: "SIGKILL",
@@ -47,7 +50,8 @@ export function runFio(target: Target, job: Job, seconds: number, volumeBytes: n
   const counted = sum((side) => side.total_ios)
   const runtimeMs = worst((side) => side.runtime)
   const ios = counted * (1 + RAMP_SECONDS / (runtimeMs / 1000))
-  const fioUs = ((only.usr_cpu + only.sys_cpu) / 100) * runtimeMs * 1000
+  // Of all of its processes, one for each connection.
+  const fioUs = ((only.usr_cpu + only.sys_cpu) / 100) * only.job_runtime * 1000
   return {
     ios,
     iops: sum((side) => side.iops),
@@ -72,6 +76,7 @@ interface FioSide {
 interface FioReport {
   readonly jobs: readonly {
     readonly error: number
+    readonly job_runtime: number
     readonly usr_cpu: number
     readonly sys_cpu: number
     readonly read: FioSide
@@ -79,15 +84,18 @@ interface FioReport {
   }[]
 }
 
-function argsOf(target: Target, job: Job, seconds: number, volumeBytes: number): string[] {
+export function argsOf(
+  target: Pick<Target, "fio">,
+  job: Job,
+  seconds: number,
+  volumeBytes: number,
+): string[] {
   return [
     "--name=device",
-    "--ioengine=nbd",
-    `--uri=${target.uri}`,
+    ...target.fio,
     ...(job.rw === "mix" ? ["--rw=randrw", "--rwmixread=70"] : [`--rw=${job.rw}`]),
     `--bs=${job.blockSize}`,
-    `--iodepth=${job.depth}`,
-    `--size=${volumeBytes}`,
+    ...partsOf(job, volumeBytes),
     `--runtime=${seconds}`,
     "--time_based=1",
     `--ramp_time=${RAMP_SECONDS}`,
@@ -95,6 +103,19 @@ function argsOf(target: Target, job: Job, seconds: number, volumeBytes: number):
     "--norandommap=1",
     "--eta=never",
     "--output-format=json",
+  ]
+}
+
+/** Several connections share the depth, and each has a part of the volume for itself. */
+function partsOf({ depth, connections = 1 }: Job, volumeBytes: number): string[] {
+  if (connections === 1) return [`--iodepth=${depth}`, `--size=${volumeBytes}`]
+  const bytes = Math.floor(volumeBytes / connections / PART_BYTES) * PART_BYTES
+  return [
+    `--iodepth=${depth / connections}`,
+    `--size=${bytes}`,
+    `--offset_increment=${bytes}`,
+    `--numjobs=${connections}`,
+    "--group_reporting=1",
   ]
 }
 

@@ -5,9 +5,17 @@
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { lastOf, lossesSince, type Measured, type MeasuredRow, record } from "./history.js"
+import {
+  knownIn,
+  lossesSince,
+  type Measured,
+  type MeasuredRow,
+  oursAmong,
+  record,
+} from "./history.js"
 import { plotOf } from "./plot.js"
 import { countIn } from "./syscalls.js"
+import { rowOf } from "./test-row.js"
 
 const ROW: MeasuredRow = {
   ...{
@@ -25,36 +33,52 @@ const MEASURED: Measured = {
   ...{ seconds: 3, rounds: 5, rows: [ROW, { ...ROW, job: "4k randread, depth 32", ratio: 6 }] },
 }
 
-test("the newest line of a place is found again", () => {
+const KNOWN = MEASURED.rows.map((row) => ({ ...row, time: MEASURED.time }))
+
+test("of each job the newest row of a place is known, whatever its line has beside", () => {
   const folder = mkdtempSync(join(tmpdir(), "rmr-history-"))
   const path = join(folder, "results", "device.jsonl")
+  const later = "2026-11-29T20:00:00.000Z"
+  const [, second] = KNOWN
   try {
-    expect(lastOf(path, "tmpfs")).toBeUndefined()
-    record(path, { ...MEASURED, rounds: 1 })
+    expect(knownIn(path, "tmpfs")).toEqual([])
     record(path, MEASURED)
-    record(path, { ...MEASURED, place: "disk" })
-    expect(lastOf(path, "tmpfs")).toEqual(MEASURED)
-    expect(lastOf(path, "nowhere")).toBeUndefined()
+    record(path, { ...MEASURED, time: later, rows: [{ ...ROW, ratio: 5 }] })
+    record(path, { ...MEASURED, time: later, place: "disk", rows: [{ ...ROW, ratio: 1 }] })
+    expect(knownIn(path, "tmpfs")).toEqual([{ ...ROW, ratio: 5, time: later }, second])
+    expect(knownIn(path, "disk")).toEqual([{ ...ROW, ratio: 1, time: later }])
+    expect(knownIn(path, "nowhere")).toEqual([])
   } finally {
     rmSync(folder, { recursive: true })
   }
 })
 
 test("a loss is a fifth of a ratio of the same job and target, and no less", () => {
-  expect([...lossesSince(MEASURED, [{ ...ROW, ratio: 2.41 }])]).toEqual([])
-  const [[job, words] = []] = lossesSince(MEASURED, [{ ...ROW, ratio: 2.39 }])
+  expect([...lossesSince(KNOWN, [{ ...ROW, ratio: 2.41 }])]).toEqual([])
+  const [[job, words] = []] = lossesSince(KNOWN, [{ ...ROW, ratio: 2.39 }])
   expect(job).toBe(ROW.job)
   expect(words).toBe("ours: 2.39 times QEMU, 3.00 on 2026-11-28")
-  expect([...lossesSince(MEASURED, [{ ...ROW, job: "a new one", ratio: 0.1 }])]).toEqual([])
-  expect([...lossesSince(MEASURED, [{ ...ROW, beside: "another", ratio: 0.1 }])]).toEqual([])
-  expect([...lossesSince(MEASURED, [{ ...ROW, target: "another", ratio: 0.1 }])]).toEqual([])
+  expect([...lossesSince(KNOWN, [{ ...ROW, job: "a new one", ratio: 0.1 }])]).toEqual([])
+  expect([...lossesSince(KNOWN, [{ ...ROW, beside: "another", ratio: 0.1 }])]).toEqual([])
+  expect([...lossesSince(KNOWN, [{ ...ROW, target: "another", ratio: 0.1 }])]).toEqual([])
+})
+
+test("what can lose something is ours, and beside another", () => {
+  const rows = [
+    rowOf({ target: "ours", beside: "QEMU", isOurs: true }),
+    rowOf({ target: "ours", beside: "ours", isOurs: true }),
+    rowOf({ target: "nbdkit", beside: "QEMU", isOurs: false }),
+  ]
+  expect(oursAmong(rows)).toEqual([expect.objectContaining({ target: "ours", beside: "QEMU" })])
 })
 
 test("a plot has a bar for each job of the target, and words that are no markup", () => {
-  const svg = plotOf(MEASURED, "ours", "a title")
+  const svg = plotOf(MEASURED, ["ours"], "a title")
   expect(svg.match(/<rect x=/g)).toHaveLength(2)
   expect(svg).toContain("2 × some &#60;processor&#62;")
-  expect(plotOf(MEASURED, "nobody", "a title")).not.toContain("<rect x=")
+  expect(svg).not.toContain("; ours")
+  expect(plotOf(MEASURED, ["another", "ours"], "a title")).toContain("depth 32; ours<")
+  expect(plotOf(MEASURED, ["nobody"], "a title")).not.toContain("<rect x=")
 })
 
 test("the count of perf is found in what it says, and nothing where it did not count", () => {

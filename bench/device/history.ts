@@ -1,8 +1,9 @@
 /**
  * What was measured before, line by line, and whether something was lost since.
  *
- * Ratios are compared, never speeds: those are the machine's. One loss may be its mood, so a loss
- * counts only where measuring again finds it again (main.ts does that).
+ * Ratios are compared, never speeds: those are the machine's. A line need not have all jobs, so of
+ * each the newest one counts. One loss may be the machine's mood, so a loss counts only where
+ * measuring again finds it again (main.ts does that). What a peer loses is no loss.
  */
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs"
 import { cpus, release } from "node:os"
@@ -35,9 +36,14 @@ export interface MeasuredRow {
   readonly p99Us: number
   readonly cpuUs: number
   readonly ratio: number
-  readonly cpuRatio: number
+  readonly cpuRatio: number | undefined
   readonly calls: number | undefined
   readonly must: number | undefined
+}
+
+/** A row, and when it was measured. */
+export interface Known extends MeasuredRow {
+  readonly time: string
 }
 
 export function measuredOf(row: Row): MeasuredRow {
@@ -53,7 +59,7 @@ export function measuredOf(row: Row): MeasuredRow {
     p99Us: rounded(run.p99Us, 0),
     cpuUs: rounded(run.cpuUs, 1),
     ratio: rounded(ratio, 3),
-    cpuRatio: rounded(cpuRatio, 3),
+    cpuRatio: cpuRatio === undefined ? undefined : rounded(cpuRatio, 3),
     calls: calls === undefined ? undefined : rounded(calls, 2),
     must: isJudged ? job.must : undefined,
   }
@@ -74,27 +80,39 @@ export function record(path: string, measured: Measured): void {
   appendFileSync(path, `${JSON.stringify(measured)}\n`)
 }
 
-/** The newest of this place, or undefined. */
-export function lastOf(path: string, place: string): Measured | undefined {
-  if (!existsSync(path)) return undefined
+/** Of this place: of each job and target beside another the newest. */
+export function knownIn(path: string, place: string): readonly Known[] {
+  if (!existsSync(path)) return []
   const lines = readFileSync(path, "utf8").split("\n")
   const all = lines.filter((line) => line !== "").map((line) => JSON.parse(line) as Measured)
-  return all.filter((measured) => measured.place === place).at(-1)
+  const known: Known[] = []
+  for (const { time, rows } of all.filter((measured) => measured.place === place).reverse()) {
+    for (const row of rows) {
+      if (!known.some((newer) => isSameRow(newer, row))) known.push({ ...row, time })
+    }
+  }
+  return known
+}
+
+export function isSameRow(one: MeasuredRow, other: MeasuredRow): boolean {
+  return one.job === other.job && one.target === other.target && one.beside === other.beside
+}
+
+/** Those that can lose something: ours, beside another. */
+export function oursAmong(rows: readonly Row[]): readonly MeasuredRow[] {
+  return rows.filter(({ isOurs, target, beside }) => isOurs && target !== beside).map(measuredOf)
 }
 
 /** Rows whose ratio to the same peer has lost too much, in words, by the name of their job. */
 export function lossesSince(
-  before: Measured,
+  known: readonly Known[],
   rows: readonly MeasuredRow[],
 ): ReadonlyMap<string, string> {
   const losses = new Map<string, string>()
   for (const row of rows) {
-    const known = before.rows.find(
-      ({ job, target, beside }) =>
-        job === row.job && target === row.target && beside === row.beside,
-    )
-    if (known === undefined || row.ratio >= known.ratio * (1 - LOSS_MAX)) continue
-    const was = `${known.ratio.toFixed(2)} on ${before.time.slice(0, 10)}`
+    const before = known.find((one) => isSameRow(one, row))
+    if (before === undefined || row.ratio >= before.ratio * (1 - LOSS_MAX)) continue
+    const was = `${before.ratio.toFixed(2)} on ${before.time.slice(0, 10)}`
     const words = `${row.target}: ${row.ratio.toFixed(2)} times ${row.beside}, ${was}`
     losses.set(row.job, [losses.get(row.job), words].filter(Boolean).join("; "))
   }

@@ -7,7 +7,10 @@ export interface Job {
   /** `mix`: seven reads to three writes, at random. */
   readonly rw: "randread" | "randwrite" | "mix" | "read" | "write"
   readonly blockSize: string
+  /** Of all connections together. */
   readonly depth: number
+  /** One, where nothing is said. */
+  readonly connections?: number
   /** So many times the IOPS. */
   readonly must?: number
   /** So much of the CPU per IO, at most. */

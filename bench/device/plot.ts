@@ -1,11 +1,12 @@
 /**
- * A picture of what was measured: a bar per job for how many times the IOPS of the first target
+ * A picture of what was measured: a bar per job for how many times the IOPS of its peer a target of
  * ours has, and a mark for what it must have.
  */
 import type { Measured, MeasuredRow } from "./history.js"
 
-const WIDTH = 860
-const LEFT = 210
+const BARS_WIDTH = 610
+const LEFT_MIN = 210
+const SIGN_WIDTH = 7
 const RIGHT = 40
 const TOP = 64
 const ROW = 34
@@ -16,18 +17,21 @@ const BAR_INK = "#2f6f9f"
 const SHORT_INK = "#b5562b"
 const GRID_INK = "#d8d8d8"
 
-/** An SVG; `title` says who is beside whom. */
-export function plotOf(measured: Measured, target: string, title: string): string {
-  const rows = measured.rows.filter((row) => row.target === target)
+/** An SVG; `title` says who is beside whom. A bar of any but the first target has its name. */
+export function plotOf(measured: Measured, targets: readonly string[], title: string): string {
+  const rows = measured.rows.filter(({ target }) => targets.includes(target))
+  const labels = rows.map(({ job, target }) => (target === targets[0] ? job : `${job}; ${target}`))
+  const left = Math.max(LEFT_MIN, ...labels.map((label) => 26 + label.length * SIGN_WIDTH))
   const top = Math.max(1, ...rows.map(({ ratio, must }) => Math.max(ratio, must ?? 0)))
   const ticks = Math.ceil(top)
+  const width = left + BARS_WIDTH + RIGHT
   const height = TOP + rows.length * ROW + BOTTOM
-  const x = (ratio: number): number => LEFT + (ratio / ticks) * (WIDTH - LEFT - RIGHT)
+  const x = (ratio: number): number => left + (ratio / ticks) * BARS_WIDTH
   const parts = [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" ` +
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ` +
       `font-family="sans-serif" font-size="13" fill="${INK}">`,
     `<title>${safe(title)}</title>`,
-    `<rect width="${WIDTH}" height="${height}" fill="#ffffff"/>`,
+    `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
     text(16, 26, title, ' font-size="16" font-weight="bold"'),
     text(16, 46, `${measured.time.slice(0, 10)}; ${measured.machine}; ${measured.place}`),
   ]
@@ -35,18 +39,24 @@ export function plotOf(measured: Measured, target: string, title: string): strin
     parts.push(line(x(tick), TOP, x(tick), height - BOTTOM, GRID_INK))
     parts.push(text(x(tick), height - BOTTOM + 18, `${tick}×`, ' text-anchor="middle"'))
   }
-  for (const [nth, row] of rows.entries()) parts.push(...barOf(row, TOP + nth * ROW, x))
-  parts.push(text(LEFT, height - 10, "a bar: the median of ratios; a line: what it must be"))
+  for (const [nth, row] of rows.entries()) {
+    parts.push(...barOf(row, labels[nth]!, TOP + nth * ROW, x))
+  }
+  parts.push(text(left, height - 10, "a bar: the median of ratios; a line: what it must be"))
   return `${[...parts, "</svg>"].join("\n")}\n`
 }
 
-function barOf(row: MeasuredRow, top: number, x: (ratio: number) => number): string[] {
-  const { job, ratio, must } = row
+function barOf(
+  { ratio, must }: MeasuredRow,
+  label: string,
+  top: number,
+  x: (ratio: number) => number,
+): string[] {
   const middle = top + ROW / 2
   const ink = must !== undefined && ratio < must ? SHORT_INK : BAR_INK
   const width = x(ratio) - x(0)
   const parts = [
-    text(LEFT - 10, middle + 4, job, ' text-anchor="end"'),
+    text(x(0) - 10, middle + 4, label, ' text-anchor="end"'),
     `<rect x="${x(0)}" y="${middle - BAR / 2}" width="${width.toFixed(1)}" height="${BAR}" ` +
       `fill="${ink}"/>`,
     text(x(0) + 6, middle + 4, ratio.toFixed(2), ' fill="#ffffff"'),

@@ -2,16 +2,25 @@
  * QEMU as a peer: one file exported by NBD, and its `quorum` over two of them, which is the
  * userspace replication that people have today.
  *
- * For quorum there are three storage daemons: two export a file over TCP, one writes to both and
- * exports the result on a unix socket. All run with `aio=io_uring`, which is its fastest, and with
+ * For quorum of two there are three storage daemons: two export a file over TCP, one writes to both
+ * and exports the result on a unix socket. All run with `aio=io_uring`, which is its fastest, and with
  * TCP_NODELAY on accepted sockets: version 7.2 leaves it off and then stalls for 40 ms at a time,
  * which would flatter us. A tiny preload sets it.
  */
-import { spawnSync } from "node:child_process"
+import { type ChildProcess, spawnSync } from "node:child_process"
 import { existsSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { fileOfRandomBytes } from "./files.js"
-import { freePorts, Processes, type Target, untilPort, untilSocket } from "./target.js"
+import { fileOfRandomBytes, singleFile } from "./files.js"
+import {
+  copiesInWords,
+  fioByNbd,
+  freePorts,
+  Processes,
+  type Target,
+  type TargetOptions,
+  untilPort,
+  untilSocket,
+} from "./target.js"
 
 const PRELOAD = `
 #define _GNU_SOURCE
@@ -41,58 +50,37 @@ int accept(int socket, struct sockaddr *peer, socklen_t *bytes) {
 
 const DAEMON = "qemu-storage-daemon"
 
-export const QUORUM = "QEMU quorum, two copies"
+export const QUORUM = quorumOf(2)
 
-export interface QemuOptions {
-  /** Where its files and sockets are; on tmpfs for the figures that are promised. */
-  readonly folder: string
-  readonly volumeBytes: number
-  /** Past the kernel's cache. */
-  readonly isDirect: boolean
+/** With so many copies. */
+export function quorumOf(members: number): string {
+  return `QEMU quorum, ${copiesInWords(members)}`
 }
 
-export async function startQuorum({ folder, volumeBytes, isDirect }: QemuOptions): Promise<Target> {
+/**
+ * It cannot copy what a child has missed. So where a pool does that, its children are all there,
+ * and have nothing else to do.
+ */
+export async function startQuorum(options: TargetOptions): Promise<Target> {
+  const { folder, members, state } = options
   const processes = new Processes()
   try {
     const env = { LD_PRELOAD: preload(folder) }
-    const ports = await freePorts(2)
+    const ports = await freePorts(members)
+    const children: ChildProcess[] = []
     for (const [copy, port] of ports.entries()) {
-      const file = fileOfRandomBytes(join(folder, `quorum-${copy}.img`), volumeBytes)
-      const disk = `driver=file,node-name=f,filename=${file},locking=off,discard=unmap`
-      processes.start(
-        DAEMON,
-        [
-          ...["--blockdev", `${disk},cache.direct=${isDirect ? "on" : "off"},aio=io_uring`],
-          ...["--nbd-server", `addr.type=inet,addr.host=127.0.0.1,addr.port=${port}`],
-          ...["--export", "type=nbd,id=e,node-name=f,name=x,writable=on"],
-        ],
-        env,
-      )
+      children.push(processes.start(DAEMON, childArgs(options, copy, port), env))
       await untilPort(port)
     }
     const socket = join(folder, "quorum.sock")
-    const copies = ports.flatMap((port, copy) => [
-      "--blockdev",
-      `driver=nbd,node-name=c${copy},server.type=inet,server.host=127.0.0.1,` +
-        `server.port=${port},export=x`,
-    ])
-    processes.start(
-      DAEMON,
-      [
-        ...copies,
-        "--blockdev",
-        "driver=quorum,node-name=q,vote-threshold=1,read-pattern=fifo,children.0=c0,children.1=c1",
-        ...["--nbd-server", `addr.type=unix,addr.path=${socket}`],
-        ...["--export", "type=nbd,id=e,node-name=q,name=x,writable=on"],
-      ],
-      env,
-    )
+    processes.start(DAEMON, quorumArgs(ports, socket), env)
     await untilSocket(socket)
-    const uri = `nbd+unix:///x?socket=${socket}`
+    if (state === "degraded") await processes.end(children.at(-1)!)
     return {
-      name: QUORUM,
-      uri,
+      name: quorumOf(members),
+      fio: fioByNbd(`nbd+unix:///x?socket=${socket}`),
       pids: processes.pids,
+      isOurs: false,
       stop: () => processes.stop(),
     }
   } catch (error) {
@@ -101,25 +89,59 @@ export async function startQuorum({ folder, volumeBytes, isDirect }: QemuOptions
   }
 }
 
+function childArgs(options: TargetOptions, copy: number, port: number): string[] {
+  const file = fileOfRandomBytes(join(options.folder, `quorum-${copy}.img`), options.volumeBytes)
+  return [
+    ...["--blockdev", diskOf(file, options)],
+    ...["--nbd-server", `addr.type=inet,addr.host=127.0.0.1,addr.port=${port}`],
+    ...["--export", "type=nbd,id=e,node-name=f,name=x,writable=on"],
+  ]
+}
+
+function quorumArgs(ports: readonly number[], socket: string): string[] {
+  const children = ports.map((_, copy) => `children.${copy}=c${copy}`).join(",")
+  return [
+    ...ports.flatMap((port, copy) => [
+      "--blockdev",
+      `driver=nbd,node-name=c${copy},server.type=inet,server.host=127.0.0.1,` +
+        `server.port=${port},export=x`,
+    ]),
+    "--blockdev",
+    `driver=quorum,node-name=q,vote-threshold=1,read-pattern=fifo,${children}`,
+    ...["--nbd-server", `addr.type=unix,addr.path=${socket}`],
+    ...["--export", "type=nbd,id=e,node-name=q,name=x,writable=on"],
+  ]
+}
+
+function diskOf(file: string, { isDirect }: TargetOptions): string {
+  const disk = `driver=file,node-name=f,filename=${file},locking=off,discard=unmap`
+  return `${disk},cache.direct=${isDirect ? "on" : "off"},aio=io_uring`
+}
+
 /** One copy: a file, exported on a unix socket. */
-export async function startSingle({ folder, volumeBytes, isDirect }: QemuOptions): Promise<Target> {
+export async function startSingle(options: TargetOptions): Promise<Target> {
+  const { folder } = options
   const processes = new Processes()
   try {
-    const file = fileOfRandomBytes(join(folder, "single.img"), volumeBytes)
+    const file = singleFile(options)
     const socket = join(folder, "single.sock")
-    const disk = `driver=file,node-name=f,filename=${file},locking=off,discard=unmap`
     processes.start(
       DAEMON,
       [
-        ...["--blockdev", `${disk},cache.direct=${isDirect ? "on" : "off"},aio=io_uring`],
+        ...["--blockdev", diskOf(file, options)],
         ...["--nbd-server", `addr.type=unix,addr.path=${socket}`],
         ...["--export", "type=nbd,id=e,node-name=f,name=x,writable=on"],
       ],
       { LD_PRELOAD: preload(folder) },
     )
     await untilSocket(socket)
-    const uri = `nbd+unix:///x?socket=${socket}`
-    return { name: "QEMU, one copy", uri, pids: processes.pids, stop: () => processes.stop() }
+    return {
+      name: "QEMU, one copy",
+      fio: fioByNbd(`nbd+unix:///x?socket=${socket}`),
+      pids: processes.pids,
+      isOurs: false,
+      stop: () => processes.stop(),
+    }
   } catch (error) {
     await processes.stop()
     throw error

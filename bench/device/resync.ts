@@ -21,6 +21,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { loadavg } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
+import { type MemberState, returned, setSync, stateOf } from "./away.js"
 import { Daemons, isExported, median, pause, runLoad, startPair } from "./daemons.js"
 import { rawCopyRate } from "./raw-copy.js"
 import { until } from "./target.js"
@@ -30,8 +31,8 @@ const CHUNK_BYTES = 128 * 1024
 /** Less than this left is made dirty anew, so that the idle rate is that of a while. */
 const MIB_MIN = 256
 const RAMP_SECONDS = 1
-const RETURN_MS = 60_000
 const SYNC_MS = 120_000
+const NODE = "storage-2"
 const AIMS = { p99: 1.5, underLoad: 0.05, idle: 0.6 }
 
 const { values: options } = parseArgs({
@@ -130,34 +131,20 @@ class Bench {
     await fio([`--uri=${this.uri}`, `--offset=${offset}`, `--size=${bytes}`, ...shape, seed])
   }
 
-  async state(): Promise<{ readonly state: string; readonly dirtyChunks: number }> {
-    const { storage } = (await this.daemons.ask("storage-2", "status")) as {
-      readonly storage: {
-        readonly pools: readonly { readonly state: string; readonly dirtyChunks: number }[]
-      }
-    }
-    return storage.pools[0]!
+  state(): Promise<MemberState> {
+    return stateOf(this.daemons, NODE)
   }
 
   sync(isOn: boolean): Promise<unknown> {
-    return this.daemons.ask("storage-2", isOn ? "sync-start" : "sync-stop", { pool: "vault" })
+    return setSync(this.daemons, NODE, isOn)
   }
 
   /** The node was away while all of the region was written; its copies are stopped. */
   async makeDirty(): Promise<void> {
-    await this.daemons.end("storage-2", "SIGTERM")
+    await this.daemons.end(NODE, "SIGTERM")
     await this.fill(0, syncBytes)
-    this.daemons.startAgain("storage-2")
-    const end = performance.now() + RETURN_MS
-    for (;;) {
-      // Until it listens to admins, nobody answers.
-      const state = await this.state().catch(() => undefined)
-      if (state?.state === "normal") break
-      if (performance.now() > end) throw new Error("the member did not come back")
-      await pause(10)
-    }
-    await this.sync(false)
-    await pause(500)
+    this.daemons.startAgain(NODE)
+    await returned(this.daemons, NODE)
   }
 
   /** Chunks per second from now on, until nothing is dirty or the work is over. */

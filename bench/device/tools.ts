@@ -21,7 +21,8 @@ export function missingTools(): string | undefined {
   return `this machine has no ${programs}; apt-get install ${packages}`
 }
 
-function isThere(program: string): boolean {
+/** Whether a program is found. */
+export function isThere(program: string): boolean {
   return (process.env["PATH"] ?? "").split(delimiter).some((folder) => {
     try {
       accessSync(join(folder, program), constants.X_OK)
