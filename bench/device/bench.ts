@@ -8,7 +8,7 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { sharesOf } from "./ceilings.js"
-import { compare, isShort, type Row, tableOf } from "./compare.js"
+import { compare, isShort, median, type Row, tableOf } from "./compare.js"
 import { residentBytesOf, runFio } from "./fio.js"
 import {
   isSameRow,
@@ -33,6 +33,7 @@ const RESULTS = fileURLToPath(new URL("../results", import.meta.url))
 const HISTORY = join(RESULTS, "device.jsonl")
 const COUNT_SECONDS = 1
 const WARM_SECONDS = 4
+const OTHERS_SHARE_MAX = 0.25
 const WARMING: Job = { name: "warming", rw: "mix", blockSize: "4k", depth: 32 }
 
 function say(line: string): void {
@@ -125,12 +126,14 @@ export class Bench {
   conclude(): void {
     const { asked, rows } = this
     if (asked.isJson) console.log(JSON.stringify(rows, null, 2))
+    const others = (100 * othersOf(rows)).toFixed(0)
+    say(`other work had ${others} % of the machine (median); above a few, figures are low`)
     const shares = sharesOf(rows)
     for (const { words } of shares) say(words)
     const short = rows.some(isShort) || shares.some((share) => share.isShort)
     if (!asked.isSmoke && !asked.isAgainst && short) process.exitCode = 1
     if (asked.isAgainst) this.sayWhatIsUnknown()
-    if (asked.isRecording) keep(asked, rows)
+    if (asked.isRecording) this.keep()
   }
 
   /** A comparison with nothing is none. */
@@ -142,22 +145,34 @@ export class Bench {
     say(`nothing to compare with in ${HISTORY}; --record adds a line`)
     process.exitCode = 1
   }
+
+  /** Later runs are compared with it, so it is not kept where other work is in the figures. */
+  private keep(): void {
+    const { asked, rows } = this
+    const othersShare = Number(othersOf(rows).toFixed(2))
+    if (othersShare > OTHERS_SHARE_MAX) {
+      say(`not recorded: other work had more than ${100 * OTHERS_SHARE_MAX} % of the machine`)
+      process.exitCode = 1
+      return
+    }
+    const { seconds, rounds } = asked
+    const place = placeOf(asked)
+    const measured: Measured = {
+      ...{ time: new Date().toISOString(), machine: machineHere(), place, seconds, rounds },
+      ...{ othersShare, rows: rows.map(measuredOf) },
+    }
+    record(HISTORY, measured)
+    const pools = new Set(rows.filter(({ isJudged }) => isJudged).map(({ target }) => target))
+    if (pools.size === 0) return
+    const title = "IOPS of pools of ours, as a multiple of those of QEMU's quorum of as many copies"
+    writeFileSync(join(RESULTS, `device-${place}.svg`), plotOf(measured, [...pools], title))
+  }
+}
+
+function othersOf(rows: readonly Row[]): number {
+  return median(rows.map(({ run }) => run.othersShare))
 }
 
 function placeOf({ isDirect }: Options): string {
   return isDirect ? "disk" : "tmpfs"
-}
-
-function keep(asked: Options, rows: readonly Row[]): void {
-  const { seconds, rounds } = asked
-  const place = placeOf(asked)
-  const measured: Measured = {
-    ...{ time: new Date().toISOString(), machine: machineHere(), place, seconds, rounds },
-    rows: rows.map(measuredOf),
-  }
-  record(HISTORY, measured)
-  const pools = new Set(rows.filter(({ isJudged }) => isJudged).map(({ target }) => target))
-  if (pools.size === 0) return
-  const title = "IOPS of pools of ours, as a multiple of those of QEMU's quorum with as many copies"
-  writeFileSync(join(RESULTS, `device-${place}.svg`), plotOf(measured, [...pools], title))
 }

@@ -53,7 +53,9 @@ export async function compare(options: CompareOptions): Promise<Row[]> {
       for (const at of order) {
         runs[at]!.push(await runOnce(targets[at]!, job, options))
       }
-      options.say(`${job.name}: round ${round + 1} of ${rounds}`)
+      const others = Math.max(...runs.map((of) => of[round]!.othersShare))
+      const words = `other work had up to ${(100 * others).toFixed(0)} % of the machine`
+      options.say(`${job.name}: round ${round + 1} of ${rounds}; ${words}`)
     }
     for (const [at, target] of targets.entries()) {
       const calls = target.pids.length === 0 ? undefined : await countCalls?.(target, job)
@@ -102,6 +104,7 @@ function rowOf(
       p99Us: of("p99Us"),
       cpuUs: of("cpuUs"),
       fioCpuUs: of("fioCpuUs"),
+      othersShare: of("othersShare"),
     },
     iopsLow: Math.min(...iops),
     iopsHigh: Math.max(...iops),
@@ -122,7 +125,7 @@ export function ratioOf(row: Row, peer: Row): number {
   return median(row.iopsOfRounds.map((iops, round) => iops / peer.iopsOfRounds[round]!))
 }
 
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b)
   const below = sorted[Math.floor((sorted.length - 1) / 2)]!
   const above = sorted[Math.ceil((sorted.length - 1) / 2)]!

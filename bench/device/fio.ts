@@ -2,10 +2,12 @@
  * One fio run against one target: what fio saw, and what all processes of the target spent for it.
  *
  * CPU time is read from /proc before and after. fio's ramp is part of what was spent and not of
- * what fio counts, so the count of IOs is scaled to the whole run.
+ * what fio counts, so the count of IOs is scaled to the whole run. What the machine spent and
+ * neither of both did is other work, which a run has to be known with.
  */
 import { spawnSync } from "node:child_process"
 import { readFileSync } from "node:fs"
+import { cpus } from "node:os"
 import type { Job } from "./jobs.js"
 import type { Target } from "./target.js"
 
@@ -19,6 +21,8 @@ export interface Run {
   /** Of all processes of the target, per IO. */
   readonly cpuUs: number
   readonly fioCpuUs: number
+  /** Of all processors together, what other work had, from 0 to 1. */
+  readonly othersShare: number
 }
 
 const RAMP_SECONDS = 0.5
@@ -28,6 +32,8 @@ const PART_BYTES = 2 ** 20
 
 export function runFio(target: Target, job: Job, seconds: number, volumeBytes: number): Run {
   const before = cpuUsOf(target.pids)
+  const machineBefore = machineCpuUs()
+  const startMs = performance.now()
   const words = [...(target.within ?? []), "fio", ...argsOf(target, job, seconds, volumeBytes)]
   const [program = "", ...args] = words
   const child = spawnSync(program, args, {
@@ -37,6 +43,8 @@ export function runFio(target: Target, job: Job, seconds: number, volumeBytes: n
     maxBuffer: 2 ** 26,
   })
   const spentUs = cpuUsOf(target.pids) - before
+  const machineUs = machineCpuUs() - machineBefore
+  const hadUs = (performance.now() - startMs) * 1000 * cpus().length
   const said = `${child.stdout}${child.stderr}`
   if (child.status !== 0) throw new Error(`fio on ${target.name}, ${job.name}: ${said}`)
   const report = JSON.parse(child.stdout.slice(child.stdout.indexOf("{"))) as FioReport
@@ -60,6 +68,7 @@ export function runFio(target: Target, job: Job, seconds: number, volumeBytes: n
     p99Us: worst((side) => side.clat_ns.percentile["99.000000"]) / 1000,
     cpuUs: spentUs / ios,
     fioCpuUs: fioUs / counted,
+    othersShare: Math.max(0, machineUs - spentUs - (fioUs / counted) * ios) / hadUs,
   }
 }
 
@@ -128,6 +137,13 @@ export function cpuUsOf(pids: readonly number[]): number {
     ticks += Number(fields[11]) + Number(fields[12])
   }
   return ticks * TICK_US
+}
+
+/** User and system time of all processes of the machine so far; interrupts are nobody's. */
+function machineCpuUs(): number {
+  const [first = ""] = readFileSync("/proc/stat", "utf8").split("\n")
+  const [, user, nice, system] = first.split(/\s+/).map(Number)
+  return ((user ?? 0) + (nice ?? 0) + (system ?? 0)) * TICK_US
 }
 
 /** Resident memory of a process. */

@@ -21,6 +21,8 @@ export interface Measured {
   readonly place: string
   readonly seconds: number
   readonly rounds: number
+  /** Of the machine, what other work had, from 0 to 1; lines of before do not say it. */
+  readonly othersShare?: number
   readonly rows: readonly MeasuredRow[]
 }
 

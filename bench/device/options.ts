@@ -8,7 +8,7 @@ import { JOBS, type Job, jobsOnDisk, QUICK_JOBS } from "./jobs.js"
 import { CEILING_NAMES } from "./kinds.js"
 import { connectionsIn, membersIn, type Site, sitesOf, statesIn } from "./shapes.js"
 
-export const HELP = `pnpm bench:device: replicated devices and their peers, by the same fio, in turns
+export const HELP: string = `pnpm bench:device: replicated devices and peers, by one fio, in turns
 
   pnpm bench:device                        all jobs, files on tmpfs, NBD over a unix socket
 
@@ -29,7 +29,7 @@ What is measured:
 How:
   --seconds 3 --rounds 5 --mib 1024        of a run; of a job; of each volume
   --folder FOLDER        where files are; default /dev/shm
-  --disk                 the folder is on a disk: past the cache of the kernel, with bounds of its own
+  --disk                 the folder is on a disk: past the kernel's cache, with bounds of its own
   --quick                quorum and pool, jobs for which something is promised, under 90 s
   --smoke                only whether it still runs: one short job, no verdict
 

@@ -2,10 +2,10 @@
  * QEMU as a peer: one file exported by NBD, and its `quorum` over two of them, which is the
  * userspace replication that people have today.
  *
- * For quorum of two there are three storage daemons: two export a file over TCP, one writes to both
- * and exports the result on a unix socket. All run with `aio=io_uring`, which is its fastest, and with
- * TCP_NODELAY on accepted sockets: version 7.2 leaves it off and then stalls for 40 ms at a time,
- * which would flatter us. A tiny preload sets it.
+ * For a quorum of two there are three storage daemons: two export a file over TCP, one writes to
+ * both and exports the result on a unix socket. All run with `aio=io_uring`, which is its fastest,
+ * and with TCP_NODELAY on accepted sockets: version 7.2 leaves it off and then stalls for 40 ms at
+ * a time, which would flatter us. A tiny preload sets it.
  */
 import { type ChildProcess, spawnSync } from "node:child_process"
 import { existsSync, writeFileSync } from "node:fs"

@@ -2,7 +2,7 @@
  * `pnpm bench`: finds every bench beside this file, measures it, prints a table.
  *
  *   pnpm bench                     everything, in fresh processes, several rounds each, and then
- *                                  a replicated device beside QEMU's (bench/device)
+ *                                  a replicated device beside its peers (bench/device)
  *   pnpm bench --only wire         those whose name contains the text
  *   pnpm bench --smoke             tiny amounts of work, once: only that everything still runs
  *   pnpm bench --json              the results for a program
@@ -95,7 +95,8 @@ function isDeviceFast(): boolean {
     return true
   }
   const program = fileURLToPath(new URL("../device/main.ts", import.meta.url))
-  const args = [...process.execArgv, program, "--targets", "quorum,pool", "--mib", "256"]
+  const shape = ["--mib", "256", "--seconds", "2", "--rounds", "3"]
+  const args = [...process.execArgv, program, ...shape]
   return spawnSync(process.execPath, args, { stdio: "inherit" }).status === 0
 }
 
