@@ -90,8 +90,8 @@ export class Bench {
     const targets = all.filter(({ connectionsMax = Number.POSITIVE_INFINITY }) => {
       return connections <= connectionsMax
     })
-    for (const { name } of all.filter((target) => !targets.includes(target))) {
-      say(`${name} is left out: it has not ${connections} connections`)
+    for (const { name, connectionsMax } of all.filter((target) => !targets.includes(target))) {
+      say(`${name} is left out: it takes no more connections than ${connectionsMax}`)
     }
     const rows = await this.measure(jobs, targets)
     this.rows.push(...rows)
