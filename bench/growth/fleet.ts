@@ -7,7 +7,7 @@ import { join } from "node:path"
 import { Daemons, type Said } from "../device/daemons.js"
 import { cpuUsOf, type Run, residentBytesOf, runFio } from "../device/fio.js"
 import type { Job } from "../device/jobs.js"
-import type { Target } from "../device/target.js"
+import { fioByNbd, type Target } from "../device/target.js"
 import { medianOf, proportionalBytes } from "./figures.js"
 
 export interface Options {
@@ -102,5 +102,6 @@ export function loaded(
 }
 
 function targetOf(uri: string, pids: readonly number[]): Target {
-  return { name: "ours", uri, pids, stop: () => Promise.resolve() }
+  const fio = fioByNbd(uri)
+  return { name: "ours", fio, pids, isOurs: true, stop: () => Promise.resolve() }
 }
