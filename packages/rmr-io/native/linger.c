@@ -8,7 +8,7 @@
  *
  *  - where the last turn came within the window after the one before: who is asked a hundred times
  *    a second never lingers, and a burst is followed by one window at most;
- *  - as long as nothing else is due in the loop, whose descriptors are looked at in the same call;
+ *  - as long as nothing else is due in the loop, whose descriptors are looked at now and then;
  *  - by yielding: whoever else wants this processor gets it.
  */
 #define _GNU_SOURCE
@@ -27,6 +27,9 @@
 /* The loop gets its turn after so long, whatever arrives: timers are due in milliseconds. */
 #define STAY_NS_MAX 1000000
 
+/* Looks at our own set before one at everything that the loop waits for. */
+#define LOOKS_AT_SET 16
+
 static int64_t now_ns(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
@@ -42,16 +45,19 @@ void rmr_linger_begin(struct rmr_linger *linger) {
   linger->is_worth_it = linger->began_ns - linger->ended_ns <= linger->window_ns;
 }
 
-int rmr_linger(struct rmr_linger *linger, const struct uv_loop_s *loop) {
+int rmr_linger(struct rmr_linger *linger, const struct uv_loop_s *loop, int set,
+               struct epoll_event *ready, int ready_max) {
   linger->ended_ns = now_ns();
   if (linger->window_ns == 0 || !linger->is_worth_it) return 0;
   if (linger->ended_ns - linger->began_ns > STAY_NS_MAX) return 0;
   /* What JavaScript wants at once, such as an immediate. */
   if (uv_backend_timeout(loop) == 0) return 0;
-  /* The set of the sockets is in the loop's own set. */
-  struct pollfd ready = {.fd = uv_backend_fd(loop), .events = POLLIN};
-  while (now_ns() - linger->ended_ns < linger->window_ns) {
-    if (poll(&ready, 1, 0) != 0) return 1;
+  struct pollfd of_loop = {.fd = uv_backend_fd(loop), .events = POLLIN};
+  for (int looks = 0; now_ns() - linger->ended_ns < linger->window_ns; looks++) {
+    const int count = epoll_wait(set, ready, ready_max, 0);
+    if (count > 0) linger->turns++;
+    if (count > 0) return count;
+    if (looks % LOOKS_AT_SET == 0 && poll(&of_loop, 1, 0) != 0) return 0;
     sched_yield();
   }
   return 0;

@@ -3,6 +3,7 @@
 #define RMR_LINGER_H
 
 #include <stdint.h>
+#include <sys/epoll.h>
 
 #include "loop.h"
 
@@ -22,7 +23,8 @@ struct rmr_linger {
 void rmr_linger_init(struct rmr_linger *linger);
 /* The loop calls: something is ready. */
 void rmr_linger_begin(struct rmr_linger *linger);
-/* After a turn. True if something has become ready, false if the loop should go on. */
-int rmr_linger(struct rmr_linger *linger, const struct uv_loop_s *loop);
+/* After a turn: what has become ready in the set, and how many; 0 if the loop should go on. */
+int rmr_linger(struct rmr_linger *linger, const struct uv_loop_s *loop, int set,
+               struct epoll_event *ready, int ready_max);
 
 #endif

@@ -87,9 +87,8 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
   int count = epoll_wait(turns->set, ready, READY_MAX, 0);
   while (count > 0) {
     run_turn(turns, ready, count);
-    if (turns->user_count == 0 || !rmr_linger(turns->linger, turns->loop)) return;
-    count = epoll_wait(turns->set, ready, READY_MAX, 0);
-    if (count > 0) turns->linger->turns++;
+    if (turns->user_count == 0) return;
+    count = rmr_linger(turns->linger, turns->loop, turns->set, ready, READY_MAX);
   }
 }
 
