@@ -16,12 +16,13 @@ import {
   knownIn,
   lossesSince,
   type Measured,
+  type MeasuredRow,
   machineHere,
   measuredOf,
   oursAmong,
   record,
 } from "./history.js"
-import type { Job } from "./jobs.js"
+import { JOBS, type Job } from "./jobs.js"
 import { kindsNamed, startAt } from "./kinds.js"
 import type { Options } from "./options.js"
 import { plotOf } from "./plot.js"
@@ -165,7 +166,10 @@ export class Bench {
     const pools = new Set(rows.filter(({ isJudged }) => isJudged).map(({ target }) => target))
     if (pools.size === 0) return
     const title = "IOPS of pools of ours, as a multiple of those of QEMU's quorum of as many copies"
-    writeFileSync(join(RESULTS, `device-${place}.svg`), plotOf(measured, [...pools], title))
+    writeFileSync(
+      join(RESULTS, `device-${place}.svg`),
+      plotOf({ ...measured, rows: newestIn(place) }, [...pools], title),
+    )
   }
 }
 
@@ -175,4 +179,10 @@ function othersOf(rows: readonly Row[]): number {
 
 function placeOf({ isDirect }: Options): string {
   return isDirect ? "disk" : "tmpfs"
+}
+
+/** A line need not have all jobs: what is drawn is the newest of each, in the order of jobs. */
+function newestIn(place: string): readonly MeasuredRow[] {
+  const orderOf = ({ job }: MeasuredRow): number => JOBS.findIndex(({ name }) => name === job)
+  return [...knownIn(HISTORY, place)].sort((one, other) => orderOf(one) - orderOf(other))
 }
