@@ -1,15 +1,8 @@
 /**
  * `pnpm bench:growth`: how memory and CPU grow with pools, volumes, dirty chunks and time.
  *
- *   pnpm bench:growth                       everything; `--only pools,volumes,dirty,endurance`
- *   pnpm bench:growth --quick               fewer and shorter, in some minutes
- *   pnpm bench:growth --seconds 3 --rounds 3 --folder /dev/shm
- *   pnpm bench:growth --only endurance --ios 100000000
- *   pnpm bench:growth --json                the rows for a program
- *
  * Daemons as users run them, with sparse stores on tmpfs, and fio where there is a load. A ratio is
- * to the smallest of its kind. It runs the packages as they were built last. Exit code 1: something
- * could not be measured, or is more than was promised.
+ * to the smallest of its kind. A part that cannot be measured is said and loses no other part.
  */
 import { parseArgs } from "node:util"
 import { missingTools } from "../device/tools.js"
@@ -27,35 +20,106 @@ const PARTS = {
   endurance: measureEndurance,
 } as const
 
-const { values } = parseArgs({
-  options: {
-    only: { type: "string", default: Object.keys(PARTS).join(",") },
-    quick: { type: "boolean", default: false },
-    seconds: { type: "string" },
-    rounds: { type: "string" },
-    ios: { type: "string", default: "1000000" },
-    folder: { type: "string", default: "/dev/shm" },
-    json: { type: "boolean", default: false },
-  },
-})
+const HELP = `How memory and CPU of daemons grow: pnpm bench:growth [options]
 
-const wanted = values.only.split(",")
-const unknown = wanted.find((name) => !(name in PARTS))
-if (unknown !== undefined) throw new Error(`no part ${unknown}; there are ${Object.keys(PARTS)}`)
-const missing = missingTools()
-if (missing !== undefined) throw new Error(missing)
+  --only LIST      of ${Object.keys(PARTS).join(",")}; all of them where it is not said
+  --quick          fewer and shorter, in some minutes
+  --seconds N      of each load, by default 3 (--quick: 1)
+  --rounds N       of each load, by default 3 (--quick: 1); medians count
+  --ios N          of endurance, by default 1000000
+  --folder FOLDER  where stores lie, by default /dev/shm
+  --json           the rows for a program
+  --help           this
 
-const options: Options = {
-  folder: values.folder,
-  isQuick: values.quick,
-  seconds: Number(values.seconds ?? (values.quick ? 1 : 3)),
-  rounds: Number(values.rounds ?? (values.quick ? 1 : 3)),
-  ios: Number(values.ios),
-  say: (line) => process.stderr.write(`${line}\n`),
+The packages are run as they were built last. Exit code 1: something could not be measured, or is
+more than was promised; 2: the words mean nothing.
+`
+
+const EXIT_WORDS = 2
+
+interface Asked {
+  readonly parts: readonly (keyof typeof PARTS)[]
+  readonly isJson: boolean
+  readonly options: Options
 }
-const rows: Row[] = []
-for (const [name, measure] of Object.entries(PARTS)) {
-  if (wanted.includes(name)) rows.push(...(await measure(options)))
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`)
 }
-console.log(values.json ? JSON.stringify(rows, null, 2) : tableOf(rows))
-if (rows.some((row) => verdictOf(row) === "short")) process.exitCode = 1
+
+/** Undefined where somebody only wants help. Fails with what is wrong with the words. */
+function askedBy(words: readonly string[]): Asked | undefined {
+  const { values } = parseArgs({
+    args: [...words],
+    options: {
+      only: { type: "string", default: Object.keys(PARTS).join(",") },
+      quick: { type: "boolean", default: false },
+      seconds: { type: "string" },
+      rounds: { type: "string" },
+      ios: { type: "string", default: "1000000" },
+      folder: { type: "string", default: "/dev/shm" },
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  })
+  if (values.help) return undefined
+  const shortly = values.quick ? "1" : "3"
+  return {
+    parts: values.only.split(",").map(partNamed),
+    isJson: values.json,
+    options: {
+      folder: values.folder,
+      isQuick: values.quick,
+      seconds: countIn("--seconds", values.seconds ?? shortly),
+      rounds: countIn("--rounds", values.rounds ?? shortly),
+      ios: countIn("--ios", values.ios),
+      say,
+    },
+  }
+}
+
+function partNamed(name: string): keyof typeof PARTS {
+  if (name in PARTS) return name as keyof typeof PARTS
+  throw new Error(`--only ${name}: there are ${Object.keys(PARTS).join(", ")}`)
+}
+
+function countIn(option: string, text: string): number {
+  const count = Number(text)
+  if (Number.isSafeInteger(count) && count > 0) return count
+  throw new Error(`${option} ${text}: it is a whole number above 0`)
+}
+
+async function measure({ parts, options }: Asked): Promise<readonly Row[]> {
+  const rows: Row[] = []
+  for (const part of parts) {
+    try {
+      rows.push(...(await PARTS[part](options)))
+    } catch (thrown) {
+      say(`${part} could not be measured: ${thrown instanceof Error ? thrown.stack : thrown}`)
+      process.exitCode = 1
+    }
+  }
+  return rows
+}
+
+async function run(): Promise<void> {
+  let asked: Asked | undefined
+  try {
+    asked = askedBy(process.argv.slice(2))
+  } catch (thrown) {
+    say(`${(thrown as Error).message}; --help tells more`)
+    process.exitCode = EXIT_WORDS
+    return
+  }
+  if (asked === undefined) {
+    process.stdout.write(HELP)
+    return
+  }
+  const missing = missingTools()
+  if (missing !== undefined) throw new Error(missing)
+  const rows = await measure(asked)
+  process.stdout.write(`${asked.isJson ? JSON.stringify(rows, null, 2) : tableOf(rows)}\n`)
+  if (rows.some((row) => verdictOf(row) === "short")) process.exitCode = 1
+}
+
+await run()
