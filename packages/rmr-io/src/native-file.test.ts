@@ -1,3 +1,7 @@
+/**
+ * Which file of the addon is taken: what was built here before the prebuild of this machine, what
+ * cannot be used is passed over, and the reason names each file and what to do.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
