@@ -82,9 +82,13 @@ static uint8_t *direct_memory(const struct rmr_socket *socket) {
 static void check_frames(const struct rmr_socket *socket, size_t count) {
   const struct rmr_engine *engine = socket->engine;
   struct rmr_words *words = engine->words;
-  words->checked_what = (int32_t)socket->place.check;
+  const int32_t what = (int32_t)socket->place.check;
+  const int32_t from = (int32_t)socket->place.check_from;
+  const int is_inside = from >= 0 && (size_t)from <= count;
+  words->checked_what = what;
+  words->checked_from = from;
   words->checked_count =
-      rmr_frames_checked(&words->shape, words->checked_what, engine->chunk, count);
+      is_inside ? rmr_frames_checked(&words->shape, what, engine->chunk + from, count - from) : 0;
 }
 
 static void receive(struct rmr_socket *socket) {

@@ -19,8 +19,9 @@ struct rmr_place {
   double slot;
   double at;
   double bytes;
-  /* What of frames is looked at, RMR_CHECK_*. */
+  /* What of frames is looked at, RMR_CHECK_*, and behind how many bytes, which end one. */
   double check;
+  double check_from;
 };
 
 /* Heads that are sealed in one call. */
@@ -33,6 +34,7 @@ struct rmr_words {
   /* Of what was just read into the chunk: frames that were found right, and what of them. */
   int32_t checked_count;
   int32_t checked_what;
+  int32_t checked_from;
   struct rmr_seal seals[SEALS_MAX];
 };
 

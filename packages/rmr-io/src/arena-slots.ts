@@ -14,6 +14,8 @@ export const NO_SLOT = -1
 class ArenaSlots {
   private readonly addon: NativeAddon
   private readonly slots = new WeakMap<ArrayBufferLike, number>()
+  /** Of views that were asked for: asking a view for its buffer is slow. */
+  private readonly slotsOfViews = new WeakMap<ArrayBufferView, number>()
   private readonly free: number[] = []
   private readonly collected = new FinalizationRegistry<number>((slot) => {
     this.addon.emptySlot(slot)
@@ -36,6 +38,17 @@ class ArenaSlots {
   slotOf(memory: ArrayBufferLike): number {
     return this.slots.get(memory) ?? NO_SLOT
   }
+
+  slotOfView(view: ArrayBufferView): number {
+    return this.slotsOfViews.get(view) ?? this.find(view)
+  }
+
+  /** What has no slot now never gets one: an arena is added before anybody has a view of it. */
+  private find(view: ArrayBufferView): number {
+    const slot = this.slotOf(view.buffer)
+    this.slotsOfViews.set(view, slot)
+    return slot
+  }
 }
 
 let all: ArenaSlots | undefined
@@ -48,6 +61,11 @@ export function addArena(memory: ArrayBufferLike): void {
 /** NO_SLOT for any memory that is no arena. */
 export function slotOfMemory(memory: ArrayBufferLike): number {
   return slotsOf()?.slotOf(memory) ?? NO_SLOT
+}
+
+/** Of the memory that a view is of, quicker where the same few views are asked about for long. */
+export function slotOfView(view: ArrayBufferView): number {
+  return slotsOf()?.slotOfView(view) ?? NO_SLOT
 }
 
 function slotsOf(): ArenaSlots | undefined {

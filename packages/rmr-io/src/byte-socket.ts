@@ -16,6 +16,8 @@ export interface ByteSocketEvents {
   directPlace(): Uint8Array | undefined
   /** What of frames in the chunk may be looked at when the next bytes are there: CHECK_*. */
   checks(): number
+  /** Behind so many bytes, which are the end of a payload. */
+  checksFrom(): number
   /** So many bytes are in the chunk or in the direct place. Answers whether to go on reading. */
   onRead(count: number, isDirect: boolean): boolean
   /** The kernel has all of a write that it had not at once. */

@@ -16,6 +16,7 @@ export interface ConnectionReceiver {
   directPlace(): Uint8Array | undefined
   /** What of frames in the next chunk may be looked at before it is taken. */
   readonly checks: number
+  readonly checksFrom: number
   close(): void
 }
 
@@ -63,6 +64,7 @@ export abstract class EngineConnection {
     return {
       directPlace: () => (this.isOpen ? this.receiver.directPlace() : undefined),
       checks: () => this.receiver.checks,
+      checksFrom: () => this.receiver.checksFrom,
       onRead: (count, isDirect) => this.onRead(count, isDirect),
       onWritten: () => this.onWritten(),
       onEnd: (cause) => this.end(cause),

@@ -14,7 +14,7 @@ import {
   type Checksum,
   crc32c,
 } from "@rmr/core"
-import { NO_SLOT, slotOfMemory } from "./arena-slots.js"
+import { NO_SLOT, slotOfView } from "./arena-slots.js"
 import { type NativeAddon, nativeAddon } from "./native-addon.js"
 
 const ARENA_BYTES_MIN = 128
@@ -47,7 +47,7 @@ export function nativeChecksum(addon: NativeAddon): Checksum {
     // What is outside of the view is refused by JavaScript, in the same words as ever.
     const isInside = at >= 0 && at + bytes <= view.byteLength
     if (bytes < ARENA_BYTES_MIN || !isInside) return crc32c(view, at, bytes)
-    const slot = slotOfMemory(view.buffer)
+    const slot = slotOfView(view)
     if (slot === NO_SLOT) {
       return bytes < VIEW_BYTES_MIN ? crc32c(view, at, bytes) : addon.sumOfView(view, at, bytes)
     }
@@ -75,7 +75,7 @@ export function nativeBlockChecksums(addon: NativeAddon): BlockChecksums {
       oneByOne(view, at, blockBytes, count, sums, from)
       return
     }
-    const slot = slotOfMemory(view.buffer)
+    const slot = slotOfView(view)
     if (slot === NO_SLOT) {
       addon.sumBlocksOfView(view, at, blockBytes, sums, from, count)
       return

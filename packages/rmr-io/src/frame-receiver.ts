@@ -33,7 +33,8 @@ export class FrameReceiver extends Receiver {
   }
 
   override get checks(): number {
-    if (this.state !== "head" || this.heldBytes > 0) return CHECK_NOTHING
+    const isAtEnd = this.state === "payload" || (this.state === "head" && this.heldBytes === 0)
+    if (!isAtEnd) return CHECK_NOTHING
     return this.limits.isPayloadSummed ? CHECK_ALL : CHECK_HEADS
   }
 

@@ -7,7 +7,7 @@
  * not know, JavaScript makes them, with the same results.
  */
 import { crc32cSigned } from "@rmr/core"
-import { NO_SLOT, slotOfMemory } from "./arena-slots.js"
+import { NO_SLOT, slotOfView } from "./arena-slots.js"
 import type { FrameShape } from "./frame-shape.js"
 import {
   CHECK_NOTHING,
@@ -15,6 +15,7 @@ import {
   SEALS_MAX,
   type SocketWords,
   WORD_CHECKED_COUNT,
+  WORD_CHECKED_FROM,
   WORD_CHECKED_WHAT,
   WORD_SEALS,
   WORD_SHAPE,
@@ -22,7 +23,7 @@ import {
 
 export interface FrameSums {
   /** Of what was just read into the chunk: so many frames are right, where this was looked at. */
-  checkedCount(what: number): number
+  checkedCount(what: number, from: number): number
   /** A head and its text, that will get its sum at `seal`; all of them lie in one buffer. */
   add(view: DataView, at: number, bytes: number): void
   /** Everything that was added has its sum. */
@@ -59,8 +60,8 @@ export class NativeFrameSums implements FrameSums {
   private readonly words: Int32Array
   private readonly plain: PlainFrameSums
   private count = 0
-  /** Of the last buffer: most writes have the same. */
-  private buffer: ArrayBufferLike | undefined
+  /** The last buffer: most writes have the same. */
+  private buffer: DataView | undefined
   private slot = NO_SLOT
 
   constructor(addon: NativeAddon, words: SocketWords, shape: FrameShape) {
@@ -73,17 +74,17 @@ export class NativeFrameSums implements FrameSums {
     this.words.set(numbers, WORD_SHAPE)
   }
 
-  checkedCount(what: number): number {
+  checkedCount(what: number, from: number): number {
     const { words } = this
-    const isSame = what !== CHECK_NOTHING && words[WORD_CHECKED_WHAT] === what
-    return isSame ? words[WORD_CHECKED_COUNT]! : 0
+    if (what === CHECK_NOTHING || words[WORD_CHECKED_WHAT] !== what) return 0
+    return words[WORD_CHECKED_FROM] === from ? words[WORD_CHECKED_COUNT]! : 0
   }
 
   add(view: DataView, at: number, bytes: number): void {
-    if (view.buffer !== this.buffer) {
+    if (view !== this.buffer) {
       this.seal()
-      this.buffer = view.buffer
-      this.slot = slotOfMemory(view.buffer)
+      this.buffer = view
+      this.slot = slotOfView(view)
     }
     if (this.slot === NO_SLOT) {
       this.plain.add(view, at, bytes)

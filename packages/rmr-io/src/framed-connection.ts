@@ -100,7 +100,8 @@ export class FramedConnection extends EngineConnection implements FrameConnectio
   private takeChunk(count: number): void {
     const { receiver } = this
     const { sockets, sums } = this.engine
-    receiver.take(sockets.chunk, sockets.chunkBytes, count, sums.checkedCount(receiver.checks))
+    const checkedCount = sums.checkedCount(receiver.checks, receiver.checksFrom)
+    receiver.take(sockets.chunk, sockets.chunkBytes, count, checkedCount)
   }
 
   protected onWritten(): void {

@@ -11,7 +11,7 @@ import { RmrError } from "@rmr/core"
 import { type Loaded, loadFirst, nativeFiles, sanitizedFiles, thisMachine } from "./native-file.js"
 
 /** RMR_NATIVE_VERSION in native/addon.c. */
-const NATIVE_VERSION = 9
+const NATIVE_VERSION = 10
 /** What RMR_NATIVE may say; nothing is `on`: what loads is taken. `sanitize` is for tests alone. */
 const MODES: readonly string[] = ["", "off", "on", "required", "sanitize"]
 
@@ -61,8 +61,9 @@ export interface NativeAddon {
   /** Once, before there is a socket or a file: `onTurnEnd` follows all that was ready at a time. */
   startTurns(onTurnEnd: () => void): void
   /**
-   * The words are four float64: slot, at and bytes of where the next read goes, slot NO_SLOT is the
-   * chunk, and what of frames in the chunk is checked (CHECK_*); then int32 by WORD_*.
+   * The words are float64: slot, at and bytes of where the next read goes, slot NO_SLOT is the
+   * chunk; what of frames in the chunk is checked (CHECK_*), and behind how many of its bytes,
+   * which end a frame. Then come int32 by WORD_*.
    */
   openSockets(chunk: ArrayBufferLike, onEvent: OnSocketEvent): SocketWords
   closeSockets(engine: unknown): void
@@ -101,13 +102,14 @@ export const CHECK_HEADS = 1
 export const CHECK_ALL = 2
 
 /** Int32 among the words of an engine: how frames look, in the order of native/frames.h. */
-export const WORD_SHAPE = 8
-/** So many frames from the start of the chunk on are whole and right. */
-export const WORD_CHECKED_COUNT = 14
-/** What of them was looked at. */
-export const WORD_CHECKED_WHAT = 15
+export const WORD_SHAPE = 10
+/** So many frames from a place in the chunk on are whole and right. */
+export const WORD_CHECKED_COUNT = 16
+/** What of them was looked at, and from where on. */
+export const WORD_CHECKED_WHAT = 17
+export const WORD_CHECKED_FROM = 18
 /** Two per head: where it starts, and its bytes with those of its text. */
-export const WORD_SEALS = 16
+export const WORD_SEALS = 19
 export const SEALS_MAX = 256
 
 /** Writes that can be gathered; RMR_MESSAGES_MAX in native/socket-ring.h. */

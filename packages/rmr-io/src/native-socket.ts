@@ -51,7 +51,7 @@ export class NativeSockets implements ByteSockets {
     this.addon = addon
     addon.startTurns(() => turnEnds.release())
     this.words = addon.openSockets(this.chunkBytes.buffer, this.onEvent)
-    this.place = new Float64Array(this.words, 0, 4)
+    this.place = new Float64Array(this.words, 0, 5)
   }
 
   sumsOf(shape: FrameShape): FrameSums {
@@ -125,6 +125,7 @@ export class NativeSockets implements ByteSockets {
   name(events: ByteSocketEvents): void {
     const direct = events.directPlace()
     this.place[3] = events.checks()
+    this.place[4] = events.checksFrom()
     const slot = direct === undefined ? NO_SLOT : slotOfMemory(direct.buffer)
     this.place[0] = slot
     if (direct === undefined || slot === NO_SLOT) return

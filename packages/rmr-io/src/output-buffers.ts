@@ -1,6 +1,6 @@
 /**
  * Output buffers, kept between writes: one is in use per connection that is writing, and most
- * writes are taken by the kernel at once.
+ * writes are taken by the kernel at once. Those that are kept are arenas, which native code knows.
  */
 import { Buffer } from "node:buffer"
 import { pageArenas } from "./arenas.js"
@@ -17,23 +17,21 @@ export interface OutputBuffer {
 
 export class OutputBuffers {
   private readonly free: OutputBuffer[] = []
-  private isFirst = true
+  private readonly kept = new Set<OutputBuffer>()
 
   take(): OutputBuffer {
     return this.free.pop() ?? this.make()
   }
 
   give(buffer: OutputBuffer): void {
-    if (this.free.length < KEPT_MAX) this.free.push(buffer)
+    if (this.kept.has(buffer)) this.free.push(buffer)
   }
 
-  /** The first is an arena, which native code knows; most writes find no other in use. */
   private make(): OutputBuffer {
-    const { isFirst } = this
-    this.isFirst = false
-    return isFirst
-      ? bufferOn(pageArenas([OUTPUT_BYTES])[0]!)
-      : bufferOn(new Uint8Array(OUTPUT_BYTES))
+    if (this.kept.size === KEPT_MAX) return bufferOn(new Uint8Array(OUTPUT_BYTES))
+    const buffer = bufferOn(pageArenas([OUTPUT_BYTES])[0]!)
+    this.kept.add(buffer)
+    return buffer
   }
 }
 

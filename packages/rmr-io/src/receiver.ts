@@ -91,9 +91,14 @@ export abstract class Receiver {
     return CHECK_NOTHING
   }
 
+  /** Where in the next chunk its first frame begins: before it comes the rest of a payload. */
+  get checksFrom(): number {
+    return this.state === "payload" ? this.payloadBytes - this.payloadDone : 0
+  }
+
   /**
    * Takes `count` bytes of a chunk; all that outlives the call is copied. The first `checkedCount`
-   * frames in it are whole, and somebody has looked at their sums.
+   * frames that begin in it are whole, and somebody has looked at their sums.
    */
   take(chunk: DataView, bytes: Uint8Array, count: number, checkedCount: number): void {
     assert(!this.isWaiting, "nothing is read while a payload waits for memory")

@@ -48,6 +48,7 @@ async function echo(port: number): Promise<Echo> {
   const socket: ByteSocket = sockets.open({
     directPlace: () => undefined,
     checks: () => CHECK_NOTHING,
+    checksFrom: () => 0,
     onRead: () => {
       if (--left > 0) socket.write([byte], 1)
       else done()

@@ -37,6 +37,7 @@ async function connect(): Promise<Ends> {
   const events: ByteSocketEvents = {
     directPlace: () => undefined,
     checks: () => CHECK_NOTHING,
+    checksFrom: () => 0,
     onRead: () => true,
     onWritten: () => {
       writtenCount++

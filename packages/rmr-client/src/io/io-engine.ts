@@ -323,14 +323,12 @@ export class IoEngine {
     rows.arrivals[row] = this.arrivals++
     rows.startMs[row] = this.core.options.env.clock.nowMs()
     volume.dropHead()
+    if (kind === KIND_MUTATION) this.mutations.countBlockers(row)
     if (this.core.isEnded) {
       this.core.end(row, this.core.endStatus)
       return true
     }
-    if (kind === KIND_MUTATION) {
-      this.core.wire.sealPayload(row)
-      this.mutations.countBlockers(row)
-    }
+    if (kind === KIND_MUTATION) this.core.wire.sealPayload(row)
     this.goOn(row)
     return true
   }

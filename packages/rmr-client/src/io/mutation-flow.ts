@@ -16,6 +16,7 @@ import {
   STATUS_OK,
   statusOf,
 } from "@rmr/core"
+import { BusyRanges } from "./busy-ranges.js"
 import { type EngineCore, IO_ERROR } from "./engine-core.js"
 import { KIND_MUTATION } from "./io-rows.js"
 
@@ -23,20 +24,33 @@ const MEDIA_ERROR = statusOf("media-error")
 
 export class MutationFlow {
   private readonly core: EngineCore
+  private readonly busy = new BusyRanges()
+  /** Mutations that have blockers. */
+  private blockedCount = 0
 
   constructor(core: EngineCore) {
     this.core = core
   }
 
-  /** W1: overlapping mutations are never in flight together. */
+  /** W1: overlapping mutations are never in flight together. Once for each, when it comes. */
   countBlockers(row: number): void {
     const { rows } = this.core
-    let blockers = 0
+    const offset = rows.offsets[row]!
+    const length = rows.lengths[row]!
+    const blockers = this.busy.mayMeet(offset, length) ? this.overlapsOf(row) : 0
+    this.busy.add(offset, length)
+    rows.blockers[row] = blockers
+    if (blockers > 0) this.blockedCount++
+  }
+
+  private overlapsOf(row: number): number {
+    const { rows } = this.core
+    let count = 0
     for (let other = 0; other < rows.unitCount; other++) {
       if (other === row || rows.kinds[other] !== KIND_MUTATION) continue
-      if (rows.overlaps(row, other)) blockers++
+      if (rows.overlaps(row, other)) count++
     }
-    rows.blockers[row] = blockers
+    return count
   }
 
   send(row: number): void {
@@ -178,12 +192,17 @@ export class MutationFlow {
     return through
   }
 
+  /** A mutation has ended; its row has not been taken for another one. */
   unblock(row: number): void {
     const { rows } = this.core
+    this.busy.remove(rows.offsets[row]!, rows.lengths[row]!)
+    if (rows.blockers[row]! > 0) this.blockedCount--
+    if (this.blockedCount === 0) return
     for (let other = 0; other < rows.unitCount; other++) {
       if (rows.kinds[other] !== KIND_MUTATION || rows.blockers[other]! === 0) continue
       const isLater = rows.arrivals[other]! > rows.arrivals[row]!
       if (isLater && rows.overlaps(row, other) && --rows.blockers[other]! === 0) {
+        this.blockedCount--
         this.send(other)
       }
     }

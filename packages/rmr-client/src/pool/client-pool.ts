@@ -38,7 +38,7 @@ import { grownVolume, replacedStore } from "./membership.js"
 import { type Opening, openMembers } from "./opening.js"
 import { failureFields, type KnownMember, type PoolContext } from "./pool-context.js"
 import { ioOwner, poolEngine } from "./pool-engine.js"
-import { poolHost } from "./pool-host.js"
+import { PoolHost } from "./pool-host.js"
 import { PoolLoop } from "./pool-loop.js"
 import type { RejoinProgress } from "./rejoining.js"
 import { giveUpHistory } from "./resolving.js"
@@ -66,7 +66,7 @@ export class ClientPool implements VolumeSource {
     this.name = context.poolName
     this.forced = opening.forced
     this.keeper = new LegKeeper(context, () => this.loop.want())
-    this.host = poolHost({
+    this.host = new PoolHost({
       registry,
       record: () => this.record,
       engine: () => this.engine,

@@ -1,5 +1,5 @@
 /** What the handles of a pool see of it: sizes, limits, and what is not complete everywhere. */
-import type { ChunkNumber, PoolMetadata, VolumeRange } from "@rmr/core"
+import type { ChunkNumber, Memory, PoolMetadata, Timer, VolumeRange } from "@rmr/core"
 import { BLOCK_BYTES_MIN, IO_BYTES_MAX, NO_CHUNK, VOLUME_BLOCK_BYTES } from "@rmr/core"
 import type { IoEngine } from "../io/io-engine.js"
 import type { LinkRegistry } from "../links/link-registry.js"
@@ -15,33 +15,66 @@ export interface PoolHostOptions {
   readonly onClosed: (volume: PoolVolume) => void
 }
 
-export function poolHost(options: PoolHostOptions): VolumeHost {
-  const { registry, record, engine, closeMs, onGivenUp, onClosed } = options
-  const { payloadBytesMax } = registry.transport.supports
-  return {
-    memory: registry.memory,
-    get sizeBytes() {
-      return record().mappedSizeBytes
-    },
-    // A store may have smaller blocks; every store has these.
-    blockBytes: VOLUME_BLOCK_BYTES,
-    atomicBytes: BLOCK_BYTES_MIN,
-    ioBytesMax: Math.min(payloadBytesMax - (payloadBytesMax % VOLUME_BLOCK_BYTES), IO_BYTES_MAX),
-    get optimalIoBytes() {
-      return record().chunkSizeBytes
-    },
-    canUnmap: true,
-    get nowMs() {
-      return registry.env.clock.nowMs()
-    },
-    closeMs,
-    schedule: (delayMs, run) => registry.env.clock.schedule(delayMs, run),
-    onPending: (volume) => engine().onPending(volume),
-    onDue: (volume) => engine().core.onDue(volume),
-    flush: () => registry.flush(),
-    ranges: (offset, bytes, countMax) => rangesOf(record(), engine(), offset, bytes, countMax),
-    onGivenUp,
-    onClosed,
+/** A class, since each IO asks: to V8 an object literal with getters is a dictionary. */
+export class PoolHost implements VolumeHost {
+  readonly memory: Memory
+  // A store may have smaller blocks; every store has these.
+  readonly blockBytes: number = VOLUME_BLOCK_BYTES
+  readonly atomicBytes: number = BLOCK_BYTES_MIN
+  readonly ioBytesMax: number
+  readonly canUnmap: boolean = true
+  readonly closeMs: number
+  private readonly options: PoolHostOptions
+
+  constructor(options: PoolHostOptions) {
+    const { registry, closeMs } = options
+    const { payloadBytesMax } = registry.transport.supports
+    const wholeBytesMax = payloadBytesMax - (payloadBytesMax % VOLUME_BLOCK_BYTES)
+    this.options = options
+    this.memory = registry.memory
+    this.ioBytesMax = Math.min(wholeBytesMax, IO_BYTES_MAX)
+    this.closeMs = closeMs
+  }
+
+  get sizeBytes(): number {
+    return this.options.record().mappedSizeBytes
+  }
+
+  get optimalIoBytes(): number {
+    return this.options.record().chunkSizeBytes
+  }
+
+  get nowMs(): number {
+    return this.options.registry.env.clock.nowMs()
+  }
+
+  schedule(delayMs: number, run: () => void): Timer {
+    return this.options.registry.env.clock.schedule(delayMs, run)
+  }
+
+  onPending(volume: PoolVolume): void {
+    this.options.engine().onPending(volume)
+  }
+
+  onDue(volume: PoolVolume): void {
+    this.options.engine().core.onDue(volume)
+  }
+
+  flush(): void {
+    this.options.registry.flush()
+  }
+
+  ranges(offset: number, bytes: number, countMax: number): readonly VolumeRange[] {
+    const { record, engine } = this.options
+    return rangesOf(record(), engine(), offset, bytes, countMax)
+  }
+
+  onGivenUp(volume: PoolVolume): void {
+    this.options.onGivenUp(volume)
+  }
+
+  onClosed(volume: PoolVolume): void {
+    this.options.onClosed(volume)
   }
 }
 

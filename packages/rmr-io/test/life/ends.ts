@@ -74,6 +74,7 @@ export class Ends {
     return {
       directPlace: () => undefined,
       checks: () => CHECK_NOTHING,
+      checksFrom: () => 0,
       onRead: (count) => {
         open()
         return this.onRead(this.sockets.chunkBytes.subarray(0, count))

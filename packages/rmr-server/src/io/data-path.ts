@@ -53,6 +53,7 @@ import { Mutations } from "./mutations.js"
 import { Reads } from "./reads.js"
 import { type DataPathOptions, RequestCore } from "./request-core.js"
 import type { MemberCounts } from "./request-counts.js"
+import { VolumeBounds } from "./volume-bounds.js"
 
 const BAD_MESSAGE = statusOf("bad-message")
 const BUSY = statusOf("busy")
@@ -70,12 +71,7 @@ export class DataPath {
   private readonly waits: CopyWaits
   private readonly mutations: Mutations
   private readonly reads: Reads
-  private readonly bounds: {
-    readonly mappedSizeBytes: number
-    readonly chunkSizeBytes: number
-    readonly queueDepth: number
-    readonly blockBytes: number
-  }
+  private readonly bounds: VolumeBounds
 
   constructor(options: DataPathOptions) {
     const { volume } = options
@@ -92,15 +88,7 @@ export class DataPath {
     })
     this.mutations = new Mutations(this.core, this.waits, deliver, options.onCopyCleared)
     this.reads = new Reads(this.core, this.waits, deliver)
-    const { geometry } = volume
-    this.bounds = {
-      get mappedSizeBytes() {
-        return geometry.mappedSizeBytes
-      },
-      chunkSizeBytes: volume.geometry.chunkSizeBytes,
-      queueDepth: volume.lastIo.queueDepth,
-      blockBytes: volume.geometry.blockBytes,
-    }
+    this.bounds = new VolumeBounds(volume)
   }
 
   /** What was done since the member was opened. */
