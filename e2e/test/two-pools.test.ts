@@ -15,7 +15,7 @@ import { Witness } from "./witness.js"
 
 const SIZE_BYTES = 16 * MIB
 const NODES = 4
-const POOLS = ["vault", "attic"] as const
+const POOLS = ["vault", "pantry"] as const
 type PoolName = (typeof POOLS)[number]
 
 jest.setTimeout(120_000)
@@ -42,7 +42,7 @@ beforeEach(async () => {
   const members = ports.map((port, nth) => `"${nth + 1}@tcp://127.0.0.1:${port}"`).join(", ")
   const pools = POOLS.map((name) => {
     // Only one of them finds that a node is late when it stands still for a moment.
-    const deadline = name === "attic" ? "io_deadline_ms = 500\n" : ""
+    const deadline = name === "pantry" ? "io_deadline_ms = 500\n" : ""
     const shape = `members = [${members}]\ncreate = ${SIZE_BYTES}\n${deadline}`
     return `[[client.pool]]\nname = "${name}"\n${shape}`
   })
@@ -99,9 +99,9 @@ describe("two pools of one client", () => {
       for (const witness of witnesses) await witness.goOn()
     }
     await goOn()
-    const before = poolOf(await client.status(), "attic").view
-    await standStill(storage[1]!, "attic has another view", (said) => {
-      return poolOf(said, "attic").view !== before
+    const before = poolOf(await client.status(), "pantry").view
+    await standStill(storage[1]!, "pantry has another view", (said) => {
+      return poolOf(said, "pantry").view !== before
     })
     await goOn()
     await storage[3]!.kill()

@@ -12,7 +12,15 @@
  */
 import type { GroupId } from "./brand.js"
 import { RmrError } from "./errors.js"
-import { POOL_NAME_BYTES_MAX } from "./limits.js"
+import { POOL_NAME_BYTES_MAX, SHARD_COUNT } from "./limits.js"
+
+/**
+ * The shard of a pool: whoever dials says for which one a session is, so that it is received by the
+ * thread that has those pools. The hash has mixed its bits.
+ */
+export function shardOf(groupId: GroupId): number {
+  return groupId & (SHARD_COUNT - 1)
+}
 
 /** What the kernel starts from: an arbitrary number that everybody must agree on. */
 const JHASH_START = 0xdeadbeef | 0

@@ -12,6 +12,9 @@ export const HOST_NAME_BYTES_MAX = 255
 /** A transport address, as members are listed with it. */
 export const ADDRESS_BYTES_MAX = 255
 
+/** Pools of a node, by the low bits of their group ids: a power of two; a session is for one. */
+export const SHARD_COUNT = 16
+
 /** Members of a pool, absent ones included. */
 export const MEMBERS_MAX = 8
 

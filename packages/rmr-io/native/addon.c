@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 /* NATIVE_VERSION in src/native-addon.ts. */
-#define RMR_NATIVE_VERSION 10
+#define RMR_NATIVE_VERSION 11
 
 void rmr_throw_last(napi_env env, const char *call) {
   bool is_pending = false;

@@ -139,6 +139,19 @@ static napi_value open_socket(napi_env env, napi_callback_info info) {
   return number;
 }
 
+/* copyFd(fd): another descriptor of the same, or a negative errno. */
+static napi_value copy_fd(napi_env env, napi_callback_info info) {
+  size_t count = 1;
+  napi_value args[1];
+  napi_value number;
+  int32_t fd;
+  RMR_CHECK(env, napi_get_cb_info(env, info, &count, args, NULL, NULL));
+  RMR_CHECK(env, napi_get_value_int32(env, args[0], &fd));
+  const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  RMR_CHECK(env, napi_create_int32(env, copy < 0 ? -errno : copy, &number));
+  return number;
+}
+
 struct rmr_socket *rmr_socket_of(napi_env env, napi_value value) {
   int32_t number;
   RMR_CHECK(env, napi_get_value_int32(env, value, &number));
@@ -215,6 +228,7 @@ static napi_value close_sockets(napi_env env, napi_callback_info info) {
 int rmr_export_sockets(napi_env env, napi_value exports) {
   return rmr_export(env, exports, "openSockets", open_sockets) &&
          rmr_export(env, exports, "openSocket", open_socket) &&
+         rmr_export(env, exports, "copyFd", copy_fd) &&
          rmr_export(env, exports, "readSocket", read_socket) &&
          rmr_export(env, exports, "sealFrames", seal_frames) &&
          rmr_export(env, exports, "closeSocket", close_socket_number) &&

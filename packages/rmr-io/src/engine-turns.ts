@@ -7,9 +7,9 @@
  */
 import type { Env, Memory, RmrError as RmrErrorType, Timer } from "@rmr/core"
 import { RmrError } from "@rmr/core"
+import type { Acceptor } from "./acceptor.js"
 import type { ByteSockets } from "./byte-socket.js"
 import { FrameInbox } from "./frame-inbox.js"
-import type { HandleListener } from "./handle-listener.js"
 import type { StreamAddress } from "./socket-address.js"
 import type { SocketTurns } from "./socket-engine.js"
 
@@ -33,7 +33,7 @@ const NO_IDS: readonly number[] = []
 export class EngineTurns {
   readonly inbox: FrameInbox = new FrameInbox()
   readonly connections: Set<TurnConnection> = new Set()
-  readonly listeners: Set<HandleListener> = new Set()
+  readonly listeners: Set<Acceptor> = new Set()
   isClosed = false
   private readonly env: Env
   private readonly memory: Memory
@@ -60,7 +60,7 @@ export class EngineTurns {
   }
 
   /** Answers where it listens. Fails with `busy` or `invalid-argument`. */
-  async open(listener: HandleListener, at: StreamAddress): Promise<StreamAddress> {
+  async open(listener: Acceptor, at: StreamAddress): Promise<StreamAddress> {
     await listener.open(at)
     if (this.isClosed) {
       listener.close()
@@ -70,7 +70,7 @@ export class EngineTurns {
     return listener.address
   }
 
-  closeListener(listener: HandleListener): void {
+  closeListener(listener: Acceptor): void {
     this.listeners.delete(listener)
     listener.close()
   }

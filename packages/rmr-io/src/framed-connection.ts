@@ -89,6 +89,14 @@ export class FramedConnection extends EngineConnection implements FrameConnectio
     if (!this.socket.isConnecting) this.sender.pump()
   }
 
+  /** What somebody else has read of it, before anything is read here. */
+  takeFirst(bytes: Uint8Array): void {
+    if (!this.isOpen) return
+    this.receiptCount = (this.receiptCount + 1) | 0
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    this.receiver.take(view, bytes, bytes.length, 0)
+  }
+
   protected onRead(count: number, isDirect: boolean): boolean {
     if (!this.isOpen) return false
     this.receiptCount = (this.receiptCount + 1) | 0

@@ -8,16 +8,17 @@
 import { lstatSync, rmSync } from "node:fs"
 import net from "node:net"
 import { RmrError } from "@rmr/core"
+import { type Acceptor, NOTHING_READ, type OnHandle } from "./acceptor.js"
 import { formatSocketAddress, isUnixAddress, type StreamAddress } from "./socket-address.js"
 
 /** Connections that the kernel keeps for us while the loop is busy. */
 const WAITING_MAX = 1024
 
-export class HandleListener {
+export class HandleListener implements Acceptor {
   private readonly server: net.Server
   private isClosed = false
 
-  constructor(onHandle: (handle: unknown) => void) {
+  constructor(onHandle: OnHandle) {
     this.server = net.createServer({ pauseOnConnect: true }, (socket) => {
       if (this.isClosed) {
         socket.destroy()
@@ -27,7 +28,7 @@ export class HandleListener {
       const holder = socket as unknown as { _handle: unknown }
       const handle = holder._handle
       holder._handle = null
-      onHandle(handle)
+      onHandle(handle, NOTHING_READ, undefined)
     })
   }
 

@@ -137,22 +137,32 @@ export class HeadConnection extends EngineConnection implements StreamConnection
     return this.hasRoom()
   }
 
+  /** What somebody else has read of it, before anything is read here. */
+  takeFirst(bytes: Uint8Array): void {
+    if (!this.isOpen || this.isLeaving) return
+    this.receiptCount = (this.receiptCount + 1) | 0
+    if (this.isFramed) this.takeRest(bytes)
+    else this.hear(bytes)
+  }
+
   protected onRead(count: number, isDirect: boolean): boolean {
     if (!this.isOpen || this.isLeaving) return false
     this.receiptCount = (this.receiptCount + 1) | 0
     if (isDirect) this.receiver.tookDirectly(count)
     else if (this.isFramed)
       this.receiver.take(this.engine.sockets.chunk, this.engine.sockets.chunkBytes, count, 0)
-    else this.listen(count)
+    else this.hear(this.engine.sockets.chunkBytes.slice(0, count))
     return this.isOpen && !this.isLeaving && !this.receiver.isWaiting
   }
 
-  private listen(count: number): void {
-    const heard = this.engine.sockets.chunkBytes.slice(0, count)
-    const taken = this.events?.onTalk(heard) ?? count
-    if (taken === count || !this.isOpen || this.isLeaving) return
+  private hear(heard: Uint8Array): void {
+    const taken = this.events?.onTalk(heard) ?? heard.length
+    if (taken === heard.length || !this.isOpen || this.isLeaving) return
     assert(this.isFramed, "talk is taken whole")
-    const rest = heard.subarray(taken)
+    this.takeRest(heard.subarray(taken))
+  }
+
+  private takeRest(rest: Uint8Array): void {
     const view = new DataView(rest.buffer, rest.byteOffset, rest.length)
     this.receiver.take(view, rest, rest.length, 0)
   }

@@ -3,11 +3,13 @@
  * `realEnv` and `pageArenas`; transports stand on the socket engine.
  */
 export { ARENA_BYTES_MAX, pageArenas } from "./arenas.js"
+export { Door, type DoorOptions, type Guest, type Talk, type TalkStep } from "./door.js"
 export { fastBlockChecksums, fastChecksum } from "./fast-checksum.js"
 export * from "./files/index.js"
-export { fastSocketEngine, plainSocketEngine } from "./frame-engine.js"
+export { fastSocketEngine, guestSocketEngine, plainSocketEngine } from "./frame-engine.js"
 export * from "./frame-shape.js"
-export { fastStreamEngine, plainStreamEngine } from "./head-engine.js"
+export { GuestRoom } from "./guest-room.js"
+export { fastStreamEngine, guestStreamEngine, plainStreamEngine } from "./head-engine.js"
 export { type JsonLogOptions, jsonLog } from "./json-log.js"
 export { LINGER_US_DEFAULT, LINGER_US_MAX, lingerFor } from "./linger.js"
 export { type NativeStatus, nativeStatus } from "./native-addon.js"

@@ -11,7 +11,7 @@ import { RmrError } from "@rmr/core"
 import { type Loaded, loadFirst, nativeFiles, sanitizedFiles, thisMachine } from "./native-file.js"
 
 /** RMR_NATIVE_VERSION in native/addon.c. */
-const NATIVE_VERSION = 10
+const NATIVE_VERSION = 11
 /** What RMR_NATIVE may say; nothing is `on`: what loads is taken. `sanitize` is for tests alone. */
 const MODES: readonly string[] = ["", "off", "on", "required", "sanitize"]
 
@@ -82,6 +82,8 @@ export interface NativeAddon {
   /** All of them in one call: in their order, how many bytes were taken, or a negative errno. */
   sendGathered(engine: unknown, results: Int32Array): void
   closeSocket(socket: number): void
+  /** Another descriptor of the same, or a negative errno. Whoever asks has to close it. */
+  copyFd(fd: number): number
   /** Puts sums into the heads that the first seals of the words name, in the memory of a slot. */
   sealFrames(engine: unknown, slot: number, count: number): void
   /** Up to a millisecond; 0 is never. */

@@ -98,10 +98,13 @@ export interface StreamEngineOptions {
 }
 
 export interface StreamEngine {
-  /** Fails with `busy` or `invalid-argument`. */
+  /**
+   * Fails with `busy` or `invalid-argument`. Of a connection that came through a door (door.ts)
+   * there is a note of what was agreed.
+   */
   listen(
     at: StreamAddress,
-    onAccepted: (connection: StreamConnection) => StreamEvents,
+    onAccepted: (connection: StreamConnection, note: unknown) => StreamEvents,
   ): Promise<StreamListener>
   /** Asks for a turn, though nothing may have arrived. */
   wake(): void

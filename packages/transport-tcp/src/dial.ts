@@ -82,8 +82,8 @@ export class Dial implements LineEvents {
   onConnected(line: Line): void {
     const frame =
       line.channel === CHANNEL_LINK
-        ? greetingFrame(KIND_HELLO, this.ours)
-        : joinFrame(this.key, line.channel)
+        ? greetingFrame(KIND_HELLO, this.ours, this.options.shard)
+        : joinFrame(this.key, line.channel, this.options.shard)
     line.connection.send(frame, 0, frame.byteLength, NO_LEASE, 0, 0)
   }
 

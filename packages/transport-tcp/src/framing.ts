@@ -115,10 +115,10 @@ export function roomBytesOf(view: DataView, at: number): number {
 }
 
 /** A frame without payload, for what is not the data path. */
-export function frameOf(kind: number, text: Uint8Array): DataView {
+export function frameOf(kind: number, text: Uint8Array, id = 0): DataView {
   const bytes = new Uint8Array(HEAD_BYTES + text.length)
   bytes.set(text, HEAD_BYTES)
   const view = new DataView(bytes.buffer)
-  writeHead(view, 0, kind, 0, 0, 0, text.length, 0, 0)
+  writeHead(view, 0, kind, 0, 0, id, text.length, 0, 0)
   return view
 }

@@ -65,7 +65,8 @@ export function isHostName(name: string): boolean {
   return name.length <= HOST_NAME_BYTES_MAX && NAME.test(name)
 }
 
-export function greetingFrame(kind: number, greeting: Greeting): DataView {
+/** HELLO has the shard for an id, so that a head is enough to know whose guest it is (door.ts). */
+export function greetingFrame(kind: number, greeting: Greeting, shard = 0): DataView {
   const { hostName, offer, credits, key } = greeting
   const offerBytes = OFFER.bytesOf(offer)
   const text = new Uint8Array(NAME_AT + hostName.length + offerBytes)
@@ -79,7 +80,7 @@ export function greetingFrame(kind: number, greeting: Greeting): DataView {
   text.set(key, KEY_AT)
   for (let at = 0; at < hostName.length; at++) text[NAME_AT + at] = hostName.charCodeAt(at)
   OFFER.write(view, NAME_AT + hostName.length, offer)
-  return frameOf(kind, text)
+  return frameOf(kind, text, shard)
 }
 
 /** Undefined for what is no greeting. */
@@ -109,8 +110,9 @@ export function readGreeting(view: DataView, at: number, bytes: number): Greetin
   return isSense ? greeting : undefined
 }
 
-export function joinFrame(key: Uint8Array, channel: number): DataView {
-  return frameOf(KIND_JOIN, Uint8Array.of(...key, channel))
+/** With the shard of its HELLO for an id. */
+export function joinFrame(key: Uint8Array, channel: number, shard = 0): DataView {
+  return frameOf(KIND_JOIN, Uint8Array.of(...key, channel), shard)
 }
 
 export interface Join {

@@ -38,8 +38,8 @@ export interface TcpTraits extends TransportCapabilities {
 }
 
 const SILENCE_MS_DEFAULT = 5000
-const HANDSHAKE_MS_DEFAULT = 5000
-const GUESTS_DEFAULT = 1024
+export const HANDSHAKE_MS_DEFAULT = 5000
+export const GUESTS_DEFAULT = 1024
 
 export function traitsOf(options: TcpOptions): TcpTraits {
   const each = QUEUE_DEPTH_MAX

@@ -1,4 +1,6 @@
 /** The NBD server and what it needs to be told. */
+export type { ExportFacts } from "./export-facts.js"
+export { type NbdDoorOptions, nbdDoor } from "./nbd-door.js"
 export type { ExportOptions } from "./nbd-export.js"
 export {
   type NbdServer,

@@ -3,12 +3,14 @@
  *
  * | phase | begins | bytes are |
  * |---|---|---|
- * | talking | accepted | options; bounded, and over by a deadline |
+ * | talking | accepted, unless a door (nbd-door.ts) has talked with it | options; bounded, and |
+ * | | | over by a deadline |
  * | serving | the client chose an export | requests |
  * | leaving | the client disconnects, or the export closes | not read; what is open is answered |
  * | gone | it is closed, by whomever | – |
  */
 import type { RmrError, Timer } from "@rmr/core"
+import { assert } from "@rmr/core"
 import type { StreamConnection, StreamEvents } from "@rmr/io"
 import { Handshake, type Transmission } from "./handshake.js"
 import type { NbdExport } from "./nbd-export.js"
@@ -33,19 +35,21 @@ export class NbdConnection implements StreamEvents {
   /** Requests that were taken and are not over. */
   openCount = 0
   private readonly host: ConnectionHost
-  private readonly handshake: Handshake
+  private readonly handshake: Handshake | undefined
   private receiptCount = 0
   private writtenCount = 0
 
-  constructor(stream: StreamConnection, host: ConnectionHost) {
+  /** `isKnown`: its handshake is over; `serve` follows. */
+  constructor(stream: StreamConnection, host: ConnectionHost, isKnown: boolean) {
     this.stream = stream
     this.host = host
-    this.handshake = new Handshake(host.catalog)
-    stream.say(this.handshake.takeSaid())
+    this.handshake = isKnown ? undefined : new Handshake(host.catalog)
+    if (this.handshake !== undefined) stream.say(this.handshake.takeSaid())
   }
 
   onTalk(bytes: Uint8Array): number {
     const { handshake, stream } = this
+    assert(handshake !== undefined, "who is known does not talk")
     const taken = handshake.take(bytes)
     const said = handshake.takeSaid()
     if (said.length > 0) stream.say(said)
@@ -84,7 +88,7 @@ export class NbdConnection implements StreamEvents {
     return owesBytes || takesNothing
   }
 
-  private serve(transmission: Transmission): void {
+  serve(transmission: Transmission): void {
     const serves = this.host.exportOf(transmission)
     if (serves === undefined) {
       this.close("the export is gone")

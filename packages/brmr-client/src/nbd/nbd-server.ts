@@ -84,6 +84,8 @@ export interface NbdServer {
   /** Fails with `busy` or `invalid-argument`. */
   listen(at: StreamAddress): Promise<StreamListener>
   stats(): NbdServerStats
+  /** What clients may choose from now, the default one first. */
+  exports(): readonly ExportFacts[]
   /** Removes all exports. Idempotent. */
   close(): Promise<void>
 }
@@ -164,7 +166,7 @@ class Server implements NbdServer, ConnectionHost {
 
   async listen(at: StreamAddress): Promise<StreamListener> {
     assert(this.closing === undefined, "a closed server does not listen")
-    const listener = await this.engine.listen(at, (stream) => this.accept(stream))
+    const listener = await this.engine.listen(at, (stream, note) => this.accept(stream, note))
     this.listeners.add(listener)
     return listener
   }
@@ -174,6 +176,10 @@ class Server implements NbdServer, ConnectionHost {
     const openRequestCount = this.flow.requests.usedCount
     const own = { connectionCount: connections.size, acceptedCount, refusedCount }
     return { ...own, openRequestCount, ...this.flow.counts }
+  }
+
+  exports(): readonly ExportFacts[] {
+    return [...this.allFacts()].filter((facts) => !this.catalog.isClosing(facts))
   }
 
   close(): Promise<void> {
@@ -196,8 +202,10 @@ class Server implements NbdServer, ConnectionHost {
     this.env.log.write("debug", "nbd.connection.ended", { export: name, why })
   }
 
-  private accept(stream: StreamConnection): NbdConnection {
-    const connection = new NbdConnection(stream, this)
+  /** A note is what the door of another thread has agreed with a client (nbd-door.ts). */
+  private accept(stream: StreamConnection, note: unknown): NbdConnection {
+    const agreed = note as Transmission | undefined
+    const connection = new NbdConnection(stream, this, agreed !== undefined)
     this.acceptedCount++
     if (this.closing !== undefined || !this.hasRoom()) {
       this.refusedCount++
@@ -208,6 +216,10 @@ class Server implements NbdServer, ConnectionHost {
     this.isTurningAway = false
     this.connections.add(connection)
     this.connectionsById[stream.id] = connection
+    if (agreed !== undefined) {
+      connection.serve(agreed)
+      return connection
+    }
     const deadlineMs = this.options.handshakeMs ?? HANDSHAKE_MS_DEFAULT
     connection.deadline = this.env.clock.schedule(deadlineMs, () => {
       connection.close("it did not come to the point")

@@ -40,6 +40,7 @@ import {
   QUEUE_DEPTH_DEFAULT,
   QUEUE_DEPTH_MAX,
   RmrError,
+  SHARD_COUNT,
   VOLUME_BLOCK_BYTES,
 } from "@rmr/core"
 import { ARENA_BYTES_MAX, LINGER_US_DEFAULT, LINGER_US_MAX, parseSocketAddress } from "@rmr/io"
@@ -223,9 +224,13 @@ function refuseSharedStores(
   }
 }
 
+/** Of a role; a pool is in one of them. */
+const loops = z.number().int().min(1).max(SHARD_COUNT).optional()
+
 const storage = table({
   listen: z.array(address).min(1),
   memory: memory(STORAGE_MEMORY_MIN).default(64 * 1024 * 1024),
+  loops,
   pool: z.array(storagePool).default([]).superRefine(refuseSharedStores),
   close_ms: milliseconds.default(CLOSE_MS_DEFAULT),
 })
@@ -257,6 +262,7 @@ const client = table({
   close_ms: milliseconds.default(CLOSE_MS_DEFAULT),
   nbd: z.array(nbdAddress).default([]),
   memory: memory(CLIENT_MEMORY_MIN).default(128 * 1024 * 1024),
+  loops,
   pool: z.array(clientPool).default([]),
 })
 
@@ -298,8 +304,10 @@ export interface StoragePoolConfig extends SyncConfig {
 
 export interface StorageConfig {
   readonly listen: readonly string[]
-  /** Payload memory, a power of two; more requests than fit wait. */
+  /** Payload memory of each loop, a power of two; more requests than fit wait. */
   readonly memory: number
+  /** Threads among which pools are shared out; default by processors, one on two of them. */
+  readonly loops?: number | undefined
   readonly pool: readonly StoragePoolConfig[]
   /** A daemon that is told to end waits so long for what is in work. */
   readonly close_ms: number
@@ -331,7 +339,9 @@ export interface ClientPoolConfig {
 
 export interface ClientConfig {
   readonly nbd: readonly NbdAddress[]
+  /** As those of a storage node. */
   readonly memory: number
+  readonly loops?: number | undefined
   /** A daemon that is told to end, and an unmap, wait so long for what is in flight. */
   readonly close_ms: number
   readonly pool: readonly ClientPoolConfig[]

@@ -70,6 +70,8 @@ export interface StoragePoolStatus extends StateShown {
 export interface StorageStatus {
   /** Of payload memory: what there is, and what is in use. */
   readonly memory: MemoryStats
+  /** Threads among which pools are shared out. */
+  readonly loops: number
   readonly listen: readonly string[]
   readonly pools: readonly StoragePoolStatus[]
 }
@@ -129,8 +131,9 @@ export interface ClientPoolStatus {
 }
 
 export interface ClientStatus {
-  /** As that of a storage node. */
+  /** As those of a storage node. */
   readonly memory: MemoryStats
+  readonly loops: number
   readonly nbd: {
     readonly uris: readonly string[]
     readonly clientCount: number

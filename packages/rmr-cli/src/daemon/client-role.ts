@@ -4,8 +4,15 @@
  * A pool that cannot be opened yet is tried again until it can, and `status` says why not: a daemon
  * that starts before its storage nodes is no error.
  */
-import { type Device, mapDevice, type NbdServer, nbdServer, unmapDevice } from "@rmr/brmr-client"
-import { type ClientPool, createPool, LinkRegistry, type OpenOptions, openPool } from "@rmr/client"
+import {
+  type Device,
+  type ExportFacts,
+  mapDevice,
+  type NbdServer,
+  nbdServer,
+  unmapDevice,
+} from "@rmr/brmr-client"
+import { type ClientPool, LinkRegistry, openPool } from "@rmr/client"
 import {
   buddyMemory,
   type Env,
@@ -18,26 +25,18 @@ import {
   type Timer,
   type ViewNumber,
 } from "@rmr/core"
-import { fastChecksum, fastStreamEngine, pageArenas, type StreamListener } from "@rmr/io"
+import { fastStreamEngine, pageArenas, type StreamEngineSource, type StreamListener } from "@rmr/io"
 import { tcp } from "@rmr/transport-tcp"
 import type { ClientConfig, ClientPoolConfig } from "../config/config.js"
 import type { ClientStatus, Counts, DaemonStats, MapCheckShown } from "../control/status.js"
 import { SOFTWARE } from "../version.js"
+import type { Asked, ClientService } from "./client-service.js"
 import { nbdUri } from "./nbd-uri.js"
+import { openOptions, openOrCreate, type PoolOpener } from "./pool-opening.js"
 import { type PoolEntry, poolStatus } from "./pool-status.js"
-import { poolTimes } from "./pool-times.js"
 
 const LEASES_MAX = 8192
 const RETRY_MS = 500
-
-/** What an admin said of an opening. */
-export interface Asked {
-  readonly isTakeover?: boolean
-  readonly isForced?: boolean
-  /** A member of the history to open, where there are several (R7). */
-  readonly side?: MemberId
-  readonly sizeBytes?: number
-}
 
 interface Entry extends PoolEntry {
   pool: ClientPool | undefined
@@ -50,22 +49,30 @@ interface Entry extends PoolEntry {
   work: Promise<void> | undefined
 }
 
-export class ClientRole {
+export class ClientRole implements ClientService {
   private readonly env: Env
   private readonly registry: LinkRegistry
   private readonly nbd: NbdServer
   private readonly listeners: StreamListener[] = []
   private readonly entries: Entry[]
   private readonly closeMs: number
+  private readonly opener: PoolOpener
   private isClosed = false
 
-  private constructor(env: Env, name: string, memory: Memory, config: ClientConfig) {
+  private constructor(
+    env: Env,
+    name: string,
+    memory: Memory,
+    config: ClientConfig,
+    engine: StreamEngineSource,
+  ) {
     this.env = env
     const transport = tcp({ payloadChecked: false, software: SOFTWARE })
     this.registry = new LinkRegistry({ env, memory, transport, hostName: name, software: SOFTWARE })
     this.closeMs = config.close_ms
+    this.opener = { registry: this.registry, closeMs: this.closeMs }
     const drainMs = this.closeMs
-    this.nbd = nbdServer({ env, memory, engine: fastStreamEngine, drainMs })
+    this.nbd = nbdServer({ env, memory, engine, drainMs })
     this.entries = config.pool.map((pool) => ({
       config: pool,
       pool: undefined,
@@ -78,9 +85,14 @@ export class ClientRole {
   }
 
   /** Fails where NBD cannot be listened for; pools are opened in the background. */
-  static async start(env: Env, name: string, config: ClientConfig): Promise<ClientRole> {
+  static async start(
+    env: Env,
+    name: string,
+    config: ClientConfig,
+    engine: StreamEngineSource = fastStreamEngine,
+  ): Promise<ClientRole> {
     const memory = buddyMemory({ arenas: pageArenas([config.memory]), leaseCountMax: LEASES_MAX })
-    const role = new ClientRole(env, name, memory, config)
+    const role = new ClientRole(env, name, memory, config, engine)
     try {
       for (const address of config.nbd) role.listeners.push(await role.nbd.listen(address))
     } catch (thrown) {
@@ -147,6 +159,7 @@ export class ClientRole {
     const { connectionCount: clientCount, ...stats } = this.nbd.stats()
     return {
       memory: this.registry.memory.stats(),
+      loops: 1,
       nbd: { ...stats, clientCount, uris: this.uris() },
       pools: this.entries.map((entry) => poolStatus(this.env, entry)),
     }
@@ -200,6 +213,10 @@ export class ClientRole {
 
   nbdStats(): Counts {
     return { ...this.nbd.stats() }
+  }
+
+  exports(): readonly ExportFacts[] {
+    return this.nbd.exports()
   }
 
   async checkMaps(poolName: string): Promise<readonly MapCheckShown[]> {
@@ -297,7 +314,7 @@ export class ClientRole {
   }
 
   private async unmapOnMembers(config: ClientPoolConfig): Promise<void> {
-    const pool = await openPool(this.openOptions(config))
+    const pool = await openPool(openOptions(this.opener, config))
     try {
       await unmapDevice(pool)
     } finally {
@@ -350,7 +367,7 @@ export class ClientRole {
 
   private async openAndExport(entry: Entry, asked: Asked): Promise<void> {
     const exported = nameOf(entry.config)
-    const pool = await this.openOrCreate(entry.config, asked)
+    const pool = await openOrCreate(this.opener, entry.config, asked)
     try {
       // What was exported is of a pool that somebody has taken meanwhile.
       if (entry.device !== undefined) await this.endExport(exported)
@@ -386,36 +403,6 @@ export class ClientRole {
     }
   }
 
-  private async openOrCreate(config: ClientPoolConfig, asked: Asked): Promise<ClientPool> {
-    const options = this.openOptions(config)
-    const { isTakeover = false, isForced = false, side } = asked
-    try {
-      const said = side === undefined ? {} : { side }
-      return await openPool({ ...options, ...said, isTakeover, isForced })
-    } catch (thrown) {
-      const error = RmrError.from(thrown)
-      if (error.code !== "not-found" || config.create === undefined) throw error
-    }
-    return createPool({
-      ...options,
-      sizeBytes: config.create,
-      ...(config.chunk === undefined ? {} : { chunkSizeBytes: config.chunk }),
-      ...(config.queue_depth === undefined ? {} : { queueDepth: config.queue_depth }),
-      ...(config.min_normal === undefined ? {} : { minNormal: config.min_normal }),
-    })
-  }
-
-  private openOptions(config: ClientPoolConfig): OpenOptions {
-    return {
-      registry: this.registry,
-      poolName: config.name,
-      members: config.members,
-      readPolicy: config.read_policy,
-      checksum: fastChecksum(),
-      times: { ...poolTimes(config), closeMs: this.closeMs },
-    }
-  }
-
   private uris(): string[] {
     return this.entries.flatMap(({ config, device }) =>
       device === undefined
@@ -440,6 +427,7 @@ function stopWaiting(entry: Entry): void {
   entry.retry = undefined
 }
 
-function nameOf(config: ClientPoolConfig): string {
+/** Of the device of a pool, and of its export. */
+export function nameOf(config: ClientPoolConfig): string {
   return config.export ?? config.name
 }

@@ -12,9 +12,10 @@ import {
   shownPool,
 } from "../control/status.js"
 import { VERSION } from "../version.js"
-import { ClientRole } from "./client-role.js"
+import type { ClientService } from "./client-service.js"
 import { freeSocketPath } from "./socket-path.js"
-import { StorageRole } from "./storage-role.js"
+import { startClient, startStorage } from "./start-roles.js"
+import type { StorageService } from "./storage-service.js"
 
 /** Of one map in one answer. */
 const MAP_RANGES_MAX = 10_000
@@ -22,8 +23,8 @@ const MAP_RANGES_MAX = 10_000
 export class Daemon {
   private readonly config: Config
   private readonly env: Env
-  private storage: StorageRole | undefined
-  private client: ClientRole | undefined
+  private storage: StorageService | undefined
+  private client: ClientService | undefined
   private control: ControlServer | undefined
   private isStuckNow = false
 
@@ -43,11 +44,11 @@ export class Daemon {
       const path = config.control ?? CONTROL_DEFAULT
       daemon.control = await ControlServer.listen(path, daemon.verbs())
       if (config.storage !== undefined) {
-        daemon.storage = await StorageRole.start(env, config.name, config.storage)
+        daemon.storage = await startStorage(env, config, config.storage)
       }
       if (config.client !== undefined) {
         for (const at of config.client.nbd) if ("path" in at) await freeSocketPath(at.path)
-        daemon.client = await ClientRole.start(env, config.name, config.client)
+        daemon.client = await startClient(env, config, config.client)
       }
       env.log.write("info", "daemon.started", { version: VERSION, native: reason })
       return daemon
@@ -184,7 +185,7 @@ export class Daemon {
     }
   }
 
-  private status(): DaemonStatus {
+  private async status(): Promise<DaemonStatus> {
     const memory = process.memoryUsage()
     return {
       name: this.config.name,
@@ -192,37 +193,38 @@ export class Daemon {
       pid: process.pid,
       residentBytes: memory.rss,
       native: nativeStatus(),
-      storage: this.storage?.status() ?? null,
-      client: this.client?.status() ?? null,
+      storage: (await this.storage?.status()) ?? null,
+      client: (await this.client?.status()) ?? null,
     }
   }
 
-  private stats(): DaemonStats {
+  private async stats(): Promise<DaemonStats> {
     return {
-      storage: this.storage?.stats() ?? [],
-      client: this.client?.stats() ?? [],
-      nbd: this.client?.nbdStats() ?? null,
+      storage: (await this.storage?.stats()) ?? [],
+      client: (await this.client?.stats()) ?? [],
+      nbd: (await this.client?.nbdStats()) ?? null,
     }
   }
 
-  private showPool(poolName: string): PoolShown {
-    const record = this.client?.recordOf(poolName) ?? this.storage?.recordOf(poolName)
+  private async showPool(poolName: string): Promise<PoolShown> {
+    const open = await this.client?.recordOf(poolName)
+    const record = open ?? (await this.storage?.recordOf(poolName))
     if (record !== undefined) return shownPool(poolName, record)
     throw new RmrError("not-found", `${this.config.name} knows no record of a pool ${poolName}`)
   }
 
-  private showMaps(args: Readonly<Record<string, unknown>>): readonly MapShown[] {
+  private async showMaps(args: Readonly<Record<string, unknown>>): Promise<readonly MapShown[]> {
     const from = args["from"] === 0 ? 0 : count(args, "from")
     const rangesMax = Math.min(count(args, "rangesMax"), MAP_RANGES_MAX)
     return this.requireStorage().showMaps(text(args, "pool"), from, rangesMax)
   }
 
-  private requireStorage(): StorageRole {
+  private requireStorage(): StorageService {
     if (this.storage !== undefined) return this.storage
     throw new RmrError("unsupported", `${this.config.name} is no storage node`)
   }
 
-  private requireClient(): ClientRole {
+  private requireClient(): ClientService {
     if (this.client !== undefined) return this.client
     throw new RmrError("unsupported", `${this.config.name} is no compute client`)
   }

@@ -13,7 +13,14 @@ import {
   type PoolMetadata,
   RmrError,
 } from "@rmr/core"
-import { fastBlockChecksums, fastChecksum, fileSource, pageArenas } from "@rmr/io"
+import {
+  fastBlockChecksums,
+  fastChecksum,
+  fastSocketEngine,
+  fileSource,
+  pageArenas,
+  type SocketEngineSource,
+} from "@rmr/io"
 import { deviceHandler, type ServerPool, StorageNode, type SyncLimits } from "@rmr/server"
 import { tcp } from "@rmr/transport-tcp"
 import type { StorageConfig, StoragePoolConfig } from "../config/config.js"
@@ -28,6 +35,7 @@ import {
 } from "../control/status.js"
 import { SOFTWARE } from "../version.js"
 import { PoolScrubs } from "./pool-scrubs.js"
+import type { StorageService } from "./storage-service.js"
 import { makeStoreFile } from "./store-file.js"
 
 const LEASES_MAX = 8192
@@ -37,7 +45,7 @@ interface Served {
   readonly pool: ServerPool
 }
 
-export class StorageRole {
+export class StorageRole implements StorageService {
   private readonly env: Env
   private readonly memory: Memory
   private readonly node: StorageNode
@@ -56,9 +64,14 @@ export class StorageRole {
   }
 
   /** Fails with the first thing that is wrong; what was begun is ended. */
-  static async start(env: Env, name: string, config: StorageConfig): Promise<StorageRole> {
+  static async start(
+    env: Env,
+    name: string,
+    config: StorageConfig,
+    engine: SocketEngineSource = fastSocketEngine,
+  ): Promise<StorageRole> {
     const memory = buddyMemory({ arenas: pageArenas([config.memory]), leaseCountMax: LEASES_MAX })
-    const transport = tcp({ payloadChecked: false, software: SOFTWARE })
+    const transport = tcp({ payloadChecked: false, software: SOFTWARE, engine })
     const checksum = fastChecksum()
     const software = SOFTWARE
     const closeMs = config.close_ms
@@ -88,6 +101,7 @@ export class StorageRole {
   status(): StorageStatus {
     return {
       memory: this.memory.stats(),
+      loops: 1,
       listen: this.listeners.map(({ address }) => address),
       pools: this.served.map(({ config, pool }) => this.poolStatus(config, pool)),
     }

@@ -87,7 +87,10 @@ function look(
     isFlushable: true,
     legs,
   }
-  const status = { ...DAEMON, client: { memory: MEMORY, nbd, pools: [pool] } } as DaemonStatus
+  const status = {
+    ...DAEMON,
+    client: { memory: MEMORY, loops: 1, nbd, pools: [pool] },
+  } as DaemonStatus
   return { storage: nodes, client: { name: "client", isRunning: true, status }, atMs }
 }
 
@@ -100,7 +103,7 @@ function storage(id: number, state?: string, dirtyChunks = 0): DaemonLook {
   return {
     name,
     isRunning: true,
-    status: { ...DAEMON, storage: { memory: MEMORY, listen: [], pools } },
+    status: { ...DAEMON, storage: { memory: MEMORY, loops: 1, listen: [], pools } },
   }
 }
 

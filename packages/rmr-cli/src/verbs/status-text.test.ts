@@ -42,6 +42,13 @@ describe("status", () => {
     expect(statusText(DAEMON)).not.toContain("Node")
   })
 
+  it("says among how many threads pools are shared out; nothing of one", () => {
+    const role = (loops: number): object => ({ loops, listen: [], nbd: { uris: [] }, pools: [] })
+    const both = { ...DAEMON, storage: role(4), client: role(1) } as unknown as DaemonStatus
+    expect(statusText(both)).toContain("\n  storage pools are shared out among 4 threads")
+    expect(statusText(both)).not.toContain("client pools")
+  })
+
   it("P11: says that copies go easy on foreground IO, at what rate, and what they cost it", () => {
     const pace = { isSyncPaced: true, syncBytesPerSecondMax: 24 * 2 ** 20 }
     const text = storageText({ ...pace, foregroundSlowdown: 1.3 })

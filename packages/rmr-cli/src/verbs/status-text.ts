@@ -17,10 +17,17 @@ export function statusText(value: unknown): string {
   const memory = sizeText(status.residentBytes)
   const lines = [`${status.name}: rmr ${status.version}, process ${status.pid}, ${memory} resident`]
   if (!status.native.isLoaded) lines.push(`  in plain Node, slower: ${status.native.reason}`)
+  lines.push(...loopsText("storage", status.storage), ...loopsText("client", status.client))
   for (const pool of status.storage?.pools ?? []) lines.push(...storagePool(pool))
   for (const pool of status.client?.pools ?? []) lines.push(...clientPool(pool))
   for (const uri of status.client?.nbd.uris ?? []) lines.push(`  NBD: ${uri}`)
   return lines.join("\n")
+}
+
+/** One thread is what everybody expects. */
+function loopsText(role: string, shown: { readonly loops: number } | null): string[] {
+  if (shown === null || !(shown.loops > 1)) return []
+  return [`  ${role} pools are shared out among ${shown.loops} threads`]
 }
 
 function storagePool(pool: StoragePoolStatus): string[] {

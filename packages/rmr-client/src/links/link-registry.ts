@@ -1,9 +1,9 @@
 /**
  * LinkRegistry: one endpoint, the links over it, and who gets which completion.
  *
- * Pools of one process that have members on one node share one session there (upstream's session
- * registry). A token says whose a completion is: below COMMAND_BASE it is a pool's IO, and its
- * upper half names the pool; from there on it is a command that somebody awaits.
+ * Pools of one process and one shard that have members on one node share one session there
+ * (upstream's session registry). A token says whose a completion is: below COMMAND_BASE it is a
+ * pool's IO, and its upper half names the pool; from there on it is a command that somebody awaits.
  */
 import type {
   Batch,
@@ -132,9 +132,10 @@ export class LinkRegistry {
     this.nonces.set(poolName, nonce)
   }
 
-  /** The link to this address; it is not dialed yet. */
-  link(address: string): Link {
-    const known = this.links.get(address)
+  /** The link to this address for pools of this shard; it is not dialed yet. */
+  link(address: string, shard: number): Link {
+    const key = `${shard} ${address}`
+    const known = this.links.get(key)
     if (known !== undefined) return known
     const required: readonly Feature[] = this.isChecksumRequired ? ["payload-checksum"] : []
     const link = new Link(address, {
@@ -142,10 +143,10 @@ export class LinkRegistry {
       memory: this.memory,
       offer: ownOffer(this.software, required),
       credits: this.credits,
-      dial: (to, deadlineMs, credits) => this.endpoint.dial(to, { deadlineMs, credits }),
+      dial: (to, deadlineMs, credits) => this.endpoint.dial(to, { deadlineMs, credits, shard }),
       takeToken: (onDone) => this.takeToken(onDone),
     })
-    this.links.set(address, link)
+    this.links.set(key, link)
     return link
   }
 

@@ -1,5 +1,6 @@
 /**
- * Link: the way to one storage node, shared by all pools of this process that have a member there.
+ * Link: the way to one storage node, shared by pools of this process that have a member there: all
+ * that are of one shard.
  *
  * It dials, greets (HELLO), carries commands as promises with a deadline, and says when it is down.
  * IO does not pass through it: a leg takes the session and submits on it, and completions find

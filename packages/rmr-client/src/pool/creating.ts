@@ -9,6 +9,7 @@ import {
   QUEUE_DEPTH_DEFAULT,
   RmrError,
   randomUuid,
+  shardOf,
   ZERO_UUID,
 } from "@rmr/core"
 import { Leg } from "./leg.js"
@@ -63,7 +64,7 @@ function legsOf(context: PoolContext, members: readonly KnownMember[]): Leg[] {
   }
   const { env, registry, groupId } = context
   return members.map(({ memberId, address }, slot) => {
-    const link = registry.link(address)
+    const link = registry.link(address, shardOf(groupId))
     return new Leg({ env, slot, memberId, address, link, groupId })
   })
 }

@@ -1,13 +1,14 @@
 /** The legs of a pool: to whom they lead, in what order, and how members are told goodbye. */
 import type { MapVersion, PoolMetadata } from "@rmr/core"
-import { RmrError } from "@rmr/core"
+import { RmrError, shardOf } from "@rmr/core"
 import { Leg } from "./leg.js"
 import type { KnownMember, PoolContext } from "./pool-context.js"
 
 export function makeLeg(context: PoolContext, member: KnownMember, slot: number): Leg {
   const { env, registry, groupId } = context
   const { memberId, address } = member
-  return new Leg({ env, slot, memberId, address, link: registry.link(address), groupId })
+  const link = registry.link(address, shardOf(groupId))
+  return new Leg({ env, slot, memberId, address, link, groupId })
 }
 
 /**

@@ -148,6 +148,8 @@ export interface DialOptions {
   /** How long to try, from the call on. */
   readonly deadlineMs: number
   readonly credits: LaneCredits
+  /** For pools of this part of the other side (shardOf), below SHARD_COUNT; default 0. */
+  readonly shard?: number
   /** Gives up the dial; the promise then fails with `closed`. */
   readonly signal?: DialSignal
 }

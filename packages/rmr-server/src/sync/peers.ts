@@ -6,7 +6,7 @@
  * peer is dialed when it is needed.
  */
 
-import type { IoOwner, LinkRegistry } from "@rmr/client"
+import type { IoOwner, Link, LinkRegistry } from "@rmr/client"
 import type {
   CommandKind,
   CommandOf,
@@ -48,6 +48,7 @@ import {
   refuseIoReplyPayload,
   STATUS_OK,
   setLineage,
+  shardOf,
   statusOf,
   ZERO_UUID,
 } from "@rmr/core"
@@ -182,7 +183,7 @@ export class Peers implements IoOwner {
    */
   private leave(peer: MemberEntry): void {
     this.log("warn", "server-pool.peer-silent", peer, { afterMs: READ_MS })
-    void this.options.registry.link(peer.address).dropSession()
+    void this.linkTo(peer).dropSession()
   }
 
   /** All that a peer remembers and has applied (S9, S10). */
@@ -273,8 +274,8 @@ export class Peers implements IoOwner {
   }
 
   private submit(peer: MemberEntry, view: MapVersion, offset: number, asked: Asked): boolean {
-    const { registry, geometry } = this.options
-    const session = registry.link(peer.address).session
+    const { geometry } = this.options
+    const { session } = this.linkTo(peer)
     if (session === undefined || !session.isUp) return false
     const slot = session.reserve(LANE_SYNC)
     if (slot === NO_SLOT) return false
@@ -327,8 +328,13 @@ export class Peers implements IoOwner {
     env.log.write(level, event, { pool: poolName, member, address, ...more })
   }
 
+  private linkTo({ address }: MemberEntry): Link {
+    const { registry, groupId } = this.options
+    return registry.link(address, shardOf(groupId))
+  }
+
   private async connect(peer: MemberEntry): Promise<void> {
-    const link = this.options.registry.link(peer.address)
+    const link = this.linkTo(peer)
     await link.connect(COMMAND_MS)
     if (this.joined.get(peer.address) === link.session) return
     const { poolName, nonce } = this.options
@@ -357,7 +363,7 @@ export class Peers implements IoOwner {
     payload: CommandOf<K>["payload"],
     roomBytes: number,
   ): Promise<ReplyOf<K> & { readonly outcome: "ok" }> {
-    const { groupId, memberId, registry } = this.options
+    const { groupId, memberId } = this.options
     const command = {
       kind,
       groupId,
@@ -367,6 +373,6 @@ export class Peers implements IoOwner {
       body,
       payload,
     } as unknown as CommandOf<K>
-    return registry.link(peer.address).ask(command, { deadlineMs: COMMAND_MS, roomBytes })
+    return this.linkTo(peer).ask(command, { deadlineMs: COMMAND_MS, roomBytes })
   }
 }

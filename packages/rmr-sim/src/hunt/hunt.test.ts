@@ -1,10 +1,12 @@
 /** A few hunts, and that a hunt notices what it is for. `pnpm sim` runs as many as one likes. */
 
+import { groupIdOfName, shardOf } from "@rmr/core"
 import { seededRandom } from "@rmr/testkit"
+import { POOL_SHARD } from "../pool/sim-pool.js"
 import { breachOf, exitStatusOf } from "./breach.js"
 import { FAULT_KINDS, FAULT_NAMES, hunt } from "./hunt.js"
 import { HuntTally } from "./hunt-report.js"
-import { planOf } from "./swarm.js"
+import { planOf, SECOND_POOL } from "./swarm.js"
 
 jest.setTimeout(60_000)
 
@@ -39,6 +41,8 @@ describe("the swarm", () => {
     expect(new Set(shapes.map(({ nodes }) => nodes))).toEqual(new Set([1, 2, 3, 4, 5]))
     expect(new Set(shapes.map(({ storeKind }) => storeKind)).size).toBe(3)
     expect(new Set(shapes.map(({ otherPools }) => otherPools.length))).toEqual(new Set([0, 1]))
+    // Pools of one shard are over one session.
+    expect(shardOf(groupIdOfName(SECOND_POOL))).toBe(POOL_SHARD)
     expect(plans.some(({ faults }) => faults.length === FAULT_NAMES.length)).toBe(true)
     expect(plans.some(({ faults }) => faults.length < FAULT_NAMES.length / 3)).toBe(true)
     expect(plans.every(({ faults }) => faults.length > 0)).toBe(true)

@@ -41,7 +41,8 @@ export interface FaultKinds {
   readonly plots: readonly string[]
 }
 
-export const SECOND_POOL = "attic"
+/** Of the shard of the first one: they share sessions. */
+export const SECOND_POOL = "pantry"
 /** What a store must have room for beside what may be hot: see `hotExtentsOf` of the server. */
 const IO_BYTES_MOST = 128 * 1024
 const COPIES = 16

@@ -7,7 +7,7 @@ import type { SimClient, SimPool } from "./sim-pool.js"
 import { pattern, pause, tell } from "./story.js"
 import { VolumeUser } from "./volume-user.js"
 
-const OTHER = "attic"
+const OTHER = "pantry"
 const BLOCK = 4096
 const FAR = 1024 * 1024
 

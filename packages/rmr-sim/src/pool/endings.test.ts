@@ -5,7 +5,7 @@
 import type { LinkRegistry } from "@rmr/client"
 import { openPool } from "@rmr/client"
 import { STATUS_OK, statusOf } from "@rmr/core"
-import { POOL_NAME, type SimPool } from "./sim-pool.js"
+import { POOL_NAME, POOL_SHARD, type SimPool } from "./sim-pool.js"
 import { pattern, pause, tell, userOf } from "./story.js"
 
 jest.setTimeout(60_000)
@@ -21,7 +21,7 @@ const NOBODY = {
 async function expectNothingLeft(sim: SimPool, registry: LinkRegistry): Promise<void> {
   const { log } = sim.world
   for (const { address } of sim.nodes) {
-    const link = registry.link(address)
+    const link = registry.link(address, POOL_SHARD)
     await link.connect(3000)
     const before = log.find("leg.state").length
     await link.dropSession()
@@ -40,7 +40,7 @@ describe("a client pool leaves nothing behind", () => {
       await first.pool.close()
       const { registry, host } = sim.newClient()
       const { address } = sim.nodes[1]!
-      const link = registry.link(address)
+      const link = registry.link(address, POOL_SHARD)
       const ask = link.ask.bind(link)
       const spy = jest.spyOn(link, "ask").mockImplementation((command, options) => {
         // It has been opened, and dies when the opening view is to be made durable.
@@ -110,7 +110,7 @@ describe("a client pool that has ended with requests on their way", () => {
       const pool = await openPool({ ...again, registry, times: { commandMs: 300 } })
       const user = userOf({ pool, registry, memory, host })
       // Its session still carries the write of the pool before.
-      expect(registry.link(sim.nodes[2]!.address).isUp).toBe(true)
+      expect(registry.link(sim.nodes[2]!.address, POOL_SHARD).isUp).toBe(true)
       expect(await user.write(0, pattern(3, 4096))).toBe(STATUS_OK)
       slow.resume()
       await pause(sim, 1000)

@@ -7,7 +7,7 @@ import {
   STATUS_OK,
   ZERO_UUID,
 } from "@rmr/core"
-import type { SimClient, SimNode, SimPool } from "./sim-pool.js"
+import { POOL_SHARD, type SimClient, type SimNode, type SimPool } from "./sim-pool.js"
 import { pattern, pause, tell, userOf } from "./story.js"
 
 jest.setTimeout(60_000)
@@ -199,7 +199,7 @@ async function growAlone(sim: SimPool, record: PoolMetadata): Promise<void> {
     body: CommandOf<K>["body"],
     payload: CommandOf<K>["payload"],
   ): Promise<void> => {
-    const link = registry.link(node.address)
+    const link = registry.link(node.address, POOL_SHARD)
     await link.connect(1000)
     const mapVersion = { lineage, epoch, version }
     const envelope = { groupId: record.groupId, sessionGeneration: 1, senderMemberId: 0 }

@@ -1,7 +1,7 @@
 /** What a volume says is not complete on every member: what members know, and never less. */
 import { openPool } from "@rmr/client"
 import { STATUS_OK } from "@rmr/core"
-import { POOL_NAME, type SimClient, type SimPool } from "./sim-pool.js"
+import { POOL_NAME, POOL_SHARD, type SimClient, type SimPool } from "./sim-pool.js"
 import { openSoon, pattern, pause, tell, userOf } from "./story.js"
 
 jest.setTimeout(60_000)
@@ -74,7 +74,7 @@ describe("a volume says what is not complete everywhere", () => {
       const client = sim.newClient()
       let isRefused = true
       for (const { address } of sim.nodes.slice(0, 2)) {
-        const link = client.registry.link(address)
+        const link = client.registry.link(address, POOL_SHARD)
         const ask = link.ask.bind(link)
         jest.spyOn(link, "ask").mockImplementation((command, options) => {
           const { kind, body } = command

@@ -17,7 +17,7 @@ import {
   type PoolTimes,
 } from "@rmr/client"
 import type { MemberId, Memory, StoreSource } from "@rmr/core"
-import { assert, buddyMemory, memberId } from "@rmr/core"
+import { assert, buddyMemory, groupIdOfName, memberId, shardOf } from "@rmr/core"
 import { deviceHandler, type ServerPool, StorageNode, type SyncLimits } from "@rmr/server"
 import {
   type Host,
@@ -57,6 +57,7 @@ export interface SimPoolOptions {
 }
 
 export const POOL_NAME = "vault"
+export const POOL_SHARD: number = shardOf(groupIdOfName(POOL_NAME))
 const SIZE_BYTES = 8 * 1024 * 1024
 const CHUNK_BYTES = 64 * 1024
 const QUEUE_DEPTH = 16

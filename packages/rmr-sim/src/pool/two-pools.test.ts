@@ -2,13 +2,14 @@
  * Two pools of one client process, over one session per node. What one of them does to a session
  * (it ends it where it puts a member out) the other one sees as a blink, and no user sees anything.
  */
-import { BLOCK_FUA, BLOCK_UNMAP, RmrError, STATUS_OK } from "@rmr/core"
+import { BLOCK_FUA, BLOCK_UNMAP, groupIdOfName, RmrError, STATUS_OK, shardOf } from "@rmr/core"
 import type { SimClient, SimNode, SimPool } from "./sim-pool.js"
-import { POOL_NAME } from "./sim-pool.js"
+import { POOL_NAME, POOL_SHARD } from "./sim-pool.js"
 import { pattern, pause, tell, userOf } from "./story.js"
 import type { VolumeUser } from "./volume-user.js"
 
-const OTHER = "attic"
+/** Of the same shard as POOL_NAME, so that both are over one session; asserted below. */
+const OTHER = "pantry"
 const SIZE_BYTES = 1024 * 1024
 const REGION = 32 * 1024
 const IN_FLIGHT = 12
@@ -97,6 +98,7 @@ async function tellOfTwo(
   seed: number,
   story: (sim: SimPool, mine: Tenant, other: Tenant) => Promise<void>,
 ): Promise<void> {
+  expect(shardOf(groupIdOfName(OTHER))).toBe(POOL_SHARD)
   const options = { nodes: 4, otherPools: [OTHER], sizeBytes: SIZE_BYTES }
   await tell(seed, options, async (sim) => {
     await sim.startAll()

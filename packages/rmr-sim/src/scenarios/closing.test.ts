@@ -338,7 +338,7 @@ describe("P6: a node that is told to end does", () => {
   })
 
   it("W7: and a store that is taken away in the middle of a copy keeps no memory", async () => {
-    await scenario(61_014, { ...SHAPE, otherPools: ["attic"] }, async (pool) => {
+    await scenario(61_014, { ...SHAPE, otherPools: ["pantry"] }, async (pool) => {
       await pool.create()
       const held = await holdCopies(pool, 32)
       await pool.pause(300)
@@ -351,7 +351,7 @@ describe("P6: a node that is told to end does", () => {
       expect(memory?.stats().leaseCount).toBe(before - TWO_CHUNKS)
       held.release()
       await pool.pause(1000)
-      expect(pool.node("B").part("attic").pool?.member.store).toBeDefined()
+      expect(pool.node("B").part("pantry").pool?.member.store).toBeDefined()
       pool.kill("B")
       await pool.start("B")
       await pool.whole()
@@ -359,14 +359,14 @@ describe("P6: a node that is told to end does", () => {
   })
 
   it("and closes its good stores cleanly, whichever hangs", async () => {
-    await scenario(61_013, { ...SHAPE, otherPools: ["attic"] }, async (pool) => {
+    await scenario(61_013, { ...SHAPE, otherPools: ["pantry"] }, async (pool) => {
       await pool.create()
       pool.slowDown("A", "commit", 1_000_000)
       expect(await stop(pool, "A")).toBe("deadline")
       pool.slowDown("A", "commit", 0)
       await pool.start("A")
       expect(pool.node("A").pool?.member.restart).toBe("process")
-      expect(pool.node("A").part("attic").pool?.member.restart).toBe("none")
+      expect(pool.node("A").part("pantry").pool?.member.restart).toBe("none")
       await pool.whole()
     })
   })
