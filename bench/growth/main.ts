@@ -10,11 +10,13 @@ import { measureDirty } from "./dirty.js"
 import { measureEndurance } from "./endurance.js"
 import { type Row, tableOf, verdictOf } from "./figures.js"
 import type { Options } from "./fleet.js"
+import { measureLoops } from "./loops.js"
 import { measurePools } from "./pools.js"
 import { measureVolumes } from "./volumes.js"
 
 const PARTS = {
   pools: measurePools,
+  loops: measureLoops,
   volumes: measureVolumes,
   dirty: measureDirty,
   endurance: measureEndurance,

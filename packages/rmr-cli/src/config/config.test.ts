@@ -57,6 +57,8 @@ describe("a configuration", () => {
       `${STORAGE}sise = 4\n`,
       "line 10: storage.pool.0.sise: there is no such key here; there are: name, member, store",
     ],
+    ["no loops", STORAGE.replace("[[", "loops = 0\n[["), "storage.loops: "],
+    ["more loops than shards", CLIENT.replace("[[", "loops = 17\n[["), "client.loops: "],
     ["lingering for hours", `linger_us = 3600000\n${STORAGE}`, "linger_us: "],
     ["no role at all", 'name = "x"', "neither [storage] nor [client]"],
     ["a size that is none", STORAGE.replace("10 GiB", "10 apples"), "storage.pool.0.size"],
