@@ -6,11 +6,13 @@
  * program: who has no time to wait kills the daemon with it, which costs what a crash costs.
  */
 import type { Config } from "../config/config.js"
+import { collectAlone } from "./collector.js"
 import { Daemon } from "./daemon.js"
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const
 
 export async function runDaemon(config: Config, isEndedByStdin: boolean): Promise<void> {
+  collectAlone()
   const daemon = await Daemon.start(config)
   await untilTold(isEndedByStdin)
   process.stdin.pause()
