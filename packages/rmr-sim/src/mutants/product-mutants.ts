@@ -145,8 +145,8 @@ const MUTATIONS: readonly ProductMutant[] = [
   {
     name: "W1: overlapping mutations are in flight together",
     file: `${CLIENT}/io/mutation-flow.ts`,
-    find: "if (rows.overlaps(row, other)) blockers++",
-    replace: "if (blockers < 0) blockers++",
+    find: "if (rows.overlaps(row, other)) count++",
+    replace: "if (count < 0) count++",
   },
   {
     name: "W2: a mutation is not marked for who is absent",
