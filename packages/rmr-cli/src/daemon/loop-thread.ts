@@ -23,6 +23,7 @@ export class LoopThread<S extends Service> {
   private readonly asked = new Map<number, Asked>()
   private nextId = 1
   private isEnding = false
+  private isGone = false
   private begun: Asked | undefined
   private readonly gone: Promise<void>
 
@@ -35,6 +36,9 @@ export class LoopThread<S extends Service> {
     this.gone = new Promise((resolve) => {
       this.worker.once("exit", () => {
         assert(this.isEnding, `loop ${task.loop} ended, and nobody told it to`)
+        this.isGone = true
+        for (const { reject } of this.asked.values()) reject(closedError())
+        this.asked.clear()
         resolve()
       })
     })
@@ -67,6 +71,8 @@ export class LoopThread<S extends Service> {
   }
 
   private ask(method: string, args: readonly unknown[]): Promise<unknown> {
+    // Somebody may ask for the status of a daemon that is ending.
+    if (this.isGone) return Promise.reject(closedError())
     const id = this.nextId++
     return new Promise((resolve, reject) => {
       this.asked.set(id, { resolve, reject })
@@ -91,6 +97,10 @@ export class LoopThread<S extends Service> {
       else asked?.reject(errorOf(message.failure))
     }
   }
+}
+
+function closedError(): RmrError {
+  return new RmrError("closed", "this loop of the daemon has ended")
 }
 
 function errorOf({ code, detail }: Failure): RmrError {
