@@ -15,6 +15,7 @@ import { Witness } from "./witness.js"
 
 const SIZE_BYTES = 16 * MIB
 const NODES = 4
+/** Of one shard, or they would have a session each. */
 const POOLS = ["vault", "pantry"] as const
 type PoolName = (typeof POOLS)[number]
 

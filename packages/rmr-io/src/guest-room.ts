@@ -5,7 +5,7 @@
  * to the address that it was told to listen at.
  */
 import net from "node:net"
-import type { Acceptor, OnHandle } from "./acceptor.js"
+import { type Acceptor, type OnHandle, takeHandle } from "./acceptor.js"
 import type { Guest } from "./door.js"
 import type { StreamAddress } from "./socket-address.js"
 
@@ -17,16 +17,15 @@ export class GuestRoom {
 
   /** Who comes when nobody listens any more is sent away. */
   take({ fd, bytes, note }: Guest): void {
-    const socket = new net.Socket({ fd, readable: true, writable: true })
+    // It must not begin to read: its handle is for a socket of ours.
+    const options = { fd, readable: true, writable: true, manualStart: true }
+    const socket = new net.Socket(options as net.SocketConstructorOpts)
     const [onHandle] = this.listening
     if (onHandle === undefined) {
       socket.destroy()
       return
     }
-    const holder = socket as unknown as { _handle: unknown }
-    const handle = holder._handle
-    holder._handle = null
-    onHandle(handle, bytes, note)
+    onHandle(takeHandle(socket), bytes, note)
   }
 }
 

@@ -8,7 +8,7 @@
 import { lstatSync, rmSync } from "node:fs"
 import net from "node:net"
 import { RmrError } from "@rmr/core"
-import { type Acceptor, NOTHING_READ, type OnHandle } from "./acceptor.js"
+import { type Acceptor, NOTHING_READ, type OnHandle, takeHandle } from "./acceptor.js"
 import { formatSocketAddress, isUnixAddress, type StreamAddress } from "./socket-address.js"
 
 /** Connections that the kernel keeps for us while the loop is busy. */
@@ -25,10 +25,7 @@ export class HandleListener implements Acceptor {
         return
       }
       // The socket that Node made reads into buffers of its own; ours will take its place.
-      const holder = socket as unknown as { _handle: unknown }
-      const handle = holder._handle
-      holder._handle = null
-      onHandle(handle, NOTHING_READ, undefined)
+      onHandle(takeHandle(socket), NOTHING_READ, undefined)
     })
   }
 
