@@ -1,7 +1,7 @@
 /**
  * Requests that are no whole blocks: what lies around them stays, whoever writes it meanwhile.
  */
-import { statusOf } from "@rmr/core"
+import { type Lease, NO_LEASE, statusOf } from "@rmr/core"
 import { seededRandom } from "@rmr/testkit/world"
 import * as nbd from "../src/nbd/protocol.js"
 import { type Harness, harness, MIB, pattern, turns } from "./nbd-harness.js"
@@ -159,3 +159,35 @@ it.each([512, 4096])(
     other.close()
   },
 )
+
+it("W8: exports share what is kept to spare, and all go on while memory is full", async () => {
+  await open()
+  const { memory, server, volumes } = world
+  const { leasedBytes } = memory.stats()
+  const names = Array.from({ length: 20 }, (_, nth) => `disk ${nth}`)
+  for (const name of names) server.addExport(name, volumes)
+  expect(memory.stats().leasedBytes).toBe(leasedBytes)
+  const clients = await Promise.all(
+    names.slice(0, 3).map((name) => RawClient.serving(world.at, name)),
+  )
+  const others: Lease[] = []
+  for (let lease = memory.lease(1); lease !== NO_LEASE; lease = memory.lease(1)) others.push(lease)
+  volumes.bytes.fill(0xee)
+  volumes.isHeld = true
+  volumes.trace = []
+  for (const [nth, each] of clients.entries()) {
+    each.send({ kind: nbd.CMD_WRITE_ZEROES, offset: nth * 8192 + 100, bytes: 200 })
+  }
+  while (volumes.trace.length < 1) await turns(1)
+  await turns()
+  expect(volumes.trace).toHaveLength(1)
+  volumes.go()
+  for (const [nth, each] of clients.entries()) {
+    expect(await each.reply()).toMatchObject({ errno: 0 })
+    const block = Buffer.alloc(4096, 0xee).fill(0, 100, 300)
+    const at = nth * 8192
+    expect(Buffer.compare(volumes.bytes.subarray(at, at + 4096), block)).toBe(0)
+    each.close()
+  }
+  for (const lease of others) memory.release(lease)
+})

@@ -14,11 +14,13 @@ import { copyBytes } from "./copy-bytes.js"
 import { fastChecksum } from "./fast-checksum.js"
 import type { FrameShape } from "./frame-shape.js"
 import type { FrameSums } from "./frame-sums.js"
-import type { OutputBuffer, OutputBuffers } from "./output-buffers.js"
+import { type OutputBuffer, type OutputBuffers, SMALL_OUTPUT_BYTES } from "./output-buffers.js"
 import type { ViewCache } from "./view-cache.js"
 
 /** Up to this size copying is cheaper than one more piece in a write. */
 const COPY_BYTES_MAX = 16 * 1024
+/** Of a frame without its payload. */
+const HEAD_BYTES_MAX = SMALL_OUTPUT_BYTES - COPY_BYTES_MAX
 /** Pieces and bytes of one write; what is more, waits for the next. */
 const PIECES_MAX = 64
 const WRITE_BYTES_MAX = 4 * 1024 * 1024
@@ -59,6 +61,8 @@ export class FrameSender {
   private capacity: number
   private first = 0
   private queuedCount = 0
+  /** What the queued frames have in an output buffer. */
+  private queuedBytes = 0
   private writingCount = 0
   private buffer: OutputBuffer | undefined
   /** Of the write that is being made, the first `pieceCount`. */
@@ -107,6 +111,7 @@ export class FrameSender {
     payloadBytes: number,
   ): void {
     assert(this.queuedCount < this.capacity, "the queue of a connection has room for its credits")
+    assert(bytes <= HEAD_BYTES_MAX, "any output buffer has room for a frame")
     const index = this.nextPlace
     const row = index * QUEUED_STRIDE
     const { rows } = this
@@ -118,6 +123,7 @@ export class FrameSender {
     rows[row + QUEUED_PAYLOAD_BYTES] = payloadBytes
     if (lease !== NO_LEASE) this.parts.memory.retain(lease)
     this.queuedCount++
+    this.queuedBytes += bufferedBytes(bytes, payloadBytes)
   }
 
   /** Writes what is queued, as far as the kernel takes it, unless a write is under way. */
@@ -130,7 +136,7 @@ export class FrameSender {
 
   /** As much as fits one write. Answers whether the kernel has it. */
   private writeOnce(): boolean {
-    const buffer = this.parts.buffers.take()
+    const buffer = this.parts.buffers.take(this.queuedBytes)
     this.buffer = buffer
     this.pieceCount = 0
     let filled = 0
@@ -140,7 +146,7 @@ export class FrameSender {
       const row = this.first * QUEUED_STRIDE
       const payloadBytes = this.rows[row + QUEUED_PAYLOAD_BYTES]!
       const isCopied = payloadBytes <= COPY_BYTES_MAX
-      const needed = this.rows[row + QUEUED_BYTES]! + (isCopied ? payloadBytes : 0)
+      const needed = bufferedBytes(this.rows[row + QUEUED_BYTES]!, payloadBytes)
       if (filled + needed > buffer.bytes.length) break
       this.putHead(buffer, filled, row)
       filled += this.rows[row + QUEUED_BYTES]!
@@ -208,7 +214,8 @@ export class FrameSender {
 
   /** The first of the queue has left it; its lease is held on for a write that reads from it. */
   private shift(row: number, isLeaseFree: boolean): void {
-    const lease = this.rows[row + QUEUED_LEASE]! as Lease
+    const { rows } = this
+    const lease = rows[row + QUEUED_LEASE]! as Lease
     if (lease !== NO_LEASE) {
       if (isLeaseFree) this.parts.memory.release(lease)
       else this.held.push(lease)
@@ -216,6 +223,7 @@ export class FrameSender {
     this.sources[this.first] = undefined
     this.first = (this.first + 1) % this.capacity
     this.queuedCount--
+    this.queuedBytes -= bufferedBytes(rows[row + QUEUED_BYTES]!, rows[row + QUEUED_PAYLOAD_BYTES]!)
     this.writingCount++
   }
 
@@ -227,4 +235,9 @@ export class FrameSender {
     if (this.buffer !== undefined) this.parts.buffers.give(this.buffer)
     this.buffer = undefined
   }
+}
+
+/** What a frame has in an output buffer; a large payload goes from its lease. */
+function bufferedBytes(bytes: number, payloadBytes: number): number {
+  return bytes + (payloadBytes <= COPY_BYTES_MAX ? payloadBytes : 0)
 }

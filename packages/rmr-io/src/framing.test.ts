@@ -8,7 +8,7 @@ import { FrameReceiver } from "./frame-receiver.js"
 import { FrameSender } from "./frame-sender.js"
 import { type FrameShape, RoomTable } from "./frame-shape.js"
 import { PlainFrameSums } from "./frame-sums.js"
-import { OutputBuffers } from "./output-buffers.js"
+import { OUTPUT_BYTES, OutputBuffers } from "./output-buffers.js"
 import {
   FRAME_HEAD_AT,
   FRAME_LEASE,
@@ -48,15 +48,20 @@ function frame(kind: number, id: number, textBytes: number, payloadBytes: number
 const SMALL = [frame(1, 1, 0, 0), frame(1, 2, 5, 0), frame(1, 3, 17, 40), frame(9, 4, 1, 33)]
 const LARGE = [...SMALL, frame(1, 5, 100, 20_000), frame(9, 6, 3, 40_000), frame(1, 7, 300, 1)]
 
-/** The bytes of these frames, as the sender hands them to the kernel. */
-function streamOf(frames: readonly Frame[]): Uint8Array {
+/**
+ * The bytes of these frames, as the sender hands them to the kernel: one by one, or all that are
+ * queued at once.
+ */
+function streamOf(
+  frames: readonly Frame[],
+  { buffers = new OutputBuffers(), isQueued = false } = {},
+): Uint8Array {
   const memory = buddyMemory({ arenas: [1024 * 1024], leaseCountMax: 64, poison: true })
   const written: Uint8Array[] = []
   const write = (pieces: readonly Uint8Array[], count: number): boolean => {
     for (const piece of pieces.slice(0, count)) written.push(Uint8Array.from(piece))
     return false
   }
-  const buffers = new OutputBuffers()
   const sender = new FrameSender(
     {
       sealed: { shape: SHAPE, sums: new PlainFrameSums(SHAPE) },
@@ -65,7 +70,7 @@ function streamOf(frames: readonly Frame[]): Uint8Array {
       views: new ViewCache(),
       write,
     },
-    3,
+    isQueued ? frames.length : 3,
   )
   sender.isPayloadSummed = true
   for (const { kind, id, text, payload } of frames) {
@@ -80,9 +85,12 @@ function streamOf(frames: readonly Frame[]): Uint8Array {
     if (lease !== NO_LEASE) leaseBytes(memory, lease, 8, payload.length).set(payload)
     sender.queue(view, 0, view.byteLength, lease, 8, payload.length)
     if (lease !== NO_LEASE) memory.release(lease)
+    if (isQueued) continue
     sender.pump()
     sender.onWritten()
   }
+  sender.pump()
+  while (sender.unsentCount > 0) sender.onWritten()
   memory.assertNoLeases()
   return new Uint8Array(Buffer.concat(written))
 }
@@ -191,6 +199,16 @@ describe("a stream of frames", () => {
       for (let at = 0; at < large.length; at += size) chunks.push(large.subarray(at, at + size))
       expect(received(chunks)).toEqual(LARGE)
     }
+  })
+
+  it("is the same where all is queued at once, whatever output buffers are left", () => {
+    const copied = Array.from({ length: 9 }, (_, nth) => frame(1, 8 + nth, 10, 16_000 - nth))
+    const many = [...LARGE, ...copied, ...SMALL, ...LARGE]
+    const stream = streamOf(many)
+    expect(Buffer.compare(streamOf(many, { isQueued: true }), stream)).toBe(0)
+    const buffers = new OutputBuffers()
+    for (let nth = 0; nth < 8; nth++) buffers.take(OUTPUT_BYTES)
+    expect(Buffer.compare(streamOf(many, { buffers, isQueued: true }), stream)).toBe(0)
   })
 
   it("waits where there is no memory, keeps what is behind, and goes on by itself", () => {

@@ -5,7 +5,15 @@
  * them, and it is over when the last is. No more are in flight than the volume was opened for: what
  * is beyond waits in order. Once the export is closing, what was not begun is refused.
  */
-import type { BlockBatch, BlockEvents, Lease, Memory, Volume, VolumeSource } from "@rmr/core"
+import type {
+  BlockBatch,
+  BlockEvents,
+  Lease,
+  Memory,
+  SpareLease,
+  Volume,
+  VolumeSource,
+} from "@rmr/core"
 import {
   BLOCK_BAD_AT,
   BLOCK_FUA,
@@ -14,8 +22,6 @@ import {
   BLOCK_TOKEN,
   BLOCK_UNMAP,
   IO_BYTES_MAX,
-  NO_LEASE,
-  RmrError,
   statusOf,
 } from "@rmr/core"
 import { errnoOf } from "./errno.js"
@@ -27,7 +33,8 @@ import { type RequestTable, RowQueue } from "./request-table.js"
 import { UnalignedWrites } from "./unaligned-writes.js"
 
 const OPERATIONS_MAX_DEFAULT = 256
-const UNALIGNED_BYTES = 128 * 1024
+/** Pieces of requests that are no whole blocks, at most. */
+export const UNALIGNED_BYTES: number = 128 * 1024
 const MEDIA_ERROR = statusOf("media-error")
 const PREFERRED_BYTES_MIN = 4096
 
@@ -41,6 +48,8 @@ export interface ExportOptions {
 
 export interface ExportParts {
   readonly memory: Memory
+  /** For requests that are no whole blocks; kept by the server for all exports. */
+  readonly spare: SpareLease
   readonly requests: RequestTable
   /** The request is over; its row is the owner's again. */
   readonly onDone: (row: number) => void
@@ -56,7 +65,6 @@ export class NbdExport implements BlockEvents {
   private shown: ExportFacts
   private readonly parts: ExportParts
   private readonly unaligned: UnalignedWrites
-  private readonly lease: Lease
   private readonly ready: RowQueue
   private readonly operationsMax: number
   private inFlightCount = 0
@@ -73,17 +81,9 @@ export class NbdExport implements BlockEvents {
     this.operationsMax = options.operationsMax ?? OPERATIONS_MAX_DEFAULT
     this.mutations = new Int32Array(parts.requests.count)
     this.ready = new RowQueue(parts.requests)
-    const { memory } = parts
-    this.lease = memory.lease(Math.min(UNALIGNED_BYTES, memory.leaseBytesMax))
-    if (this.lease === NO_LEASE) throw new RmrError("out-of-memory", "no room for an export")
-    try {
-      // One more is for requests that are not whole blocks.
-      this.volume = source.open({ events: this, inFlightMax: this.operationsMax + 1 })
-    } catch (thrown) {
-      memory.release(this.lease)
-      throw thrown
-    }
-    this.shown = factsOf(name, this.volume, options, memory)
+    // One more is for requests that are not whole blocks.
+    this.volume = source.open({ events: this, inFlightMax: this.operationsMax + 1 })
+    this.shown = factsOf(name, this.volume, options, parts.memory)
     this.unaligned = this.makeUnaligned()
   }
 
@@ -167,7 +167,6 @@ export class NbdExport implements BlockEvents {
     this.pump()
     await this.volume.close(withinMs)
     await this.idle()
-    this.parts.memory.release(this.lease)
   }
 
   private pump(): void {
@@ -247,12 +246,10 @@ export class NbdExport implements BlockEvents {
   }
 
   private makeUnaligned(): UnalignedWrites {
-    const { memory, requests } = this.parts
+    const { memory, requests, spare } = this.parts
     return new UnalignedWrites({
-      memory,
-      requests,
+      ...{ memory, requests, spare },
       volume: this.volume,
-      lease: this.lease,
       leaseBytes: Math.min(UNALIGNED_BYTES, memory.leaseBytesMax, this.volume.ioBytesMax),
       isChanging: (from, to) => this.isChanging(from, to),
       onDone: (row) => this.finish(row),

@@ -14,7 +14,7 @@
  * | | the volume is told to wait for nothing any more |
  */
 import type { Env, Memory, Timer, VolumeSource } from "@rmr/core"
-import { assert, endsWithin, RmrError, utf8Bytes } from "@rmr/core"
+import { assert, endsWithin, RmrError, SpareLease, utf8Bytes } from "@rmr/core"
 import type {
   StreamAddress,
   StreamConnection,
@@ -26,7 +26,7 @@ import type {
 import type { ExportCatalog, ExportFacts } from "./export-facts.js"
 import type { Transmission } from "./handshake.js"
 import { type ConnectionHost, NbdConnection } from "./nbd-connection.js"
-import { type ExportOptions, NbdExport } from "./nbd-export.js"
+import { type ExportOptions, NbdExport, UNALIGNED_BYTES } from "./nbd-export.js"
 import * as nbd from "./protocol.js"
 import { RequestFlow } from "./request-flow.js"
 
@@ -101,6 +101,7 @@ class Server implements NbdServer, ConnectionHost {
   private readonly env: Env
   private readonly engine: StreamEngine
   private readonly flow: RequestFlow
+  private readonly spare: SpareLease
   private readonly rowsMax: number
   private readonly exportsByName = new Map<string, NbdExport>()
   private readonly connections = new Set<NbdConnection>()
@@ -118,6 +119,7 @@ class Server implements NbdServer, ConnectionHost {
     this.env = options.env
     this.openFramesMax = options.requestsMax ?? REQUESTS_MAX_DEFAULT
     this.rowsMax = (options.connectionsMax ?? CONNECTIONS_MAX_DEFAULT) * this.openFramesMax
+    this.spare = new SpareLease(options.memory)
     const connectionOf = (id: number): NbdConnection | undefined => this.connectionsById[id]
     this.flow = new RequestFlow(options.memory, this.rowsMax, connectionOf)
     this.catalog = {
@@ -243,8 +245,12 @@ class Server implements NbdServer, ConnectionHost {
   private opened(name: string, source: VolumeSource, options: ExportOptions): NbdExport {
     const { memory } = this.options
     const { requests } = this.flow
+    if (!this.spare.keep(Math.min(UNALIGNED_BYTES, memory.leaseBytesMax))) {
+      throw new RmrError("out-of-memory", "no room for an export")
+    }
     const onDone = (row: number): void => this.flow.onDone(row)
-    return new NbdExport(name, source, options, { memory, requests, onDone })
+    const { spare } = this
+    return new NbdExport(name, source, options, { memory, spare, requests, onDone })
   }
 
   private find(name: string): NbdExport | undefined {
@@ -298,6 +304,7 @@ class Server implements NbdServer, ConnectionHost {
     this.exportsByName.clear()
     for (const connection of this.connections) connection.close("the server is closing")
     await this.engine.close()
+    this.spare.close()
   }
 
   private schedulePatrol(): void {

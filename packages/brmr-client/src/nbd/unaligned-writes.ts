@@ -2,10 +2,10 @@
  * Writes and zeroes that are no whole blocks, for clients that do not care for block sizes.
  *
  * What lies around them in their blocks must stay: it is read first, and nobody else may change it
- * meanwhile. So one such request is carried out at a time, piece by piece through memory that is
- * kept for it, and its blocks are locked: it starts when no mutation of them is under way, and
- * mutations of them that come later wait until it is over. It costs clients that do keep to whole
- * blocks nothing.
+ * meanwhile. So an export carries out one such request at a time, piece by piece through memory
+ * that there is for sure (SpareLease), and its blocks are locked: it starts when no mutation of
+ * them is under way, and mutations of them that come later wait until it is over. It costs clients
+ * that do keep to whole blocks nothing.
  *
  * | next piece | how |
  * |---|---|
@@ -13,7 +13,8 @@
  * | whole blocks of a write | copied to where memory is aligned, and written |
  * | whole blocks of zeroes | zeroed |
  */
-import { BLOCK_FUA, BLOCK_UNMAP, type Lease, leaseBytes, type Memory, type Volume } from "@rmr/core"
+import type { Lease, Memory, SpareLease, Volume } from "@rmr/core"
+import { BLOCK_FUA, BLOCK_UNMAP, leaseBytes, NO_LEASE } from "@rmr/core"
 import { errnoOf } from "./errno.js"
 import * as nbd from "./protocol.js"
 import * as rows from "./request-table.js"
@@ -23,8 +24,9 @@ export interface UnalignedParts {
   readonly memory: Memory
   readonly volume: Volume
   readonly requests: RequestTable
-  /** Memory of its own, so that it never waits for what others hold; whole blocks. */
-  readonly lease: Lease
+  /** So that it never waits for what other requests hold. */
+  readonly spare: SpareLease
+  /** Of a piece; whole blocks. */
   readonly leaseBytes: number
   /** Whether a mutation of this range is under way. */
   readonly isChanging: (from: number, to: number) => boolean
@@ -45,6 +47,7 @@ export class UnalignedWrites {
   private isReading = false
   private isRefusing = false
   private pieceEnd = 0
+  private lease: Lease = NO_LEASE
 
   constructor(parts: UnalignedParts) {
     this.parts = parts
@@ -64,14 +67,17 @@ export class UnalignedWrites {
     return true
   }
 
-  /** A mutation is over: perhaps the last one in the way. */
-  run(): void {
+  /** A mutation is over, perhaps the last one in the way; or there is memory. */
+  readonly run = (): void => {
     if (this.active === NO_ROW || this.isRunning) return
     if (this.isRefusing) {
       this.fail(nbd.ESHUTDOWN)
       return
     }
-    if (this.parts.isChanging(this.from, this.to)) return
+    const { isChanging, spare, leaseBytes: bytes } = this.parts
+    if (isChanging(this.from, this.to)) return
+    this.lease = spare.take(bytes, this.run)
+    if (this.lease === NO_LEASE) return
     this.isRunning = true
     this.runPiece()
   }
@@ -109,7 +115,8 @@ export class UnalignedWrites {
   }
 
   private runPiece(): void {
-    const { requests, volume, lease } = this.parts
+    const { lease } = this
+    const { requests, volume } = this.parts
     const row = this.active
     const at = requests.place(row, rows.ROW_AT)
     const end = requests.place(row, rows.ROW_OFFSET) + requests.place(row, rows.ROW_BYTES)
@@ -141,7 +148,8 @@ export class UnalignedWrites {
 
   /** The block was read: the part goes in. */
   private writePart(): void {
-    const { requests, volume, lease } = this.parts
+    const { lease } = this
+    const { requests, volume } = this.parts
     const row = this.active
     const at = requests.place(row, rows.ROW_AT)
     const inBlock = at % volume.blockBytes
@@ -151,8 +159,8 @@ export class UnalignedWrites {
 
   /** Puts what the client wrote at `at` into our lease. */
   private put(row: number, at: number, to: number, bytes: number): void {
-    const { requests, memory, lease } = this.parts
-    const target = leaseBytes(memory, lease, to, bytes)
+    const { requests, memory } = this.parts
+    const target = leaseBytes(memory, this.lease, to, bytes)
     if (requests.word(row, rows.ROW_KIND) === nbd.CMD_WRITE_ZEROES) {
       target.fill(0)
       return
@@ -173,7 +181,10 @@ export class UnalignedWrites {
   /** Those that were locked out go first, so that none waits for ever. */
   private finish(): void {
     const row = this.active
+    const { lease } = this
     this.active = NO_ROW
+    this.lease = NO_LEASE
+    this.parts.spare.give(lease)
     this.parts.onDone(row)
     for (;;) {
       const freed = this.lockedOut.shift()

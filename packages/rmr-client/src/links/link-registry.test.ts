@@ -2,8 +2,8 @@
  * Who hears of a batch: those whose completions are in it, and those that lack credits, which may
  * have come back with it. Of a thousand pools of a process nearly all are neither.
  */
-import type { Batch, Endpoint, EndpointOptions, Transport } from "@rmr/core"
-import { buddyMemory, COMPLETION_STRIDE, COMPLETION_TOKEN } from "@rmr/core"
+import type { Batch, Endpoint, EndpointOptions, Memory, Transport } from "@rmr/core"
+import { buddyMemory, COMPLETION_STRIDE, COMPLETION_TOKEN, NO_SLOT, SHARD_COUNT } from "@rmr/core"
 import { type IoOwner, LinkRegistry } from "./link-registry.js"
 
 class Owner implements IoOwner {
@@ -15,24 +15,36 @@ class Owner implements IoOwner {
   wantsRoom = (): boolean => this.isHungry
 }
 
-function rig(): { registry: LinkRegistry; complete: (token: number) => void } {
+interface Rig {
+  readonly registry: LinkRegistry
+  readonly memory: Memory
+  readonly complete: (token: number) => void
+}
+
+/** Sessions come up at once and have no credit for anything. */
+function rig(): Rig {
   let events: EndpointOptions["events"] | undefined
+  const session = {
+    ...{ isUp: true, limits: { payloadBytesMax: 65_536 }, reserve: () => NO_SLOT },
+    close: () => Promise.resolve(),
+  }
   const transport = {
     supports: { payloadChecked: true },
     open: (options: EndpointOptions) => {
       events = options.events
-      return {} as Endpoint
+      return { dial: () => Promise.resolve(session) } as unknown as Endpoint
     },
   } as Partial<Transport> as Transport
   const memory = buddyMemory({ arenas: [65_536], leaseCountMax: 4 })
   const options = { transport, memory, hostName: "here", software: "test" }
-  const registry = new LinkRegistry({ ...options, env: {} as never })
+  const clock = { nowMs: () => 0, schedule: () => ({ cancel: () => undefined }) }
+  const registry = new LinkRegistry({ ...options, env: { clock } as never })
   const complete = (token: number): void => {
     const words = new Int32Array(COMPLETION_STRIDE)
     words[COMPLETION_TOKEN] = token
     events?.onCompletions({ count: 1, words, headers: new DataView(new ArrayBuffer(0)) } as Batch)
   }
-  return { registry, complete }
+  return { registry, memory, complete }
 }
 
 it("calls nobody who has no completion and lacks nothing", () => {
@@ -74,4 +86,13 @@ it("keeps who lacks credits and has a completion of its own, and forgets who is 
   registry.removeOwner(first)
   complete(tokens[1]!)
   expect(first.heard).toHaveLength(3)
+})
+
+it("W8: keeps one lease to spare for each address, however many shards there are", async () => {
+  const { registry, memory } = rig()
+  for (let shard = 0; shard < SHARD_COUNT; shard++) {
+    for (const address of ["one", "two"]) void registry.link(address, shard).connect(1000)
+  }
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(memory.stats().leaseCount).toBe(2)
 })

@@ -27,6 +27,7 @@ import {
   COMPLETION_TOKEN,
   ownOffer,
   randomUuid,
+  SpareLease,
 } from "@rmr/core"
 import { type CommandDone, Link } from "./link.js"
 
@@ -80,6 +81,8 @@ export class LinkRegistry {
   private readonly credits: LaneCredits
   private readonly software: string
   private readonly links = new Map<string, Link>()
+  /** For the commands of all links to an address, by address. */
+  private readonly spares = new Map<string, SpareLease>()
   private readonly commands = new Map<number, CommandDone>()
   /** What members know this process by, for pools that it is trying to open. */
   private readonly nonces = new Map<string, Uuid>()
@@ -141,6 +144,7 @@ export class LinkRegistry {
     const link = new Link(address, {
       env: this.env,
       memory: this.memory,
+      spare: this.spareFor(address),
       offer: ownOffer(this.software, required),
       credits: this.credits,
       dial: (to, deadlineMs, credits) => this.endpoint.dial(to, { deadlineMs, credits, shard }),
@@ -178,6 +182,13 @@ export class LinkRegistry {
   async close(): Promise<void> {
     for (const link of this.links.values()) await link.close()
     await this.endpoint.close()
+    for (const spare of this.spares.values()) spare.close()
+  }
+
+  private spareFor(address: string): SpareLease {
+    const spare = this.spares.get(address) ?? new SpareLease(this.memory)
+    this.spares.set(address, spare)
+    return spare
   }
 
   private takeToken(onDone: CommandDone): number {

@@ -18,6 +18,7 @@ import type {
   Memory,
   ReplyOf,
   Session,
+  SpareLease,
 } from "@rmr/core"
 import {
   commandPayloadBytes,
@@ -33,17 +34,19 @@ import {
   type Offer,
   PAYLOAD_BACK,
   PAYLOAD_OUT,
+  POOL_METADATA_BYTES_MAX,
   Refused,
   RmrError,
   STATUS_OK,
   specOf,
   ZERO_UUID,
 } from "@rmr/core"
-import { CommandMemory } from "./command-memory.js"
 
 export interface LinkParts {
   readonly env: Env
   readonly memory: Memory
+  /** For commands, shared by the links to this address. */
+  readonly spare: SpareLease
   readonly offer: Offer
   readonly credits: LaneCredits
   dial(address: string, deadlineMs: number, credits: LaneCredits): Promise<Session>
@@ -78,7 +81,6 @@ interface Waiting {
 export class Link {
   readonly address: string
   private readonly parts: LinkParts
-  private readonly commandMemory: CommandMemory
   private sessionNow: Session | undefined
   private agreementNow: Agreement | undefined
   private dialing: Promise<void> | undefined
@@ -89,7 +91,6 @@ export class Link {
   constructor(address: string, parts: LinkParts) {
     this.address = address
     this.parts = parts
-    this.commandMemory = new CommandMemory(parts.memory)
   }
 
   /** The session, while it is up and greeted. */
@@ -178,8 +179,7 @@ export class Link {
       settle(new RmrError("link-lost", `the session with ${this.address} is down`))
       return true
     }
-    const { commandMemory } = this
-    const { memory } = this.parts
+    const { memory, spare } = this.parts
     const out = commandPayloadBytes(command)
     const most = Math.min(
       specOf(command.kind).resultPayload.bytesMax,
@@ -187,18 +187,18 @@ export class Link {
     )
     const room = out > 0 ? 0 : Math.min(roomBytes ?? ROOM_BYTES, most)
     const bytes = out > 0 ? out : room
-    const lease = bytes === 0 ? NO_LEASE : commandMemory.take(bytes, this.sendWaiting)
+    const lease = bytes === 0 ? NO_LEASE : spare.take(bytes, this.sendWaiting)
     if (bytes > 0 && lease === NO_LEASE) return false
     const slot = session.reserve(lane)
     if (slot === NO_SLOT) {
-      commandMemory.give(lease)
+      spare.give(lease)
       return false
     }
     const payload = out > 0 ? leaseBytes(memory, lease, 0, out) : new Uint8Array(0)
     const headerBytes = encodeCommand(session.slots, slot, command, payload)
     const token = this.parts.takeToken((status, headers, at, length, payloadBytes) => {
       settle(this.read(command, lease, status, headers, at, length, payloadBytes))
-      commandMemory.give(lease)
+      spare.give(lease)
       this.sendWaiting()
     })
     const direction = out > 0 ? PAYLOAD_OUT : PAYLOAD_BACK
@@ -264,22 +264,19 @@ export class Link {
   async close(): Promise<void> {
     this.isClosed = true
     await this.sessionNow?.close()
-    this.commandMemory.close()
   }
 
   private async dialAndGreet(deadlineMs: number): Promise<void> {
-    const { env, offer, credits, dial } = this.parts
+    const { env, memory, spare, offer, credits, dial } = this.parts
     const startMs = env.clock.nowMs()
     const session = await dial(this.address, deadlineMs, credits)
     if (this.isClosed) {
       await session.close()
       throw new RmrError("closed", "the link was closed meanwhile")
     }
-    try {
-      this.commandMemory.keepSpare()
-    } catch (thrown) {
+    if (!spare.keep(spareBytesOf(memory))) {
       await session.close()
-      throw thrown
+      throw new RmrError("out-of-memory", "no payload memory for the commands of one more session")
     }
     this.sessionNow = session
     const leftMs = Math.max(1, deadlineMs - (env.clock.nowMs() - startMs))
@@ -308,4 +305,13 @@ function HELLO_OF(offer: Offer): Command & CommandOf<"hello"> {
     body: offer,
     payload: undefined,
   }
+}
+
+/** Of small memories the spare leases must not be the largest part. */
+const SPARE_SHARE_MAX = 1 / 32
+
+/** A spare lease has room for a record, which writes may wait for. */
+function spareBytesOf(memory: Memory): number {
+  const share = Math.floor(memory.stats().arenaBytes * SPARE_SHARE_MAX)
+  return Math.max(1, Math.min(POOL_METADATA_BYTES_MAX, share, memory.leaseBytesMax))
 }

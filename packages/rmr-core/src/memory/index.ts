@@ -1,3 +1,4 @@
-/** The one implementation of the memory port: leases on arenas, by a buddy system. */
+/** The one implementation of the memory port: leases on arenas, by a buddy system; and to spare. */
 export * from "./buddy-memory.js"
 export { LEASE_COUNT_MAX } from "./lease-table.js"
+export * from "./spare-lease.js"
