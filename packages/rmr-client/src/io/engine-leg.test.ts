@@ -1,6 +1,12 @@
 /** How a read chooses among legs, by each policy. */
 import { memberId, type Session } from "@rmr/core"
-import { EngineLeg, READ_POLICIES, ReadBalance, type ReadPolicy } from "./engine-leg.js"
+import {
+  EngineLeg,
+  READ_POLICIES,
+  READ_RUN_BYTES,
+  ReadBalance,
+  type ReadPolicy,
+} from "./engine-leg.js"
 
 const ALL = 0b111
 /** Only whether there is one counts here. */
@@ -24,7 +30,7 @@ function legsOf(shapes: readonly Shape[]): EngineLeg[] {
   })
 }
 
-/** How many of so many reads each leg gets. */
+/** How many of so many reads each leg gets, of which each is a run. */
 function share(
   policy: ReadPolicy,
   legs: readonly (EngineLeg | undefined)[],
@@ -34,7 +40,7 @@ function share(
   const balance = new ReadBalance(policy)
   const shares = legs.map(() => 0)
   for (let nth = 0; nth < count; nth++) {
-    const leg = balance.choose(legs, candidates)
+    const leg = balance.choose(legs, candidates, READ_RUN_BYTES)
     if (leg !== undefined) shares[leg.slot]!++
   }
   return shares
@@ -42,7 +48,9 @@ function share(
 
 describe.each(READ_POLICIES)("%s", (policy) => {
   it("takes turns among legs that are as good as each other", () => {
-    expect(share(policy, legsOf([{}, {}, {}]), 300)).toEqual([100, 100, 100])
+    const shares = share(policy, legsOf([{}, {}, {}]), 300)
+    // Who is asked now and then may be somebody whose turn it is not.
+    expect(Math.min(...shares)).toBeGreaterThanOrEqual(policy === "latency" ? 98 : 100)
   })
 
   it("R-reads: asks nobody but members of the view that are up", () => {
@@ -79,6 +87,18 @@ describe("each policy by its measure", () => {
     expect(share("round-robin", legs, 300)).toEqual([100, 100, 100])
   })
 
+  it("round-robin keeps small reads together, a run of bytes for each leg in turn", () => {
+    const legs = legsOf([{}, {}])
+    const balance = new ReadBalance("round-robin")
+    const slots = (bytes: number, count: number): (number | undefined)[] =>
+      Array.from({ length: count }, () => balance.choose(legs, ALL, bytes)?.slot)
+    const run = READ_RUN_BYTES / 4
+    expect(slots(run, 12)).toEqual([0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0])
+    // A run that is too short for a read ends before it.
+    expect(slots(run * 3, 3)).toEqual([1, 0, 1])
+    expect(slots(READ_RUN_BYTES * 16, 4)).toEqual([0, 1, 0, 1])
+  })
+
   it("least-inflight asks who has the least under way, whatever its latency was", () => {
     const legs = legsOf([{ inFlight: 2 }, { inFlight: 1, readMs: 90 }, { inFlight: 3 }])
     expect(share("least-inflight", legs, 300)).toEqual([0, 300, 0])
@@ -88,7 +108,7 @@ describe("each policy by its measure", () => {
     const legs = legsOf([{ inFlight: 4 }, {}, {}])
     const balance = new ReadBalance("least-inflight")
     for (let nth = 0; nth < 8; nth++) {
-      const leg = balance.choose(legs, ALL)
+      const leg = balance.choose(legs, ALL, READ_RUN_BYTES)
       if (leg !== undefined) leg.inFlight++
     }
     expect(legs.map(({ inFlight }) => inFlight)).toEqual([4, 4, 4])
@@ -101,5 +121,15 @@ describe("each policy by its measure", () => {
     expect(shares[0]! + shares[2]!).toBeGreaterThan(0)
     expect(shares[0]).toBeGreaterThan(0)
     expect(shares[2]).toBeGreaterThan(0)
+  })
+
+  it("latency asks all others now and then, also by small reads of two legs", () => {
+    const legs = legsOf([{ readMs: 1 }, { readMs: 5 }])
+    const balance = new ReadBalance("latency")
+    let count = 0
+    for (let nth = 0; nth < 64 * 20; nth++) {
+      if (balance.choose(legs, ALL, READ_RUN_BYTES / 16)?.slot === 1) count++
+    }
+    expect(count).toBe(10)
   })
 })

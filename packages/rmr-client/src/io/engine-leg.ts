@@ -38,22 +38,39 @@ export type ReadPolicy = (typeof READ_POLICIES)[number]
 
 const EXPLORE_EVERY = 64
 
-/** Chooses the leg of a read. */
+/** A leg's turn is a run of reads of so many bytes together. */
+export const READ_RUN_BYTES: number = 64 * 1024
+
+/**
+ * Chooses the leg of a read.
+ *
+ * Reads go to the legs in runs: a member that gets sixteen small reads at once takes them in one
+ * turn of its loop and answers them in one, which costs both sides less than sixteen turns, and a
+ * reader with one read at a time finds its member awake. Large reads are a run each.
+ */
 export class ReadBalance {
   private readonly policy: ReadPolicy
   private turn = 0
+  private runBytes = 0
+  private count = 0
+  private isExploring = false
 
   constructor(policy: ReadPolicy) {
     this.policy = policy
   }
 
   /** One of the legs in `candidates` that is up, clean ones first; undefined where none is. */
-  choose(legs: readonly (EngineLeg | undefined)[], candidates: number): EngineLeg | undefined {
-    this.turn++
+  choose(
+    legs: readonly (EngineLeg | undefined)[],
+    candidates: number,
+    bytes: number,
+  ): EngineLeg | undefined {
+    this.advance(bytes)
     let count = 0
     for (const leg of legs) if (isThere(leg, candidates)) count++
     // The turn goes round among those that are there: else who follows one that is not has two.
-    let skipped = count === 0 ? 0 : this.turn % count
+    const turn = this.isExploring ? Math.floor(this.count / EXPLORE_EVERY) : this.turn
+    let skipped = count === 0 ? 0 : turn % count
     let first = 0
     for (; first < legs.length; first++)
       if (isThere(legs[first], candidates) && skipped-- === 0) break
@@ -66,6 +83,15 @@ export class ReadBalance {
     return best
   }
 
+  private advance(bytes: number): void {
+    // Now and then another one is asked: a leg that was slow once may be quick again.
+    this.isExploring = this.policy === "latency" && ++this.count % EXPLORE_EVERY === 0
+    this.runBytes += bytes
+    if (this.runBytes <= READ_RUN_BYTES) return
+    this.turn++
+    this.runBytes = bytes
+  }
+
   private isBetter(leg: EngineLeg, best: EngineLeg): boolean {
     const isCleaner = leg.dirtyHint === 0 && best.dirtyHint > 0
     const isDirtier = leg.dirtyHint > 0 && best.dirtyHint === 0
@@ -74,8 +100,7 @@ export class ReadBalance {
       case "least-inflight":
         return leg.inFlight < best.inFlight
       case "latency":
-        // Now and then another one is asked: a leg that was slow once may be quick again.
-        return this.turn % EXPLORE_EVERY !== 0 && leg.readMs < best.readMs
+        return !this.isExploring && leg.readMs < best.readMs
       default:
         return false
     }

@@ -207,6 +207,7 @@ export class EngineWire {
   oldestMs(slot: number): number | undefined {
     const { rows, submissions, legs } = this
     let oldest = submissions.oldestMs(slot, rows.unitCount)
+    if (rows.count === 0) return oldest
     const enabledMs = legs[slot]?.enabledMs ?? 0
     for (let row = 0; row < rows.rowCount; row++) {
       if (!rows.isOwedBy(row, slot)) continue
@@ -219,6 +220,7 @@ export class EngineWire {
   /** Age of the oldest mutation that this leg of the view owes; 0 where it owes none. */
   mutationAgeMs(slot: number, nowMs: number): number {
     const { rows, legs } = this
+    if (rows.count === 0) return 0
     const enabledMs = legs[slot]?.enabledMs ?? 0
     let ageMs = 0
     for (let row = 0; row < rows.unitCount; row++) {

@@ -219,7 +219,7 @@ export class IoEngine {
   expire(beforeMs: number, hasLegs: boolean): number {
     const { rows } = this.core
     let toEnd = 0
-    for (let row = 0; row < rows.rowCount; row++) {
+    for (let row = 0; rows.count > 0 && row < rows.rowCount; row++) {
       if (rows.kinds[row] === KIND_FREE) continue
       if (rows.volumes[row]?.isGivenUp === true) toEnd |= this.abandon(row)
       else if (rows.startMs[row]! <= beforeMs) toEnd |= this.expireRow(row, hasLegs)

@@ -43,7 +43,7 @@ export class ReadFlow {
     if (rows.marks[row] !== 0) return
     rows.owed[row] = 0
     const candidates = this.core.staying & ~rows.tried[row]!
-    const leg = wire.balance.choose(this.core.legs, candidates)
+    const leg = wire.balance.choose(this.core.legs, candidates, rows.lengths[row]!)
     if (leg === undefined) {
       if (rows.tried[row] !== 0 && this.isTriedByAll(row)) this.failOrWait(row)
       return

@@ -81,6 +81,7 @@ export class Submissions {
    */
   oldestMs(slot: number, firstRow: number): number | undefined {
     let oldest: number | undefined
+    if (!this.hasLive) return oldest
     for (let at = 0; at < this.rows.length; at++) {
       if (this.isLive[at] === 0 || this.slots[at] !== slot) continue
       if (this.rows[at]! < firstRow) continue
