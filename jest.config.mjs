@@ -63,6 +63,7 @@ export default {
       "packages/*/src/**/*.test.ts",
       "tools/**/*.test.ts",
       "bench/**/*.test.ts",
+      "e2e/lab/**/*.test.ts",
       "examples/src/**/*.test.ts",
     ]),
     project("contract", ["packages/*/test/**/*.test.ts"]),

@@ -1,0 +1,76 @@
+/** The command line of the lab. What is behind the first word that is no option is the command. */
+import type { RdmaKind } from "./lab.js"
+import { LabError } from "./runs.js"
+
+export const USAGE = `Usage: pnpm lab [options] -- <command> [arguments]
+
+Runs the command as root in a throw-away guest with Debian's kernel, in this folder, and ends as it
+ends. The guest sees the root of this machine and keeps what it writes to itself. One word is a line
+for a shell.
+
+  --guests N      so many guests on one wire, each with the command; GUEST says which it is, and
+                  10.70.0.GUEST is its address (default 1)
+  --rdma N        so many soft-RoCE devices in each, on 10.71.1.1, 10.71.2.1, …
+  --siw           iWARP instead of RoCE
+  --seconds N     for the command; then the guest is ended, with exit code 124 (default 120)
+  --memory MIB    of each guest; a quarter of it may be written to files (default 2048)
+  --processors N  of each guest (default 2)
+  --help          this
+`
+
+export interface LabOptions {
+  readonly guests: number
+  readonly rdmaCount: number
+  readonly rdmaKind: RdmaKind
+  readonly seconds: number
+  readonly memoryMib: number
+  readonly processors: number
+  readonly isHelp: boolean
+  readonly command: readonly string[]
+}
+
+const NUMBERS: Readonly<Record<string, readonly [least: number, most: number]>> = {
+  "--guests": [1, 8],
+  "--rdma": [1, 16],
+  "--seconds": [1, 7200],
+  "--memory": [512, 65_536],
+  "--processors": [1, 16],
+}
+
+/** Fails with `LabError`. */
+export function labOptions(words: readonly string[]): LabOptions {
+  // pnpm hands on the two dashes that end its own options.
+  const rest = words[0] === "--" ? words.slice(1) : [...words]
+  const given = new Map<string, number>()
+  const switches = new Set<string>()
+  while (rest[0]?.startsWith("-")) {
+    const option = rest.shift()!
+    if (option === "--") break
+    if (option === "--siw" || option === "--help") switches.add(option)
+    else given.set(option, numberOf(option, rest.shift()))
+  }
+  const isHelp = switches.has("--help")
+  if (rest.length === 0 && !isHelp) throw new LabError(`which command?\n\n${USAGE}`)
+  const of = (option: string, otherwise: number): number => given.get(option) ?? otherwise
+  return {
+    guests: of("--guests", 1),
+    rdmaCount: of("--rdma", switches.has("--siw") ? 1 : 0),
+    rdmaKind: switches.has("--siw") ? "siw" : "rxe",
+    seconds: of("--seconds", 120),
+    memoryMib: of("--memory", 2048),
+    processors: of("--processors", 2),
+    isHelp,
+    command: rest,
+  }
+}
+
+function numberOf(option: string, text: string | undefined): number {
+  const bounds = NUMBERS[option]
+  if (bounds === undefined) throw new LabError(`there is no option ${option}\n\n${USAGE}`)
+  const [least, most] = bounds
+  const value = Number(text)
+  if (!/^\d+$/.test(text ?? "") || value < least || value > most) {
+    throw new LabError(`${option} ${text ?? ""}: it takes a whole number from ${least} to ${most}`)
+  }
+  return value
+}

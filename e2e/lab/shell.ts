@@ -1,0 +1,4 @@
+/** A word as a shell takes it, whatever is in it. */
+export function quoted(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`
+}
