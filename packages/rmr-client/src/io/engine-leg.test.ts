@@ -37,10 +37,10 @@ function share(
   count: number,
   candidates: number = ALL,
 ): number[] {
-  const balance = new ReadBalance(policy)
+  const balance = new ReadBalance(policy, 0)
   const shares = legs.map(() => 0)
   for (let nth = 0; nth < count; nth++) {
-    const leg = balance.choose(legs, candidates, READ_RUN_BYTES)
+    const leg = balance.choose(legs, candidates, 1)
     if (leg !== undefined) shares[leg.slot]!++
   }
   return shares
@@ -72,7 +72,8 @@ describe.each(READ_POLICIES)("%s", (policy) => {
       legsOf([{ dirtyHint: 1 }, { dirtyHint: 900 }, { isDown: true }]),
       90,
     )
-    expect(shares).toEqual([45, 45, 0])
+    expect(Math.min(shares[0]!, shares[1]!)).toBeGreaterThanOrEqual(policy === "latency" ? 44 : 45)
+    expect(shares[2]).toBe(0)
   })
 })
 
@@ -89,7 +90,7 @@ describe("each policy by its measure", () => {
 
   it("round-robin keeps small reads together, a run of bytes for each leg in turn", () => {
     const legs = legsOf([{}, {}])
-    const balance = new ReadBalance("round-robin")
+    const balance = new ReadBalance("round-robin", READ_RUN_BYTES)
     const slots = (bytes: number, count: number): (number | undefined)[] =>
       Array.from({ length: count }, () => balance.choose(legs, ALL, bytes)?.slot)
     const run = READ_RUN_BYTES / 4
@@ -106,9 +107,9 @@ describe("each policy by its measure", () => {
 
   it("least-inflight spreads reads that stay under way", () => {
     const legs = legsOf([{ inFlight: 4 }, {}, {}])
-    const balance = new ReadBalance("least-inflight")
+    const balance = new ReadBalance("least-inflight", 0)
     for (let nth = 0; nth < 8; nth++) {
-      const leg = balance.choose(legs, ALL, READ_RUN_BYTES)
+      const leg = balance.choose(legs, ALL, 1)
       if (leg !== undefined) leg.inFlight++
     }
     expect(legs.map(({ inFlight }) => inFlight)).toEqual([4, 4, 4])
@@ -125,7 +126,7 @@ describe("each policy by its measure", () => {
 
   it("latency asks all others now and then, also by small reads of two legs", () => {
     const legs = legsOf([{ readMs: 1 }, { readMs: 5 }])
-    const balance = new ReadBalance("latency")
+    const balance = new ReadBalance("latency", READ_RUN_BYTES)
     let count = 0
     for (let nth = 0; nth < 64 * 20; nth++) {
       if (balance.choose(legs, ALL, READ_RUN_BYTES / 16)?.slot === 1) count++

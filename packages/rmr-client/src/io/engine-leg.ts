@@ -38,7 +38,7 @@ export type ReadPolicy = (typeof READ_POLICIES)[number]
 
 const EXPLORE_EVERY = 64
 
-/** A leg's turn is a run of reads of so many bytes together. */
+/** A leg's turn is a run of reads of so many bytes together, unless somebody says otherwise. */
 export const READ_RUN_BYTES: number = 64 * 1024
 
 /**
@@ -50,13 +50,16 @@ export const READ_RUN_BYTES: number = 64 * 1024
  */
 export class ReadBalance {
   private readonly policy: ReadPolicy
+  private readonly runBytesMax: number
   private turn = 0
   private runBytes = 0
   private count = 0
   private isExploring = false
 
-  constructor(policy: ReadPolicy) {
+  /** With a run of 0, each read is one. */
+  constructor(policy: ReadPolicy, runBytesMax: number) {
     this.policy = policy
+    this.runBytesMax = runBytesMax
   }
 
   /** One of the legs in `candidates` that is up, clean ones first; undefined where none is. */
@@ -87,7 +90,7 @@ export class ReadBalance {
     // Now and then another one is asked: a leg that was slow once may be quick again.
     this.isExploring = this.policy === "latency" && ++this.count % EXPLORE_EVERY === 0
     this.runBytes += bytes
-    if (this.runBytes <= READ_RUN_BYTES) return
+    if (this.runBytes <= this.runBytesMax) return
     this.turn++
     this.runBytes = bytes
   }

@@ -61,6 +61,7 @@ export interface EngineOptions {
   /** A chunk that nobody has clean is waited for so long (S8). */
   readonly noLegMs: number
   readonly readPolicy: ReadPolicy
+  readonly readRunBytes: number
   readonly checksum: Checksum
   readonly isChecksumRequired: boolean
   /** The upper half of this pool's tokens. */
@@ -91,7 +92,7 @@ export class EngineWire {
     this.legs = legs
     // Twice what can be in flight, so that legs which were put out do not use up the room.
     this.submissions = new Submissions(2 * (queueDepth * LEGS_MAX + readsMax))
-    this.balance = new ReadBalance(options.readPolicy)
+    this.balance = new ReadBalance(options.readPolicy, options.readRunBytes)
     this.geometry = new ChunkGeometry({ chunkSizeBytes, mappedSizeBytes })
     this.io.groupId = options.groupId
   }

@@ -79,6 +79,7 @@ export interface PoolContext {
   readonly nonce: Uuid
   readonly times: PoolTimes
   readonly readPolicy: ReadPolicy
+  readonly readRunBytes: number
   readonly checksum: Checksum
   readonly isTakeover: boolean
   /** An admin said so: where V5 does not hold, go on in a history of its own (F6). */

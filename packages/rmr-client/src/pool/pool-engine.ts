@@ -14,7 +14,7 @@ export function poolEngine(
   tokenBase: number,
   events: EngineEvents,
 ): IoEngine {
-  const { env, groupId, registry, times, readPolicy, checksum } = context
+  const { env, groupId, registry, times, readPolicy, readRunBytes, checksum } = context
   const { queueDepth, chunkSizeBytes, mappedSizeBytes } = record
   return new IoEngine({
     env,
@@ -24,6 +24,7 @@ export function poolEngine(
     readsMax: Math.max(queueDepth, READS_MIN),
     noLegMs: times.noLegMs,
     readPolicy,
+    readRunBytes,
     checksum,
     isChecksumRequired: registry.isChecksumRequired,
     tokenBase,

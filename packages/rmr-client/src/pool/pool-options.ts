@@ -1,7 +1,7 @@
 /** Opening and creating pools: what a user says about one, with defaults for the rest. */
 import type { Checksum, MemberId } from "@rmr/core"
 import { crc32c, groupIdOfName, IO_DEADLINE_MS_MIN, RmrError } from "@rmr/core"
-import type { ReadPolicy } from "../io/engine-leg.js"
+import { READ_RUN_BYTES, type ReadPolicy } from "../io/engine-leg.js"
 import type { LinkRegistry } from "../links/link-registry.js"
 import { ClientPool } from "./client-pool.js"
 import { type CreateOptions, createMembers } from "./creating.js"
@@ -18,6 +18,8 @@ export interface PoolOptions {
   readonly times?: Partial<PoolTimes>
   /** Default `round-robin`. */
   readonly readPolicy?: ReadPolicy
+  /** Reads of so many bytes together go to the same member; default 64 KiB, 0: each by itself. */
+  readonly readRunBytes?: number
   /** CRC-32C over payloads; default the one of @rmr/core. */
   readonly checksum?: Checksum
   /** An admin said so: take the pool from a client that is alive. */
@@ -64,6 +66,7 @@ function poolContext(options: PoolOptions): PoolContext {
     nonce: registry.nonceFor(poolName),
     times,
     readPolicy: options.readPolicy ?? "round-robin",
+    readRunBytes: options.readRunBytes ?? READ_RUN_BYTES,
     checksum: options.checksum ?? crc32c,
     isTakeover: options.isTakeover ?? false,
     isForced: options.isForced ?? false,

@@ -60,6 +60,8 @@ export interface HuntOptions {
 /** Stands among the faults where they end. */
 export const CALM = "calm"
 const STORY_MS = 1_200_000
+/** As pools have it. */
+const READ_RUN_BYTES = 64 * 1024
 const SINGLE_FAULTS = { ...FAULTS, ...LATER_FAULTS, ...ORDER_FAULTS }
 const ALL_FAULTS: Readonly<Record<string, Fault>> = { ...SINGLE_FAULTS, ...PLOTS }
 export const FAULT_NAMES: readonly string[] = Object.keys(ALL_FAULTS)
@@ -75,7 +77,8 @@ export async function hunt(seed: Seed, options: HuntOptions = {}): Promise<HuntR
   const drawn = isPlain ? plainPlanOf(random, Object.keys(FAULTS)) : planOf(random, FAULT_KINDS)
   const plan = { ...drawn, ...given(options) }
   const faults: HuntFault[] = []
-  const sim = new SimPool({ world, ...plan.shape })
+  const readRunBytes = random.fork("runs").chance(0.5) ? READ_RUN_BYTES : 0
+  const sim = new SimPool({ world, readRunBytes, ...plan.shape })
   const pool = new HuntPool(sim, random.fork("pool"), plan.shape.hotBlocks)
   const teller = new Teller(pool, random, plan, faults, options.faults === undefined)
   const watch = new Watch(pool)

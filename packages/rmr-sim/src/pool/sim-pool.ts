@@ -42,6 +42,8 @@ export interface SimPoolOptions {
   /** So many of the nodes are members when the pool is created; default all. */
   readonly founders?: number
   readonly times?: Partial<PoolTimes>
+  /** Default 0: each read is the next member's, so that few reads visit all of them. */
+  readonly readRunBytes?: number
   /** How fast copies may be, and must. */
   readonly sync?: Partial<SyncLimits>
   /** Whether the transport notices what was changed on its way. Default: no, so that we must. */
@@ -359,7 +361,8 @@ export class SimPool {
   }
 
   private poolOptions(registry: LinkRegistry, poolName: string): PoolOptions {
-    return { registry, poolName, times: { ...TIMES, ...this.options.times } }
+    const { readRunBytes = 0, times } = this.options
+    return { registry, poolName, readRunBytes, times: { ...TIMES, ...times } }
   }
 }
 
