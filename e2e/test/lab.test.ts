@@ -42,24 +42,19 @@ itWhere(
   },
 )
 
-itWhere(
-  "a program and its arguments reach the guest as they are, with soft-RoCE devices",
-  WHY,
-  async () => {
-    const lab = await prepareLab(SAY)
-    let said = ""
-    const code = await runInLab(lab, {
-      ...{ command: ["printf", "%s|", "a b", "$HOME", "it's"], cwd: "/", seconds: 60 },
-      rdma: { count: 2, kind: "rxe" },
-      onSaid: (_, bytes) => {
-        said += bytes.toString()
-      },
-    })
-    expect([said, code]).toEqual(["a b|$HOME|it's|", 0])
-    const { said: devices } = await inGuest(lab, ["ls /sys/class/infiniband 2>&1 | wc -l"])
-    expect(devices.trim()).toBe("1")
-  },
-)
+itWhere("words of a program reach the guest as they are, with soft-RoCE devices", WHY, async () => {
+  const lab = await prepareLab(SAY)
+  let said = ""
+  const line = 'ls /sys/class/infiniband; printf "%s|" "$@"'
+  const code = await runInLab(lab, {
+    ...{ command: ["sh", "-c", line, "sh", "a b", "$HOME", "it's"], cwd: "/", seconds: 60 },
+    rdma: { count: 2, kind: "rxe" },
+    onSaid: (_, bytes) => {
+      said += bytes.toString()
+    },
+  })
+  expect([said, code]).toEqual(["rxe1\nrxe2\na b|$HOME|it's|", 0])
+})
 
 itWhere("a wire between two guests is cut and mended", WHY, async () => {
   const lab = await prepareLab(SAY)

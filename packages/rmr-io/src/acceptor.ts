@@ -1,5 +1,4 @@
 /** Where the connections of a listener come from: a socket of this thread, or another thread. */
-import type net from "node:net"
 import type { StreamAddress } from "./socket-address.js"
 
 /** A handle of Node's, what was read from it before it came here, and what was agreed with it. */
@@ -14,13 +13,5 @@ export interface Acceptor {
 }
 
 export type AcceptorSource = (onHandle: OnHandle) => Acceptor
-
-/** The handle of a socket, which Node's socket has no part in any more. */
-export function takeHandle(socket: net.Socket): unknown {
-  const holder = socket as unknown as { _handle: unknown }
-  const handle = holder._handle
-  holder._handle = null
-  return handle
-}
 
 export const NOTHING_READ: Uint8Array = new Uint8Array(0)

@@ -5,9 +5,10 @@
  * to the address that it was told to listen at.
  */
 import net from "node:net"
-import { type Acceptor, type OnHandle, takeHandle } from "./acceptor.js"
+import type { Acceptor, OnHandle } from "./acceptor.js"
 import type { Guest } from "./door.js"
 import type { StreamAddress } from "./socket-address.js"
+import { takeHandle } from "./take-handle.js"
 
 export class GuestRoom {
   /** Of one engine: guests are the same to all of its listeners. */

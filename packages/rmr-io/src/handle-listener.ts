@@ -8,8 +8,9 @@
 import { lstatSync, rmSync } from "node:fs"
 import net from "node:net"
 import { RmrError } from "@rmr/core"
-import { type Acceptor, NOTHING_READ, type OnHandle, takeHandle } from "./acceptor.js"
+import { type Acceptor, NOTHING_READ, type OnHandle } from "./acceptor.js"
 import { formatSocketAddress, isUnixAddress, type StreamAddress } from "./socket-address.js"
+import { takeHandle } from "./take-handle.js"
 
 /** Connections that the kernel keeps for us while the loop is busy. */
 const WAITING_MAX = 1024
