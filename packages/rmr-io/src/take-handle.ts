@@ -1,6 +1,6 @@
 /**
- * What Node made for a connection, without Node's socket. In a file of its own, since the types that
- * users of this package see do not reach `node:net`.
+ * What Node made for a connection, without its socket. In a file of its own, since types that users
+ * of this package see do not reach `node:net`.
  */
 import type net from "node:net"
 
