@@ -100,6 +100,7 @@ function argsOf(options: GuestOptions, consoleFile: string): string[] {
   const modules = join(kernel.folder, "lib/modules")
   const words = ["console=ttyS0", "quiet", "panic=-1", "mitigations=off", "nokaslr"]
   words.push(`modules=${modules}`, `layer=${Math.floor(memoryMib / 4)}m`)
+  const port = "virtserialport,chardev=said,name=lab.said"
   const host = "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap"
   return [
     ...["-accel", accelerator.accel, "-cpu", accelerator.cpu, "-machine", "q35"],
@@ -107,12 +108,7 @@ function argsOf(options: GuestOptions, consoleFile: string): string[] {
     ...["-display", "none", "-no-reboot", "-monitor", "none", "-serial", `file:${consoleFile}`],
     ...["-kernel", kernel.image, "-initrd", initramfs, "-append", words.join(" ")],
     ...["-device", "virtio-rng-pci", "-device", "virtio-serial-pci"],
-    ...[
-      "-chardev",
-      "stdio,id=said,signal=off",
-      "-device",
-      "virtserialport,chardev=said,name=lab.said",
-    ],
+    ...["-chardev", "stdio,id=said,signal=off", "-device", port],
     ...["-fsdev", host, "-device", "virtio-9p-pci,fsdev=host,mount_tag=host"],
     ...["-fsdev", `local,id=share,path=${share},security_model=none`],
     ...["-device", "virtio-9p-pci,fsdev=share,mount_tag=share"],

@@ -6,7 +6,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
-import { LabError, publish, runOrFail } from "./runs.js"
+import { LabError, publish, runOrFail, tryToRun } from "./runs.js"
 
 const METAPACKAGE = "linux-image-amd64"
 const QUERY_SECONDS = 60
@@ -54,10 +54,8 @@ async function currentPackage(): Promise<string> {
 }
 
 async function dependency(): Promise<string | undefined> {
-  const { output } = await runOrFail("apt-cache", ["depends", "--important", METAPACKAGE], {
-    seconds: QUERY_SECONDS,
-    mayFail: true,
-  })
+  const words = ["depends", "--important", METAPACKAGE]
+  const { output } = await tryToRun("apt-cache", words, { seconds: QUERY_SECONDS })
   return /Depends: (linux-image-\S+-amd64)/.exec(output)?.[1]
 }
 

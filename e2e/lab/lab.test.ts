@@ -59,11 +59,13 @@ it("a word reaches a shell as it is", async () => {
 
 it("a program that fails says what it said, and one that is not there is named", async () => {
   const failing = runOrFail("sh", ["-c", "echo why; exit 3"], { seconds: 10 })
-  await expect(failing).rejects.toThrow(/ended with 3:\nwhy/)
+  await expect(failing).rejects.toThrow(/why[\s\S]*exit code 3/)
   await expect(runOrFail("no-such-program", [], { seconds: 10 })).rejects.toThrow(
     "there is no no-such-program",
   )
-  await expect(runOrFail("sleep", ["60"], { seconds: 0.1 })).rejects.toThrow(/ended by SIGKILL/)
+  await expect(runOrFail("sleep", ["60"], { seconds: 0.1 })).rejects.toThrow(
+    /ended after 0.1 s, its time limit/,
+  )
 })
 
 describe("a wire", () => {

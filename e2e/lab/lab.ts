@@ -97,9 +97,13 @@ export async function runInLab(lab: Lab, run: LabRun): Promise<number> {
   if (wire !== undefined) run.onWire?.(wire)
   try {
     const numbers = Array.from({ length: count }, (_, nth) => nth + 1)
-    const codes = await Promise.all(
+    // All of them end before their folders are gone, also where one fails.
+    const ends = await Promise.allSettled(
       numbers.map((number) => runOne(lab, run, join(folder, `guest-${number}`), number, wire)),
     )
+    const failed = ends.find((end) => end.status === "rejected")
+    if (failed !== undefined) throw failed.reason
+    const codes = ends.map((end) => (end.status === "fulfilled" ? end.value : 0))
     return codes.find((code) => code !== 0) ?? 0
   } finally {
     await wire?.close()

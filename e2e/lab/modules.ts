@@ -5,12 +5,12 @@
  * Headers, the kernel's build tools and its source are fetched as packages and unpacked, not
  * installed. It takes a quarter of a gigabyte for a while, and a minute.
  */
-import { spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import { join } from "node:path"
 import type { Kernel } from "./kernel.js"
-import { LabError, publish, runOrFail } from "./runs.js"
+import { LabError, publish, runOrFail, tryToRun } from "./runs.js"
 
+const QUERY_SECONDS = 60
 const DOWNLOAD_SECONDS = 900
 const UNPACK_SECONDS = 300
 const BUILD_SECONDS = 600
@@ -28,8 +28,9 @@ const SWITCHES = [
 
 /** Builds them among the kernel's own, unless they are there. */
 export async function buildModules(kernel: Kernel, say: (line: string) => void): Promise<void> {
-  const updates = join(kernel.folder, "lib/modules", kernel.version, "updates")
-  if (fs.existsSync(updates)) return
+  const own = join(kernel.folder, "lib/modules", kernel.version)
+  // They are there when the kernel's list of modules has them, which is the last step.
+  if (fs.readFileSync(join(own, "modules.dep"), "utf8").includes("updates/")) return
   const work = `${kernel.folder}.${process.pid}`
   fs.rmSync(work, { recursive: true, force: true })
   fs.mkdirSync(join(work, "debs"), { recursive: true })
@@ -43,7 +44,7 @@ export async function buildModules(kernel: Kernel, say: (line: string) => void):
     for (const file of modulesIn(join(work, "parts"))) {
       fs.copyFileSync(file, join(draft, file.slice(file.lastIndexOf("/") + 1)))
     }
-    publish(draft, updates)
+    publish(draft, join(own, "updates"))
     await runOrFail("depmod", ["-b", kernel.folder, kernel.version], { seconds: UNPACK_SECONDS })
   } finally {
     fs.rmSync(work, { recursive: true, force: true })
@@ -73,8 +74,10 @@ async function unpackSources({ version }: Kernel, work: string): Promise<string>
 }
 
 async function build(headers: string, work: string, version: string): Promise<void> {
-  if (spawnSync("make", ["--version"]).status !== 0) {
-    throw new LabError(`modules of Linux ${version} are built with make and gcc: install them`)
+  for (const program of ["make", "gcc"]) {
+    const { ok } = await tryToRun(program, ["--version"], { seconds: QUERY_SECONDS })
+    if (!ok)
+      throw new LabError(`modules of Linux ${version} are built with a ${program} that works`)
   }
   // Headers name their other half by where it would be installed.
   const makefile = join(headers, "Makefile")

@@ -1,8 +1,8 @@
 # Soft RDMA devices in a guest: soft_rdma COUNT [KIND], sourced.
 #
-# Each is on one end of a pair of virtual cards of its own, with an address: rxe1 on 10.71.1.1, rxe2 on 10.71.2.1,
-# and so on. KIND is rxe (RoCE; the default) or siw (iWARP), whose module Debian's kernel
-# does not have (see modules.ts). A process reaches any of them by its address.
+# Each is on one end of a pair of virtual cards of its own, with an address: rxe1 on 10.71.1.1, rxe2
+# on 10.71.2.1, and so on. KIND is rxe (RoCE; the default) or siw (iWARP), whose module Debian's
+# kernel does not have (modules.ts). A process reaches any of them by its address.
 soft_rdma() {
   kind=${2:-rxe}
   module=rdma_rxe
