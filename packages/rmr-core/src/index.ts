@@ -3,7 +3,7 @@
  *
  * Reading order: `ports/` (what the world must provide), `rules/` (what the protocol decides),
  * `wire/` (what travels), `cells/` (what a member keeps), `chunks/` (what is dirty), `states/` (who
- * may become what).
+ * may become what), `session/` (what transports have in common).
  */
 export * from "./assert.js"
 export * from "./brand.js"
@@ -17,6 +17,7 @@ export * from "./limits.js"
 export * from "./memory/index.js"
 export * from "./ports/index.js"
 export * from "./rules/index.js"
+export * from "./session/index.js"
 export * from "./states/index.js"
 export * from "./uuid.js"
 export * from "./wire/index.js"

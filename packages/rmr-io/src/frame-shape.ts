@@ -9,7 +9,7 @@
  * A payload goes to one of two places. Frames of `roomKind` answer something: their payload goes
  * into the room that was opened for their id (`RoomTable`). All others get a fresh lease.
  */
-import { assert } from "@rmr/core"
+import { assert, REQUEST_INDEX_BITS } from "@rmr/core"
 
 /** Offsets are in the head; all integers are little-endian. */
 export interface FrameShape {
@@ -39,7 +39,7 @@ export function assertShape(shape: FrameShape): void {
   assert(isInside, "fields lie between magic and checksum")
 }
 
-export const ROOM_INDEX_BITS = 14
+export const ROOM_INDEX_BITS: number = REQUEST_INDEX_BITS
 const ROOM_INDEX_MASK: number = 2 ** ROOM_INDEX_BITS - 1
 const NO_ROOM = -1
 /** Columns of a room. */

@@ -17,9 +17,8 @@ import type {
   Random,
   RmrError as RmrErrorType,
   Session,
-  SessionId,
 } from "@rmr/core"
-import { ownOffer, RmrError } from "@rmr/core"
+import { EndpointSessions, ownOffer, RmrError } from "@rmr/core"
 import type { FrameBatch, SocketEngine, SocketTurns } from "@rmr/io"
 import {
   FRAME_CONNECTION,
@@ -31,10 +30,10 @@ import {
   RoomTable,
 } from "@rmr/io"
 import { parseTcpAddress } from "./address.js"
+import { TcpCarrier } from "./carrier.js"
 import { Channels } from "./channels.js"
-import { Deliveries } from "./deliveries.js"
 import { Dial } from "./dial.js"
-import { FRAME_SHAPE } from "./framing.js"
+import { FRAME_SHAPE, HEAD_BYTES } from "./framing.js"
 import { type Greeting, isHostName } from "./greeting.js"
 import type { Guest } from "./guest.js"
 import type { Line } from "./line.js"
@@ -46,13 +45,6 @@ import { cutCredits, STRANGER_LIMITS, type Terms } from "./terms.js"
 
 const CREDITS_MAX = 2 ** 16 - 1
 
-interface Down {
-  readonly session: TcpSession
-  readonly cause: RmrErrorType
-}
-
-const NOBODY: readonly Down[] = []
-
 export class TcpEndpoint implements Endpoint, SocketTurns {
   readonly traits: TcpTraits
   readonly engine: SocketEngine
@@ -63,15 +55,10 @@ export class TcpEndpoint implements Endpoint, SocketTurns {
   private readonly options: EndpointOptions
   private readonly memory: Memory
   private readonly offer: Offer
-  private readonly deliveries: Deliveries
+  private readonly all: EndpointSessions
   private readonly lines: (Line | undefined)[] = []
-  private readonly sessions = new Set<TcpSession>()
-  private readonly sessionIds = new Set<number>()
   private readonly dials = new Set<Dial>()
   private readonly listeners = new Set<TcpListener>()
-  /** Sessions that came up in this turn: their dials have not been fulfilled yet. */
-  private readonly fresh = new Set<TcpSession>()
-  private downs: Down[] = []
   private closing: Promise<void> | undefined
 
   constructor(traits: TcpTraits, options: EndpointOptions) {
@@ -86,7 +73,7 @@ export class TcpEndpoint implements Endpoint, SocketTurns {
     this.log = env.log
     this.memory = memory
     this.offer = ownOffer(traits.software, traits.payloadChecked ? ["payload-checksum"] : [])
-    this.deliveries = new Deliveries(events)
+    this.all = new EndpointSessions(events, () => this.engine.wake())
     this.engine = traits.engine({ env, memory, shape: FRAME_SHAPE, turns: this })
   }
 
@@ -129,7 +116,7 @@ export class TcpEndpoint implements Endpoint, SocketTurns {
 
   onFrames(batch: FrameBatch): void {
     const { count, words, bytes } = batch
-    this.deliveries.begin(bytes)
+    this.all.deliveries.begin(bytes)
     for (let at = 0; at < count * FRAME_STRIDE; at += FRAME_STRIDE) {
       this.lines[words[at + FRAME_CONNECTION]!]?.onFrame(
         bytes,
@@ -143,17 +130,7 @@ export class TcpEndpoint implements Endpoint, SocketTurns {
   }
 
   onTurnEnd(): void {
-    const leaving = this.takeDowns()
-    for (const { session, cause } of leaving) session.leave(cause)
-    this.deliveries.hand()
-    for (const { session, cause } of leaving) {
-      this.sessions.delete(session)
-      this.sessionIds.delete(session.id)
-      this.options.events.onSessionDown(session, cause)
-      session.settleClose()
-    }
-    if (this.fresh.size > 0) this.fresh.clear()
-    if (this.downs.length > 0) this.engine.wake()
+    this.all.endTurn()
   }
 
   /** What this side says of itself. */
@@ -176,22 +153,12 @@ export class TcpEndpoint implements Endpoint, SocketTurns {
     const channels = new Channels(limits)
     const [io, sync, control] = limits.credits
     const rooms = new RoomTable(io + sync + control)
-    let id = 0
-    while (this.sessionIds.has(id)) id++
-    this.sessionIds.add(id)
     const session = new TcpSession({
-      id: id as SessionId,
-      side,
-      peerName,
-      limits,
+      ...{ id: this.all.takeId(), side, peerName, limits, headBytes: HEAD_BYTES },
       memory: this.memory,
-      channels,
-      rooms,
-      deliveries: this.deliveries,
-      onDown: (down, cause) => {
-        this.downs.push({ session: down, cause })
-        this.engine.wake()
-      },
+      carrier: new TcpCarrier(channels, rooms, this.memory),
+      deliveries: this.all.deliveries,
+      onDown: this.all.onDown,
     })
     return { session, terms, channels, rooms }
   }
@@ -199,20 +166,19 @@ export class TcpEndpoint implements Endpoint, SocketTurns {
   /** Nothing came of it. */
   dropOpening({ session, channels }: Opening): void {
     channels.close()
-    this.sessionIds.delete(session.id)
+    this.all.giveId(session.id)
   }
 
-  /** From now on it is a session. */
-  watch({ session, channels, terms }: Opening): void {
-    this.sessions.add(session)
-    this.fresh.add(session)
-    channels.watch(this.clock, terms.silenceMs, (cause) => session.goDown(cause))
+  /** From now on it is a session: one that this side has dialed. */
+  watch(opening: Opening): void {
+    this.all.add(opening.session)
+    this.lookAfter(opening)
   }
 
   /** An accepted session is there. */
   addUp(opening: Opening): void {
-    this.watch(opening)
-    this.deliveries.ups.push(opening.session)
+    this.all.addUp(opening.session)
+    this.lookAfter(opening)
   }
 
   adopt(line: Line): void {
@@ -227,18 +193,14 @@ export class TcpEndpoint implements Endpoint, SocketTurns {
     this.listeners.delete(listener)
   }
 
-  /** Those that may be reported: a dial must have been fulfilled before its session is down. */
-  private takeDowns(): readonly Down[] {
-    if (this.downs.length === 0) return NOBODY
-    const leaving = this.downs.filter(({ session }) => !this.fresh.has(session))
-    this.downs = this.downs.filter(({ session }) => this.fresh.has(session))
-    return leaving
+  private lookAfter({ session, channels, terms }: Opening): void {
+    channels.watch(this.clock, terms.silenceMs, (cause) => session.goDown(cause))
   }
 
   private async closeAll(): Promise<void> {
     for (const dial of [...this.dials]) dial.fail("closed", "this side closed its endpoint")
     for (const listener of [...this.listeners]) void listener.close()
-    await Promise.all([...this.sessions].map((session) => session.close()))
+    await this.all.closeAll()
     await this.engine.close()
   }
 }

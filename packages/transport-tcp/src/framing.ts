@@ -19,7 +19,7 @@
  * two.
  */
 import type { Lane, PayloadDirection } from "@rmr/core"
-import { type FrameShape, ROOM_INDEX_BITS } from "@rmr/io"
+import type { FrameShape } from "@rmr/io"
 
 export const HEAD_BYTES = 32
 
@@ -54,23 +54,6 @@ export const FRAME_SHAPE: FrameShape = {
   payloadBytesAt: PAYLOAD_BYTES_AT,
   payloadSumAt: PAYLOAD_SUM_AT,
   headSumAt: HEAD_SUM_AT,
-}
-
-/** Ids are int32 and not negative, because they are tickets too. */
-const ID_GENERATION_MASK: number = 2 ** (31 - ROOM_INDEX_BITS) - 1
-const ID_INDEX_MASK: number = 2 ** ROOM_INDEX_BITS - 1
-
-export function idOf(index: number, generation: number): number {
-  return (generation << ROOM_INDEX_BITS) | index
-}
-
-/** The generation of a credit's next request, by the id of its last. */
-export function generationAfter(id: number): number {
-  return ((id >>> ROOM_INDEX_BITS) + 1) & ID_GENERATION_MASK
-}
-
-export function indexOfId(id: number): number {
-  return id & ID_INDEX_MASK
 }
 
 /** A head without checksums: the engine fills them in. */

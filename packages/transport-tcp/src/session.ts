@@ -1,242 +1,36 @@
 /**
- * One end of a session: slots and credits, requests in flight on the side that dialed, tickets on
- * the side that accepted.
- *
- * Everything a request needs lies in tables by the index of its credit; a frame names it by an id
- * of index and generation, so that an answer to an earlier request of the same credit is noticed. A
- * header slot has the frame's head in front: what the user encodes is sent from where it lies.
- *
- * A peer that breaks the rules of the session loses it, and nothing else.
+ * A session over TCP: frames of its connections, and what they say to it.
  */
-import type {
-  Lane,
-  Lease,
-  Memory,
-  PayloadDirection,
-  Session,
-  SessionId,
-  SessionLimits,
-} from "@rmr/core"
-import {
-  assert,
-  NO_LEASE,
-  NO_SLOT,
-  PAYLOAD_BACK,
-  PAYLOAD_OUT,
-  RmrError,
-  STATUS_OK,
-  statusOf,
-} from "@rmr/core"
-import type { FrameConnection, RoomTable } from "@rmr/io"
+import type { Lease, Memory, SessionParts } from "@rmr/core"
+import { CreditedSession, NO_LEASE, RmrError } from "@rmr/core"
+import type { FrameConnection } from "@rmr/io"
+import type { TcpCarrier } from "./carrier.js"
 import type { Channels } from "./channels.js"
-import { Credits, NO_INDEX } from "./credits.js"
-import type { Deliveries } from "./deliveries.js"
 import {
-  generationAfter,
   HEAD_BYTES,
   idIn,
-  idOf,
-  indexOfId,
   KIND_BEAT,
   KIND_REPLY,
   KIND_REQUEST,
   kindOf,
   roomBytesOf,
   wayOf,
-  writeHead,
 } from "./framing.js"
-import { channelFor } from "./greeting.js"
-import { Slots } from "./slots.js"
 
-export interface SessionParts {
-  readonly id: SessionId
-  readonly side: "dialed" | "accepted"
-  readonly peerName: string
-  readonly limits: SessionLimits
-  readonly memory: Memory
-  readonly channels: Channels
-  readonly rooms: RoomTable
-  readonly deliveries: Deliveries
-  /** The session is down: its endpoint reports it in a turn, and calls `leave`. */
-  readonly onDown: (session: TcpSession, cause: RmrError) => void
+export interface TcpSessionParts extends SessionParts {
+  readonly carrier: TcpCarrier
 }
 
-/** What a slot is in the middle of. */
-const FREE = 0
-const RESERVED = 1
-/** Dialed: sent and not completed. Accepted: delivered and not answered. */
-const OPEN = 2
-
-/** Columns of what is known of a slot. */
-const ROW_ID = 0
-const ROW_DIRECTION = 1
-/** Dialed side. */
-const ROW_TOKEN = 2
-const ROW_LEASE = 3
-/** Accepted side: room of the requester. */
-const ROW_ROOM = 2
-const ROW_STRIDE = 4
-
-export class TcpSession implements Session {
-  readonly id: SessionId
-  readonly side: "dialed" | "accepted"
-  readonly peerName: string
-  readonly limits: SessionLimits
-  readonly slots: DataView
-  isUp = true
+export class TcpSession extends CreditedSession {
   readonly channels: Channels
-  private readonly parts: SessionParts
-  private readonly memory: Memory
-  private readonly credits: Credits
-  private readonly places: Slots
-  private readonly states: Uint8Array
-  private readonly rows: Int32Array
-  private hasLeft = false
-  private closing: Promise<void> | undefined
-  private closeSettled: (() => void) | undefined
+  private readonly carrier: TcpCarrier
+  private readonly payloads: Memory
 
-  constructor(parts: SessionParts) {
-    this.parts = parts
-    this.id = parts.id
-    this.side = parts.side
-    this.peerName = parts.peerName
-    this.limits = parts.limits
-    this.memory = parts.memory
-    this.channels = parts.channels
-    this.credits = new Credits(parts.limits.credits)
-    this.places = new Slots(this.credits.count, parts.limits.headerBytesMax)
-    this.slots = this.places.view
-    this.states = new Uint8Array(this.credits.count)
-    this.rows = new Int32Array(this.credits.count * ROW_STRIDE)
-  }
-
-  freeCredits(lane: Lane): number {
-    return this.credits.freeCount(lane)
-  }
-
-  reserve(lane: Lane): number {
-    assert(this.side === "dialed", "only the side that dialed makes requests")
-    if (!this.isUp) return NO_SLOT
-    const index = this.credits.take(lane)
-    if (index === NO_INDEX) return NO_SLOT
-    this.states[index] = RESERVED
-    return this.places.slotOf(index)
-  }
-
-  unreserve(slot: number): void {
-    const index = this.reservedIndex(slot)
-    if (this.side === "dialed") {
-      this.states[index] = FREE
-      this.credits.give(index)
-    } else this.states[index] = OPEN
-  }
-
-  submit(
-    slot: number,
-    headerBytes: number,
-    token: number,
-    direction: PayloadDirection,
-    lease: Lease,
-    at: number,
-    bytes: number,
-  ): void {
-    assert(this.side === "dialed", "only the side that dialed makes requests")
-    const index = this.reservedIndex(slot)
-    if ((token | 0) !== token) assert(false, `token ${token} is not an int32`)
-    if (direction !== PAYLOAD_OUT && direction !== PAYLOAD_BACK)
-      assert(false, `direction ${direction}`)
-    assert(!this.hasLeft, "a slot is used in the turn in which it was reserved")
-    this.assertSizes(headerBytes, lease, at, bytes)
-    if (lease !== NO_LEASE) this.memory.retain(lease)
-    const row = index * ROW_STRIDE
-    const { rows } = this
-    const id = idOf(index, generationAfter(rows[row + ROW_ID]!))
-    rows[row + ROW_ID] = id
-    rows[row + ROW_DIRECTION] = direction
-    rows[row + ROW_TOKEN] = token
-    rows[row + ROW_LEASE] = lease
-    this.states[index] = OPEN
-    if (!this.isUp) return
-    const lane = this.credits.laneOf(index)
-    const isOut = direction === PAYLOAD_OUT
-    const outBytes = isOut ? bytes : 0
-    const roomBytes = isOut ? 0 : bytes
-    if (roomBytes > 0) {
-      const start = this.memory.offsetOf(lease) + at
-      this.parts.rooms.open(id, this.memory.arenaOf(lease).index, start, roomBytes)
-    }
-    const head = slot - HEAD_BYTES
-    writeHead(this.slots, head, KIND_REQUEST, lane, direction, id, headerBytes, outBytes, roomBytes)
-    this.send(lane, head, headerBytes, outBytes > 0 ? lease : NO_LEASE, at, outBytes)
-  }
-
-  reserveReply(ticket: number): number {
-    assert(this.side === "accepted", "only the side that accepted answers requests")
-    if (!this.isUp) return NO_SLOT
-    const index = this.indexOfTicket(ticket)
-    if (this.states[index] !== OPEN) assert(false, `ticket ${ticket} is unknown or answered`)
-    this.states[index] = RESERVED
-    return this.places.slotOf(index)
-  }
-
-  reply(
-    slot: number,
-    headerBytes: number,
-    ticket: number,
-    lease: Lease,
-    at: number,
-    bytes: number,
-  ): void {
-    assert(this.side === "accepted", "only the side that accepted answers requests")
-    const index = this.reservedIndex(slot)
-    if (this.indexOfTicket(ticket) !== index)
-      assert(false, `slot ${slot} is not reserved for ${ticket}`)
-    this.assertSizes(headerBytes, lease, at, bytes)
-    const row = index * ROW_STRIDE
-    const direction = this.rows[row + ROW_DIRECTION]! as PayloadDirection
-    const isBack = direction === PAYLOAD_BACK
-    assert(bytes === 0 || isBack, "only a request that asked for a payload is answered with one")
-    assert(bytes <= this.rows[row + ROW_ROOM]! || !isBack, "a reply fits the room of its request")
-    this.states[index] = FREE
-    if (!this.isUp) return
-    const lane = this.credits.laneOf(index)
-    const head = slot - HEAD_BYTES
-    writeHead(this.slots, head, KIND_REPLY, lane, direction, ticket, headerBytes, bytes, 0)
-    this.send(lane, head, headerBytes, bytes > 0 ? lease : NO_LEASE, at, bytes)
-  }
-
-  close(): Promise<void> {
-    if (this.closing === undefined) {
-      this.closing = this.hasLeft
-        ? Promise.resolve()
-        : new Promise((resolve) => {
-            this.closeSettled = resolve
-          })
-      this.goDown(new RmrError("closed", "this side closed the session"))
-    }
-    return this.closing
-  }
-
-  /** The link is gone, or this side closed. What is in flight ends when it is reported. */
-  goDown(cause: RmrError): void {
-    if (!this.isUp) return
-    this.isUp = false
-    this.channels.close()
-    this.parts.onDown(this, cause)
-  }
-
-  /** The end is being reported: everything in flight ends with it. */
-  leave(cause: RmrError): void {
-    this.hasLeft = true
-    if (this.side === "accepted") return
-    const status = statusOf(cause.code)
-    for (let index = 0; index < this.states.length; index++) {
-      if (this.states[index] === OPEN) this.complete(index, status, 0, 0, 0)
-    }
-  }
-
-  settleClose(): void {
-    this.closeSettled?.()
+  constructor(parts: TcpSessionParts) {
+    super(parts)
+    this.carrier = parts.carrier
+    this.channels = parts.carrier.channels
+    this.payloads = parts.memory
   }
 
   /** A frame of one of the session's connections. */
@@ -250,27 +44,17 @@ export class TcpSession implements Session {
   ): void {
     const kind = kindOf(view, at)
     let isRight = kind === KIND_BEAT
-    if (kind === KIND_REPLY && this.side === "dialed") {
-      isRight = this.takeReply(view, at, textBytes, payloadBytes)
-    } else if (kind === KIND_REQUEST && this.side === "accepted") {
-      isRight = this.takeRequest(connection, view, at, textBytes, lease, payloadBytes)
+    if (kind === KIND_REPLY) {
+      isRight = this.takeReply(idIn(view, at), at + HEAD_BYTES, textBytes, payloadBytes)
+    } else if (kind === KIND_REQUEST) {
+      isRight = this.takeFrame(connection, view, at, textBytes, lease, payloadBytes)
     }
     if (isRight) return
-    if (lease !== NO_LEASE) this.memory.release(lease)
+    if (lease !== NO_LEASE) this.payloads.release(lease)
     this.goDown(new RmrError("link-lost", `the other side broke the rules: a frame of ${kind}`))
   }
 
-  private takeReply(view: DataView, at: number, textBytes: number, payloadBytes: number): boolean {
-    const id = idIn(view, at)
-    const index = indexOfId(id)
-    const isOpen = index < this.states.length && this.states[index] === OPEN
-    if (!isOpen || this.rows[index * ROW_STRIDE + ROW_ID] !== id || textBytes === 0) return false
-    this.parts.rooms.close(id)
-    this.complete(index, STATUS_OK, at + HEAD_BYTES, textBytes, payloadBytes)
-    return true
-  }
-
-  private takeRequest(
+  private takeFrame(
     connection: FrameConnection,
     view: DataView,
     at: number,
@@ -278,103 +62,12 @@ export class TcpSession implements Session {
     lease: Lease,
     payloadBytes: number,
   ): boolean {
-    const id = idIn(view, at)
-    const index = indexOfId(id)
-    const isFree = id >= 0 && index < this.states.length && this.states[index] === FREE
-    if (!isFree || textBytes === 0) return false
-    const lane = this.credits.laneOf(index)
     const way = wayOf(view, at)
-    const direction = way >> 2
-    if ((way & 3) !== lane || direction > PAYLOAD_BACK) return false
-    if (connection !== this.channels.at(channelFor(lane, payloadBytes))) return false
-    const isBack = direction === PAYLOAD_BACK
-    const roomBytes = roomBytesOf(view, at)
-    if (isBack ? payloadBytes > 0 : roomBytes !== 0) return false
-    if (roomBytes < 0 || roomBytes > this.limits.payloadBytesMax) return false
-    const row = index * ROW_STRIDE
-    this.rows[row + ROW_ID] = id
-    this.rows[row + ROW_DIRECTION] = direction
-    this.rows[row + ROW_ROOM] = roomBytes
-    this.states[index] = OPEN
-    const bytes = isBack ? roomBytes : payloadBytes
-    this.parts.deliveries.addRequest(
-      this.id,
-      id,
-      lane,
-      direction,
-      at + HEAD_BYTES,
-      textBytes,
-      lease,
-      bytes,
-    )
-    return true
+    const lane = way & 3
+    if (!this.carrier.mayCome(connection, lane, payloadBytes)) return false
+    const id = idIn(view, at)
+    const rooms = roomBytesOf(view, at)
+    const text = at + HEAD_BYTES
+    return this.takeRequest(id, lane, way >> 2, text, textBytes, lease, payloadBytes, rooms)
   }
-
-  /** Lease and credit are free; the row says so next. */
-  private complete(
-    index: number,
-    status: number,
-    headerAt: number,
-    headerBytes: number,
-    payloadBytes: number,
-  ): void {
-    const row = index * ROW_STRIDE
-    const lease = this.rows[row + ROW_LEASE]! as Lease
-    if (lease !== NO_LEASE) this.memory.release(lease)
-    this.states[index] = FREE
-    this.credits.give(index)
-    this.parts.deliveries.addCompletion(
-      this.id,
-      this.rows[row + ROW_TOKEN]!,
-      status,
-      headerAt,
-      headerBytes,
-      payloadBytes,
-      this.credits.laneOf(index),
-    )
-  }
-
-  private send(
-    lane: Lane,
-    head: number,
-    headerBytes: number,
-    lease: Lease,
-    leaseAt: number,
-    payloadBytes: number,
-  ): void {
-    const connection = this.channels.at(channelFor(lane, payloadBytes))
-    assert(connection !== undefined, "a lane with credits has its connection")
-    connection.send(this.slots, head, HEAD_BYTES + headerBytes, lease, leaseAt, payloadBytes)
-  }
-
-  private reservedIndex(slot: number): number {
-    const index = this.places.indexOf(slot)
-    if (index < 0 || this.states[index] !== RESERVED) assert(false, `slot ${slot} is not reserved`)
-    return index
-  }
-
-  private indexOfTicket(ticket: number): number {
-    const index = indexOfId(ticket)
-    const isKnown = index < this.states.length && this.rows[index * ROW_STRIDE + ROW_ID] === ticket
-    if (!isKnown) assert(false, `ticket ${ticket} is unknown`)
-    return index
-  }
-
-  private assertSizes(headerBytes: number, lease: Lease, at: number, bytes: number): void {
-    const { headerBytesMax, payloadBytesMax } = this.limits
-    const isHeader =
-      Number.isInteger(headerBytes) && headerBytes >= 1 && headerBytes <= headerBytesMax
-    if (!isHeader) refuse("a header", headerBytes, headerBytesMax)
-    const isPayload = Number.isInteger(bytes) && bytes >= 0 && bytes <= payloadBytesMax
-    if (!isPayload) refuse("a payload", bytes, payloadBytesMax)
-    if (bytes === 0) return
-    assert(lease !== NO_LEASE, "a payload has a lease")
-    const isInside = Number.isInteger(at) && at >= 0 && at + bytes <= this.memory.capacityOf(lease)
-    assert(isInside, "a payload lies inside its lease")
-  }
-}
-
-/** Apart from the check, so that the message costs nothing where sizes are right. */
-function refuse(what: string, bytes: number, bytesMax: number): never {
-  assert(false, `${what} of ${bytes} bytes is not in the session's limits, up to ${bytesMax}`)
 }

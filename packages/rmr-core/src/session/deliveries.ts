@@ -5,7 +5,7 @@
  * Rows point into the table of frames that they came with, so a header is copied once, when it is
  * received. All rows of a turn are handed over in that turn.
  */
-import type { Batch, EndpointEvents } from "@rmr/core"
+import type { Batch, EndpointEvents, Session } from "../ports/transport.js"
 import {
   COMPLETION_HEADER_AT,
   COMPLETION_HEADER_BYTES,
@@ -24,8 +24,7 @@ import {
   REQUEST_SESSION,
   REQUEST_STRIDE,
   REQUEST_TICKET,
-} from "@rmr/core"
-import type { TcpSession } from "./session.js"
+} from "../ports/transport.js"
 
 const ROWS_FIRST = 64
 const NO_HEADERS = new DataView(new ArrayBuffer(0))
@@ -54,7 +53,7 @@ class Rows implements Batch {
 }
 
 export class Deliveries {
-  readonly ups: TcpSession[] = []
+  readonly ups: Session[] = []
   private readonly events: EndpointEvents
   private readonly requests = new Rows(REQUEST_STRIDE)
   private readonly completions = new Rows(COMPLETION_STRIDE)

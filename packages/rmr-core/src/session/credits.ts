@@ -3,8 +3,8 @@
  * header. The numbers of a lane lie together, io first, so that both ends know the lane of a number
  * without being told.
  */
-import type { Lane, LaneCredits } from "@rmr/core"
-import { LANE_CONTROL, LANE_IO, LANE_SYNC } from "@rmr/core"
+import type { Lane, LaneCredits } from "../ports/transport.js"
+import { LANE_CONTROL, LANE_IO, LANE_SYNC } from "../ports/transport.js"
 
 export const NO_INDEX = -1
 const LANES: readonly Lane[] = [LANE_IO, LANE_SYNC, LANE_CONTROL]

@@ -1,0 +1,10 @@
+/**
+ * What sessions of every transport are made of: credits and their slots, requests in flight,
+ * tickets, and what is handed over in a turn. How bytes travel is the transport's own (Carrier).
+ */
+
+export * from "./credited-session.js"
+export { Credits, NO_INDEX } from "./credits.js"
+export { Deliveries } from "./deliveries.js"
+export { EndpointSessions } from "./endpoint-sessions.js"
+export * from "./request-id.js"
