@@ -11,8 +11,18 @@
  * At every step it can be given up, run out of time, or be refused; each ends all of its
  * connections.
  */
-import type { DialOptions, RmrError as RmrErrorType, Session, Timer } from "@rmr/core"
-import { type ErrorCode, NO_LEASE, negotiate, RmrError } from "@rmr/core"
+import type { DialOptions, Greeting, RmrError as RmrErrorType, Session, Timer } from "@rmr/core"
+import {
+  areWithin,
+  type ErrorCode,
+  KEY_BYTES,
+  NO_LEASE,
+  negotiate,
+  RmrError,
+  readGreeting,
+  readRefusal,
+  termsOf,
+} from "@rmr/core"
 import type { SocketAddress } from "@rmr/io"
 import type { TcpEndpoint } from "./endpoint.js"
 import {
@@ -24,18 +34,10 @@ import {
   KIND_WELCOME,
   kindOf,
 } from "./framing.js"
-import type { Greeting } from "./greeting.js"
-import {
-  CHANNEL_LINK,
-  greetingFrame,
-  joinFrame,
-  KEY_BYTES,
-  readGreeting,
-  readRefusal,
-} from "./greeting.js"
+import { CHANNEL_LINK, greetingFrame, joinFrame } from "./greeting.js"
 import { Line, type LineEvents } from "./line.js"
 import type { Opening } from "./opening.js"
-import { areWithin, receiveLimits, STRANGER_LIMITS, termsOf } from "./terms.js"
+import { receiveLimits, STRANGER_LIMITS } from "./terms.js"
 
 export class Dial implements LineEvents {
   readonly promise: Promise<Session>

@@ -6,11 +6,10 @@
  * the place of an id. Whether they are right, and all the rest, is judged where they are received;
  * what is no greeting at all is shard 0's to refuse.
  */
-import { type Clock, SHARD_COUNT } from "@rmr/core"
+import { type Clock, GREETING_BYTES_MAX, SHARD_COUNT } from "@rmr/core"
 import { Door, type Guest, isUnixAddress, type Talk, type TalkStep } from "@rmr/io"
 import { parseTcpAddress, tcpAddress } from "./address.js"
 import { HEAD_BYTES, idIn, KIND_HELLO, KIND_JOIN, kindOf } from "./framing.js"
-import { GREETING_BYTES_MAX } from "./greeting.js"
 import { GUESTS_DEFAULT, HANDSHAKE_MS_DEFAULT } from "./options.js"
 
 export interface TcpDoorOptions {

@@ -7,6 +7,7 @@ import type {
   DialOptions,
   Endpoint,
   EndpointOptions,
+  Greeting,
   LaneCredits,
   Lease,
   Listener,
@@ -17,8 +18,9 @@ import type {
   Random,
   RmrError as RmrErrorType,
   Session,
+  Terms,
 } from "@rmr/core"
-import { EndpointSessions, ownOffer, RmrError } from "@rmr/core"
+import { cutCredits, EndpointSessions, isHostName, ownOffer, RmrError } from "@rmr/core"
 import type { FrameBatch, SocketEngine, SocketTurns } from "@rmr/io"
 import {
   FRAME_CONNECTION,
@@ -34,14 +36,13 @@ import { TcpCarrier } from "./carrier.js"
 import { Channels } from "./channels.js"
 import { Dial } from "./dial.js"
 import { FRAME_SHAPE, HEAD_BYTES } from "./framing.js"
-import { type Greeting, isHostName } from "./greeting.js"
 import type { Guest } from "./guest.js"
 import type { Line } from "./line.js"
 import { TcpListener } from "./listener.js"
 import type { Opening } from "./opening.js"
 import type { TcpTraits } from "./options.js"
 import { TcpSession } from "./session.js"
-import { cutCredits, STRANGER_LIMITS, type Terms } from "./terms.js"
+import { STRANGER_LIMITS } from "./terms.js"
 
 const CREDITS_MAX = 2 ** 16 - 1
 

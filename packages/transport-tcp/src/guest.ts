@@ -6,8 +6,8 @@
  * is opening: it holds the key, and the connections that join come to it. All of them are guests
  * until the last has come; then the session is up on this side before the other side hears of it.
  */
-import type { RmrError as RmrErrorType, Timer } from "@rmr/core"
-import { NO_LEASE, negotiate, RmrError } from "@rmr/core"
+import type { Greeting, RmrError as RmrErrorType, Timer } from "@rmr/core"
+import { KEY_BYTES, NO_LEASE, negotiate, RmrError, readGreeting, termsOf } from "@rmr/core"
 import type { FrameConnection } from "@rmr/io"
 import type { TcpEndpoint } from "./endpoint.js"
 import {
@@ -19,19 +19,11 @@ import {
   KIND_WELCOME,
   kindOf,
 } from "./framing.js"
-import type { Greeting } from "./greeting.js"
-import {
-  CHANNEL_LINK,
-  greetingFrame,
-  KEY_BYTES,
-  readGreeting,
-  readJoin,
-  refuseFrame,
-} from "./greeting.js"
+import { CHANNEL_LINK, greetingFrame, readJoin, refuseFrame } from "./greeting.js"
 import { Line, type LineEvents } from "./line.js"
 import type { TcpListener } from "./listener.js"
 import type { Opening } from "./opening.js"
-import { receiveLimits, termsOf } from "./terms.js"
+import { receiveLimits } from "./terms.js"
 
 export class Guest implements LineEvents {
   readonly line: Line

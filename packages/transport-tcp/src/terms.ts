@@ -1,17 +1,9 @@
 /**
- * What two ends agree on, computed by the listener from both greetings and checked by the dialer.
+ * What connections of TCP receive, before there is a session and in it.
  */
-import type { LaneCredits, Offer, SessionLimits } from "@rmr/core"
-import { FEATURES } from "@rmr/core"
+import { GREETING_BYTES_MAX, type Terms } from "@rmr/core"
 import type { ReceiveLimits, RoomTable } from "@rmr/io"
-import { CHANNEL_LINK, GREETING_BYTES_MAX, type Greeting } from "./greeting.js"
-
-/** What a session is made of. */
-export interface Terms {
-  readonly limits: SessionLimits
-  readonly silenceMs: number
-  readonly isSummed: boolean
-}
+import { CHANNEL_LINK } from "./greeting.js"
 
 /** Room in a queue for greetings and beats. */
 const FRAMES_BESIDE = 8
@@ -25,31 +17,6 @@ export const STRANGER_LIMITS: ReceiveLimits = {
   queuedFramesMax: FRAMES_BESIDE,
 }
 
-export function cutCredits(a: LaneCredits, b: LaneCredits): LaneCredits {
-  return Object.freeze([Math.min(a[0], b[0]), Math.min(a[1], b[1]), Math.min(a[2], b[2])] as const)
-}
-
-/** What both can take, of what the other side says and we have. */
-export function termsOf(theirs: Greeting, ours: Greeting): Terms {
-  const limits = Object.freeze({
-    credits: cutCredits(theirs.credits, ours.credits),
-    headerBytesMax: Math.min(theirs.headerBytesMax, ours.headerBytesMax),
-    payloadBytesMax: Math.min(theirs.payloadBytesMax, ours.payloadBytesMax),
-  })
-  const silenceMs = Math.min(theirs.silenceMs, ours.silenceMs)
-  return { limits, silenceMs, isSummed: requiresSum(theirs.offer) || requiresSum(ours.offer) }
-}
-
-/** Whether the listener welcomed us to no more than we had asked for. */
-export function areWithin(theirs: Greeting, asked: Greeting): boolean {
-  return (
-    theirs.credits.every((count, lane) => count <= asked.credits[lane]!) &&
-    theirs.headerBytesMax <= asked.headerBytesMax &&
-    theirs.payloadBytesMax <= asked.payloadBytesMax &&
-    theirs.silenceMs <= asked.silenceMs
-  )
-}
-
 /** What a connection of the session receives. Nothing on the link has a payload. */
 export function receiveLimits(terms: Terms, channel: number, rooms: RoomTable): ReceiveLimits {
   const { headerBytesMax, payloadBytesMax, credits } = terms.limits
@@ -61,8 +28,4 @@ export function receiveLimits(terms: Terms, channel: number, rooms: RoomTable): 
     rooms,
     queuedFramesMax: count + FRAMES_BESIDE,
   }
-}
-
-function requiresSum(offer: Offer): boolean {
-  return (offer.requiredFeatures & FEATURES["payload-checksum"]) !== 0
 }

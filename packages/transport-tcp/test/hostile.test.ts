@@ -1,9 +1,10 @@
 /**
  * P8 on the wire: what callers can send, short of breaking CRC-32C, ends their own connections.
  */
+
 import net from "node:net"
-import type { Endpoint, EndpointEvents, LaneCredits, Listener, Session } from "@rmr/core"
-import { buddyMemory, LANE_IO, NO_LEASE, ownOffer, PAYLOAD_BACK } from "@rmr/core"
+import type { Endpoint, EndpointEvents, Greeting, LaneCredits, Listener, Session } from "@rmr/core"
+import { buddyMemory, LANE_IO, NO_LEASE, ownOffer, PAYLOAD_BACK, readGreeting } from "@rmr/core"
 import type { ConnectionEvents, FrameConnection, SocketEngine } from "@rmr/io"
 import { parseSocketAddress, plainSocketEngine, realEnv } from "@rmr/io"
 import { clockWaiting } from "@rmr/testkit"
@@ -17,7 +18,7 @@ import {
   kindOf,
   writeHead,
 } from "../src/framing.js"
-import { type Greeting, greetingFrame, joinFrame, readGreeting } from "../src/greeting.js"
+import { greetingFrame, joinFrame } from "../src/greeting.js"
 import { tcp } from "../src/index.js"
 import { STRANGER_LIMITS } from "../src/terms.js"
 

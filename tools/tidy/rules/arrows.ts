@@ -37,7 +37,7 @@ export const ARROWS: Readonly<Record<string, Arrows>> = {
   "rmr-testkit": { may: ["rmr-core"], inTests: [] },
   "rmr-io": { may: ["rmr-core"], inTests: SUITES },
   "transport-tcp": { may: ["rmr-core", "rmr-io"], inTests: SUITES },
-  "transport-rdma": { may: ["rmr-core"], inTests: SUITES },
+  "transport-rdma": { may: ["rmr-core", "rmr-io"], inTests: SUITES },
   "brmr-store": { may: ["rmr-core", "rmr-io"], inTests: SUITES },
   "rmr-client": { may: ["rmr-core"], inTests: SUITES },
   "rmr-server": { may: ["rmr-core", "rmr-client"], inTests: [...SUITES, "brmr-store"] },

@@ -1,0 +1,134 @@
+/*
+ * A device as an engine uses it: a protection domain of its own, the channel that says where there
+ * are completions, and the arenas, registered once, to which nobody else has a right.
+ *
+ * The connection manager has one context per device for all threads, and who reads of failures
+ * there takes them from the others. So each engine opens another one, which has nothing in it and
+ * is told all the same what befalls the device and its ports.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+
+#include "codes.h"
+#include "rdma.h"
+
+static bool be_patient_no_more(int fd) {
+  const int flags = fcntl(fd, F_GETFL);
+  return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
+}
+
+/* The low bit of what the set tells says which of its two descriptors is meant. */
+static bool watch(struct rmr_device *device) {
+  const int set = device->engine->set;
+  struct epoll_event completions = {.events = EPOLLIN, .data.u64 = (uintptr_t)device};
+  struct epoll_event failures = {.events = EPOLLIN, .data.u64 = (uintptr_t)device | 1};
+  return be_patient_no_more(device->channel->fd) && be_patient_no_more(device->watcher->async_fd) &&
+         epoll_ctl(set, EPOLL_CTL_ADD, device->channel->fd, &completions) == 0 &&
+         epoll_ctl(set, EPOLL_CTL_ADD, device->watcher->async_fd, &failures) == 0;
+}
+
+static void close_device(struct rmr_device *device) {
+  struct rmr_engine *engine = device->engine;
+  for (struct rmr_device **at = &engine->devices; *at != NULL; at = &(*at)->next) {
+    if (*at == device) {
+      *at = device->next;
+      break;
+    }
+  }
+  for (int arena = 0; arena < engine->arena_count; arena++) {
+    if (device->arenas[arena] != NULL) ibv_dereg_mr(device->arenas[arena]);
+  }
+  if (device->channel != NULL) {
+    epoll_ctl(engine->set, EPOLL_CTL_DEL, device->channel->fd, NULL);
+    ibv_destroy_comp_channel(device->channel);
+  }
+  if (device->watcher != NULL) {
+    epoll_ctl(engine->set, EPOLL_CTL_DEL, device->watcher->async_fd, NULL);
+    ibv_close_device(device->watcher);
+  }
+  if (device->pd != NULL) ibv_dealloc_pd(device->pd);
+  free(device);
+}
+
+static bool equip(struct rmr_device *device) {
+  struct rmr_engine *engine = device->engine;
+  device->pd = ibv_alloc_pd(device->verbs);
+  if (device->pd == NULL) return false;
+  device->channel = ibv_create_comp_channel(device->verbs);
+  device->watcher = ibv_open_device(device->verbs->device);
+  if (device->channel == NULL || device->watcher == NULL) return false;
+  for (int arena = 0; arena < engine->arena_count; arena++) {
+    const struct rmr_memory *memory = &engine->arenas[arena];
+    device->arenas[arena] =
+        ibv_reg_mr(device->pd, memory->bytes, memory->size, IBV_ACCESS_LOCAL_WRITE);
+    if (device->arenas[arena] == NULL) return false;
+  }
+  return watch(device);
+}
+
+struct rmr_device *rmr_device_for(struct rmr_engine *engine, struct ibv_context *verbs) {
+  for (struct rmr_device *device = engine->devices; device != NULL; device = device->next) {
+    if (device->verbs == verbs) {
+      device->user_count++;
+      return device;
+    }
+  }
+  struct rmr_device *device = calloc(1, sizeof *device);
+  if (device == NULL) return NULL;
+  device->engine = engine;
+  device->verbs = verbs;
+  device->is_iwarp = verbs->device->transport_type == IBV_TRANSPORT_IWARP;
+  device->user_count = 1;
+  device->next = engine->devices;
+  engine->devices = device;
+  if (equip(device)) return device;
+  const int error = errno;
+  close_device(device);
+  errno = error;
+  return NULL;
+}
+
+/* One that nobody uses stays, with its registrations: the next line comes soon. A broken one goes. */
+void rmr_device_unuse(struct rmr_device *device) {
+  device->user_count--;
+  if (device->user_count == 0 && device->is_gone) close_device(device);
+}
+
+void rmr_close_devices(struct rmr_engine *engine) {
+  while (engine->devices != NULL) close_device(engine->devices);
+}
+
+/* Completions: which lines have some. */
+void rmr_device_events(struct rmr_device *device) {
+  struct ibv_cq *cq;
+  void *context;
+  while (ibv_get_cq_event(device->channel, &cq, &context) == 0) {
+    struct rmr_line *line = context;
+    line->events_unacked++;
+    rmr_line_heat(line);
+  }
+}
+
+static void all_over(struct rmr_device *device, int why, int detail) {
+  const struct rmr_list *lines = &device->engine->lines;
+  for (int number = 0; number < lines->count; number++) {
+    struct rmr_line *line = rmr_list_at(lines, number);
+    if (line != NULL && line->device == device) rmr_line_over(line, why, detail);
+  }
+}
+
+void rmr_device_failures(struct rmr_device *device) {
+  struct ibv_async_event event;
+  while (ibv_get_async_event(device->watcher, &event) == 0) {
+    const int what = (int)event.event_type;
+    if (what == IBV_EVENT_PORT_ERR) all_over(device, WHY_PORT_DOWN, what);
+    if (what == IBV_EVENT_DEVICE_FATAL) {
+      device->is_gone = true;
+      all_over(device, WHY_DEVICE_GONE, what);
+    }
+    ibv_ack_async_event(&event);
+  }
+}

@@ -1,0 +1,224 @@
+/**
+ * Requests on the side that dialed: where each goes in the room of the other side, and where its
+ * answer comes in ours.
+ *
+ * A room has a slot for each credit, for frames without payload, and pieces behind them that this
+ * side gives out in both rooms (Extents). A payload that is too large for a piece, or finds none
+ * free, is exposed: the device is told of the part of the arena that it lies in, and the other side
+ * reads from it, or writes to it. The right to that ends with the request, before anybody else can
+ * have the memory.
+ */
+import type { CreditedSession, Lane, Lease, Memory, PayloadDirection } from "@rmr/core"
+import { indexOfRequest, PAYLOAD_OUT, RmrError } from "@rmr/core"
+import { reasonOf } from "./codes.js"
+import { Extents, NO_EXTENT } from "./extents.js"
+import {
+  exposeIn,
+  FLAG_EXPOSED,
+  FLAG_SUMMED,
+  HEAD_BYTES,
+  KIND_REQUEST,
+  writeHead,
+} from "./framing.js"
+import { channelOf, type Lines } from "./lines.js"
+import { RIGHTS_PEER_READS, RIGHTS_PEER_WRITES } from "./native-addon.js"
+import type { RoomShape } from "./room-shape.js"
+import type { Verbs } from "./verbs.js"
+import { POST_FRAME } from "./verbs-table.js"
+
+/** Columns of a request in flight, by its index. */
+const ROW_OUT = 0 // piece of the other room, for the payload; or NO_EXTENT
+const ROW_IN = 1 // piece of our room, for the answer's payload; or NO_EXTENT
+const ROW_PLACE = 2 // where the answer's frame comes
+const ROW_REGION = 3 // exposed memory, or NO_REGION
+const ROW_ARENA = 4 // where the payload that comes back goes
+const ROW_AT = 5
+const ROW_BYTES = 6
+const ROW_STRIDE = 8
+const NO_REGION = -1
+/** Address (low, high) and key of exposed memory. */
+const KEY_WORDS: Int32Array = new Int32Array(3)
+
+export class Asking {
+  private readonly verbs: Verbs
+  private readonly memory: Memory
+  private readonly lines: Lines
+  private readonly shape: RoomShape
+  private readonly rows: Int32Array
+  private readonly incoming: Extents
+  private outgoing: Extents = new Extents(0, 0)
+
+  constructor(verbs: Verbs, memory: Memory, lines: Lines, shape: RoomShape) {
+    this.verbs = verbs
+    this.memory = memory
+    this.lines = lines
+    this.shape = shape
+    this.incoming = new Extents(shape.slotsBytes, shape.roomBytes - shape.slotsBytes)
+    this.rows = new Int32Array(shape.creditCount * ROW_STRIDE).fill(-1)
+  }
+
+  /** The room of the other side has so many bytes. */
+  open(peerRoomBytes: number): void {
+    const { slotsBytes } = this.shape
+    this.outgoing = new Extents(slotsBytes, Math.max(0, peerRoomBytes - slotsBytes))
+  }
+
+  send(
+    session: CreditedSession,
+    id: number,
+    lane: Lane,
+    direction: PayloadDirection,
+    slot: number,
+    headerBytes: number,
+    lease: Lease,
+    at: number,
+    bytes: number,
+  ): void {
+    const isOut = direction === PAYLOAD_OUT
+    const index = indexOfRequest(id)
+    const row = index * ROW_STRIDE
+    const { rows } = this
+    rows.fill(-1, row, row + ROW_STRIDE)
+    rows[row + ROW_PLACE] = index * this.shape.slotBytes
+    if (bytes > 0) {
+      this.findRoom(row, lease, at, bytes, headerBytes, isOut)
+      if (rows[row + ROW_REGION]! < NO_REGION) {
+        this.giveUp(session, row)
+        return
+      }
+    }
+    this.post(session, id, lane, direction, slot, headerBytes, bytes, row)
+  }
+
+  /** Whether an answer of this id may come here with so much. */
+  expects(id: number, place: number, payloadBytes: number): boolean {
+    const row = indexOfRequest(id) * ROW_STRIDE
+    const { rows } = this
+    const room = Math.max(0, rows[row + ROW_BYTES]!)
+    return rows[row + ROW_PLACE] === place && payloadBytes >= 0 && payloadBytes <= room
+  }
+
+  /** Whether its payload comes to where we exposed memory, and nowhere else. */
+  hasExposed(id: number): boolean {
+    return this.rows[indexOfRequest(id) * ROW_STRIDE + ROW_REGION]! >= 0
+  }
+
+  arenaOf(id: number): number {
+    return this.rows[indexOfRequest(id) * ROW_STRIDE + ROW_ARENA]!
+  }
+
+  startOf(id: number): number {
+    return this.rows[indexOfRequest(id) * ROW_STRIDE + ROW_AT]!
+  }
+
+  /** The request is complete. */
+  close(id: number): void {
+    const row = indexOfRequest(id) * ROW_STRIDE
+    const { rows } = this
+    const out = rows[row + ROW_OUT]!
+    const back = rows[row + ROW_IN]!
+    const region = rows[row + ROW_REGION]!
+    if (out !== NO_EXTENT) this.outgoing.give(out)
+    if (back !== NO_EXTENT) this.incoming.give(back)
+    if (region >= 0) this.verbs.native.closeRegion(this.verbs.engine, region)
+    rows.fill(-1, row, row + ROW_STRIDE)
+  }
+
+  /** Nothing can reach what is exposed any more. */
+  closeAll(): void {
+    for (let row = 0; row < this.rows.length; row += ROW_STRIDE) {
+      const region = this.rows[row + ROW_REGION]!
+      if (region >= 0) this.verbs.native.closeRegion(this.verbs.engine, region)
+      this.rows[row + ROW_REGION] = NO_REGION
+    }
+  }
+
+  private findRoom(
+    row: number,
+    lease: Lease,
+    at: number,
+    bytes: number,
+    headerBytes: number,
+    isOut: boolean,
+  ): void {
+    const { rows, shape } = this
+    const arena = this.memory.arenaOf(lease).index
+    const start = this.verbs.startOf(arena, this.memory.offsetOf(lease) + at)
+    rows[row + ROW_ARENA] = arena
+    rows[row + ROW_AT] = start
+    rows[row + ROW_BYTES] = isOut ? 0 : bytes
+    if (bytes <= shape.placedBytesMax) {
+      if (isOut) rows[row + ROW_OUT] = this.outgoing.take(HEAD_BYTES + headerBytes + bytes)
+      else rows[row + ROW_IN] = this.incoming.take(shape.slotBytes + bytes)
+      if (rows[row + (isOut ? ROW_OUT : ROW_IN)] !== NO_EXTENT) {
+        if (!isOut) rows[row + ROW_PLACE] = rows[row + ROW_IN]!
+        return
+      }
+    }
+    const rights = isOut ? RIGHTS_PEER_READS : RIGHTS_PEER_WRITES
+    const { native, engine } = this.verbs
+    const line = this.lines.all[0]!.number
+    const region = native.exposeArena(engine, line, arena, start, bytes, rights)
+    rows[row + ROW_REGION] = region < 0 ? region + NO_REGION : region
+  }
+
+  /** The device takes no more memory: without it this session is of no use. */
+  private giveUp(session: CreditedSession, row: number): void {
+    const why = -(this.rows[row + ROW_REGION]! - NO_REGION)
+    this.rows[row + ROW_REGION] = NO_REGION
+    session.goDown(new RmrError("link-lost", `no memory for a payload: ${reasonOf(why)}`))
+  }
+
+  private post(
+    session: CreditedSession,
+    id: number,
+    lane: Lane,
+    direction: PayloadDirection,
+    slot: number,
+    headerBytes: number,
+    bytes: number,
+    row: number,
+  ): void {
+    const { rows, verbs } = this
+    const { slots } = session
+    const line = this.lines.at(channelOf(lane))!
+    const isOut = direction === PAYLOAD_OUT
+    const region = rows[row + ROW_REGION]!
+    const isExposed = region >= 0
+    const isSummed = isOut && bytes > 0 && this.shape.isSummed
+    const flags = (isExposed ? FLAG_EXPOSED : 0) | (isSummed ? FLAG_SUMMED : 0)
+    const head = slot - HEAD_BYTES
+    const out = isOut ? bytes : 0
+    const back = isOut ? 0 : bytes
+    const answerAt = rows[row + ROW_PLACE]!
+    writeHead(
+      slots,
+      head,
+      KIND_REQUEST,
+      lane,
+      direction,
+      id,
+      headerBytes,
+      flags,
+      out,
+      back,
+      answerAt,
+    )
+    if (isExposed) {
+      verbs.native.regionKey(verbs.engine, region, KEY_WORDS)
+      exposeIn(slots, head, KEY_WORDS[2]!, KEY_WORDS[0]!, KEY_WORDS[1]!)
+    }
+    const piece = rows[row + ROW_OUT]!
+    const place = piece === NO_EXTENT ? indexOfRequest(id) * this.shape.slotBytes : piece
+    const arena = out > 0 ? rows[row + ROW_ARENA]! : -1
+    const start = out > 0 ? rows[row + ROW_AT]! : 0
+    const frameBytes = HEAD_BYTES + headerBytes
+    const key = isExposed ? 1 : 0
+    verbs.posts.add(
+      ...([line.number, POST_FRAME, head, frameBytes, arena, start, out, place] as const),
+      ...([key, 0, 0, isSummed, false, -1] as const),
+    )
+    line.postCount++
+    verbs.postsAdded()
+  }
+}

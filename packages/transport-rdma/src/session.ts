@@ -1,0 +1,156 @@
+/**
+ * A session over RDMA: what the rows of a turn say to it.
+ *
+ * A frame is looked at twice. First it says where its payload goes (`roomFor`): into a fresh lease,
+ * or into that of the request which it answers. Then, when the payloads of the turn have been
+ * copied and their sums compared, it is taken. One that finds no memory waits in the room of this
+ * side, where its sender cannot use its piece again, and is visited when there is some (T8).
+ */
+import type { Lane, Lease, Memory, SessionParts } from "@rmr/core"
+import { CreditedSession, NO_LEASE, RmrError } from "@rmr/core"
+import type { RdmaCarrier } from "./carrier.js"
+import {
+  HEAD_BYTES,
+  idIn,
+  isExposed,
+  KIND_REPLY,
+  KIND_REQUEST,
+  kindOf,
+  roomBytesOf,
+  wayOf,
+} from "./framing.js"
+import type { Line } from "./line.js"
+import { channelOf } from "./lines.js"
+import type { Verbs } from "./verbs.js"
+import {
+  ARRIVAL_ARENA,
+  ARRIVAL_AT,
+  ARRIVAL_BYTES,
+  ARRIVAL_FRAME,
+  ARRIVAL_IS_RIGHT,
+  ARRIVAL_PAYLOAD,
+  ARRIVAL_TO,
+} from "./verbs-table.js"
+
+export interface RdmaSessionParts extends SessionParts {
+  readonly carrier: RdmaCarrier
+  readonly verbs: Verbs
+}
+
+/** The answers of `roomFor` beside a lease: the frame is not taken in this turn; or never. */
+export const FRAME_WAITS = -2
+export const FRAME_IS_WRONG = -3
+
+export class RdmaSession extends CreditedSession {
+  readonly carrier: RdmaCarrier
+  private readonly verbs: Verbs
+  private readonly payloads: Memory
+
+  constructor(parts: RdmaSessionParts) {
+    super(parts)
+    this.carrier = parts.carrier
+    this.verbs = parts.verbs
+    this.payloads = parts.memory
+  }
+
+  /**
+   * Where the payload of the frame in this row goes, into the row; answers the lease that it has
+   * then, NO_LEASE where it needs none of its own, or why it is not taken.
+   */
+  roomFor(line: Line, row: number): number {
+    const { arrivals, texts } = this.verbs.table
+    const at = arrivals[row + ARRIVAL_AT]!
+    const bytes = arrivals[row + ARRIVAL_PAYLOAD]!
+    const id = idIn(texts, at)
+    if (kindOf(texts, at) === KIND_REPLY) {
+      const { asking } = this.carrier
+      if (!this.isAwaited(id)) return FRAME_IS_WRONG
+      if (!asking.expects(id, arrivals[row + ARRIVAL_FRAME]!, bytes)) return FRAME_IS_WRONG
+      if (bytes === 0) return NO_LEASE
+      if (isExposed(texts, at) !== asking.hasExposed(id)) return FRAME_IS_WRONG
+      arrivals[row + ARRIVAL_ARENA] = asking.arenaOf(id)
+      arrivals[row + ARRIVAL_TO] = asking.startOf(id)
+      return NO_LEASE
+    }
+    if (bytes === 0) return NO_LEASE
+    return this.leaseFor(line, row, id, at, bytes)
+  }
+
+  /** The frame of this row, whose payload is where `roomFor` wanted it. */
+  onFrame(line: Line, row: number, lease: Lease): void {
+    const { arrivals, texts } = this.verbs.table
+    const at = arrivals[row + ARRIVAL_AT]!
+    const textBytes = arrivals[row + ARRIVAL_BYTES]!
+    const payloadBytes = arrivals[row + ARRIVAL_PAYLOAD]!
+    const kind = kindOf(texts, at)
+    const isWhole = payloadBytes === 0 || arrivals[row + ARRIVAL_IS_RIGHT] === 1
+    let isRight = false
+    if (isWhole && kind === KIND_REPLY) {
+      isRight = this.takeReply(idIn(texts, at), at + HEAD_BYTES, textBytes, payloadBytes)
+    } else if (isWhole && kind === KIND_REQUEST) {
+      isRight = this.takeFrame(line, texts, at, textBytes, lease, payloadBytes)
+    }
+    if (isRight) return
+    if (lease !== NO_LEASE) this.payloads.release(lease)
+    this.breakOff(isWhole ? `a frame of ${kind}` : "a payload that was changed on its way")
+  }
+
+  /** What a frame has exposed is in our memory. */
+  onFetched(line: Line, id: number, frame: number): void {
+    this.carrier.answering.onFetched(id)
+    this.visit(line, frame)
+  }
+
+  breakOff(what: string): void {
+    this.goDown(new RmrError("link-lost", `the other side broke the rules: ${what}`))
+  }
+
+  private takeFrame(
+    line: Line,
+    view: DataView,
+    at: number,
+    textBytes: number,
+    lease: Lease,
+    payloadBytes: number,
+  ): boolean {
+    const way = wayOf(view, at)
+    const lane = (way & 3) as Lane
+    if (line.channel !== channelOf(lane)) return false
+    const id = idIn(view, at)
+    if (!this.mayRequest(id, lane)) return false
+    this.carrier.answering.note(id, view, at)
+    const rooms = roomBytesOf(view, at)
+    const text = at + HEAD_BYTES
+    return this.takeRequest(id, lane, way >> 2, text, textBytes, lease, payloadBytes, rooms)
+  }
+
+  /** Memory for the payload of a request. */
+  private leaseFor(line: Line, row: number, id: number, at: number, bytes: number): number {
+    const { arrivals, texts } = this.verbs.table
+    const lane = (wayOf(texts, at) & 3) as Lane
+    const isHere = line.channel === channelOf(lane) && bytes <= this.limits.payloadBytesMax
+    if (!isHere || !this.mayRequest(id, lane)) return FRAME_IS_WRONG
+    const { answering } = this.carrier
+    const isApart = isExposed(texts, at)
+    const isFetched = isApart && answering.isFetching(id)
+    const lease = isFetched ? answering.takeFetched(id, bytes) : this.payloads.lease(bytes)
+    const frame = arrivals[row + ARRIVAL_FRAME]!
+    if (lease === NO_LEASE) {
+      if (isFetched) return FRAME_IS_WRONG
+      this.payloads.whenFree(() => this.visit(line, frame))
+      return FRAME_WAITS
+    }
+    if (isApart && !isFetched) {
+      answering.fetch(id, lane, texts, at, frame, lease, bytes)
+      return FRAME_WAITS
+    }
+    const arena = this.payloads.arenaOf(lease).index
+    arrivals[row + ARRIVAL_ARENA] = arena
+    arrivals[row + ARRIVAL_TO] = this.verbs.startOf(arena, this.payloads.offsetOf(lease))
+    return lease
+  }
+
+  private visit(line: Line, frame: number): void {
+    if (this.isUp) this.verbs.visit(line, frame)
+  }
+}
