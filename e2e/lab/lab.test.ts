@@ -5,6 +5,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { archiveOf, FOLDER, PLAIN_FILE } from "./cpio.js"
 import { labOptions } from "./options.js"
+import { checkRoom, isWithMore, PEER_KINDS, rdmaOf } from "./peers.js"
 import { LabError, runOrFail } from "./runs.js"
 import { quoted } from "./shell.js"
 import { type Wire, wireIn } from "./wire.js"
@@ -38,15 +39,51 @@ describe("its command line", () => {
     expect(labOptions(["--siw", "--", "--odd"]).command).toEqual(["--odd"])
   })
 
+  it("takes every peer by its name, and none where none is named", () => {
+    for (const peerKind of PEER_KINDS) {
+      const options = labOptions(["--peer", peerKind, "--peer-mib", "64", "--", "true"])
+      expect(options).toMatchObject({ peerKind, peerMib: 64, command: ["true"] })
+    }
+    expect(labOptions(["true"])).toMatchObject({ peerKind: undefined, peerMib: 256 })
+  })
+
   it.each([
     [[], /which command/],
     [["--guests", "two", "true"], /--guests two: it takes a whole number from 1 to 8/],
     [["--guests", "9", "true"], /from 1 to 8/],
     [["--guests"], /--guests : it takes/],
     [["--gests", "2", "true"], /there is no option --gests/],
+    [["--peer", "md", "true"], /--peer md: it is md-nbd, md-nvme-tcp, .*drbd/],
+    [["--peer"], /--peer : it is/],
+    [["--peer", "drbd", "--peer-mib", "8", "true"], /from 16 to 16384/],
   ])("refuses %j and says why", (words, why) => {
     expect(() => labOptions(words)).toThrow(LabError)
     expect(() => labOptions(words)).toThrow(why)
+  })
+})
+
+describe("a peer", () => {
+  const peer = (kind: (typeof PEER_KINDS)[number]) => ({ kind, mib: 256 })
+
+  it("over RDMA has soft-RoCE for each copy, and others what was asked for", () => {
+    const some = { count: 1, kind: "siw" } as const
+    expect(rdmaOf(peer("md-rnbd"), undefined)).toEqual({ count: 2, kind: "rxe" })
+    expect(rdmaOf(peer("md-nvme-rdma"), { count: 3, kind: "rxe" })?.count).toBe(3)
+    expect(() => rdmaOf(peer("md-rnbd"), some)).toThrow("md-rnbd takes soft-RoCE, and not iWARP")
+    expect(rdmaOf(peer("drbd"), some)).toBe(some)
+    expect(rdmaOf(undefined, undefined)).toBeUndefined()
+  })
+
+  it("takes modules that Debian leaves out only where it is RNBD", () => {
+    expect(PEER_KINDS.filter((kind) => isWithMore(kind, "rxe"))).toEqual(["md-rnbd"])
+    expect([isWithMore(undefined, "rxe"), isWithMore(undefined, "siw")]).toEqual([false, true])
+  })
+
+  it("has room in half of its guest's memory", () => {
+    expect(() => checkRoom(peer("drbd"), 1024)).not.toThrow()
+    expect(() => checkRoom(peer("drbd"), 1023)).toThrow(
+      new LabError("drbd of 256 MiB takes a guest of 1024 MiB, not of 1023"),
+    )
   })
 })
 

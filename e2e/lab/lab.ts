@@ -14,6 +14,7 @@ import { runGuest } from "./guest.js"
 import { writeInitramfs } from "./initramfs.js"
 import { currentKernel, type Kernel } from "./kernel.js"
 import { buildModules } from "./modules.js"
+import { checkRoom, type Peer, type Rdma, rdmaOf } from "./peers.js"
 import { LabError } from "./runs.js"
 import { quoted } from "./shell.js"
 import { type Wire, wireIn } from "./wire.js"
@@ -21,15 +22,15 @@ import { type Wire, wireIn } from "./wire.js"
 const PROBE_SECONDS = 20
 const MEMORY_MIB = 2048
 const PROCESSORS = 2
-const SOFT_RDMA = fileURLToPath(new URL("soft-rdma.sh", import.meta.url))
+const [SOFT_RDMA, PEERS] = ["soft-rdma.sh", "peers.sh"].map((name) => {
+  return fileURLToPath(new URL(name, import.meta.url))
+}) as [string, string]
 
 export interface Lab {
   readonly kernel: Kernel
   readonly initramfs: string
   readonly accelerator: Accelerator
 }
-
-export type RdmaKind = "rxe" | "siw"
 
 export interface LabRun {
   /** One word is a line for a shell; several are a program and its arguments. */
@@ -41,7 +42,9 @@ export interface LabRun {
   readonly guests?: number
   readonly memoryMib?: number
   readonly processors?: number
-  readonly rdma?: { readonly count: number; readonly kind: RdmaKind }
+  readonly rdma?: Rdma
+  /** PEER_DEVICE is its path, PEER_COPIES are where its copies are. */
+  readonly peer?: Peer
   readonly onSaid: (guest: number, bytes: Buffer) => void
   /** The wire between guests is there. */
   readonly onWire?: (wire: Wire) => void
@@ -91,6 +94,7 @@ async function tryToBoot(lab: Lab): Promise<boolean> {
 
 /** The first exit code that is not 0, in the order of guests. */
 export async function runInLab(lab: Lab, run: LabRun): Promise<number> {
+  if (run.peer !== undefined) checkRoom(run.peer, run.memoryMib ?? MEMORY_MIB)
   const folder = mkdtempSync(join(tmpdir(), "rmr-lab-"))
   const count = run.guests ?? 1
   const wire = count > 1 ? await wireIn(folder, count) : undefined
@@ -131,17 +135,23 @@ function runOne(
   })
 }
 
-function scriptOf({ command, cwd, env, rdma }: LabRun, number: number, isWired: boolean): string {
+function scriptOf(run: LabRun, number: number, isWired: boolean): string {
+  const { command, cwd, env, peer } = run
+  const rdma = rdmaOf(peer, run.rdma)
   const [first = "true"] = command
   const line = command.length > 1 ? command.map(quoted).join(" ") : first
   const settings = Object.entries({ ...env, GUEST: String(number) })
+  const orEnd = (words: string, lacking: string): string => {
+    return `${words} || { echo 'lab: no ${lacking}'; exit 97; }`
+  }
   return [
     `. ${quoted(SOFT_RDMA)}`,
     ...settings.map(([name, value]) => `export ${name}=${quoted(value)}`),
-    ...(isWired ? ["wire_up || { echo 'lab: no wire'; exit 97; }"] : []),
-    ...(rdma === undefined
+    ...(isWired ? [orEnd("wire_up", "wire")] : []),
+    ...(rdma === undefined ? [] : [orEnd(`soft_rdma ${rdma.count} ${rdma.kind}`, "soft RDMA")]),
+    ...(peer === undefined
       ? []
-      : [`soft_rdma ${rdma.count} ${rdma.kind} || { echo 'lab: no soft RDMA'; exit 97; }`]),
+      : [`. ${quoted(PEERS)}`, orEnd(`peer ${peer.kind} ${peer.mib}`, peer.kind)]),
     `cd ${quoted(cwd)} || exit 97`,
     line,
     "",

@@ -1,6 +1,7 @@
 /** `pnpm lab -- <command>`: the command in a guest; docs/LAB.md says what for. */
 import { prepareLab, runInLab } from "./lab.js"
 import { labOptions, USAGE } from "./options.js"
+import { isWithMore } from "./peers.js"
 import { LabError } from "./runs.js"
 
 /** Of the lab itself, not of the command. */
@@ -12,13 +13,14 @@ async function main(words: readonly string[]): Promise<number> {
     process.stdout.write(USAGE)
     return 0
   }
-  const { guests, rdmaCount: count, rdmaKind: kind } = options
+  const { guests, rdmaCount: count, rdmaKind: kind, peerKind: peer, peerMib: mib } = options
   const say = (line: string): boolean => process.stderr.write(`lab: ${line}\n`)
-  const lab = await prepareLab(say, { isWithMore: kind === "siw" })
+  const lab = await prepareLab(say, { isWithMore: isWithMore(peer, kind) })
   return runInLab(lab, {
     ...options,
     cwd: process.cwd(),
     ...(count > 0 ? { rdma: { count, kind } } : {}),
+    ...(peer === undefined ? {} : { peer: { kind: peer, mib } }),
     onSaid: guests === 1 ? (_, bytes) => process.stdout.write(bytes) : sayByGuest(),
   })
 }

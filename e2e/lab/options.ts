@@ -1,5 +1,5 @@
 /** The command line of the lab. What is behind the first word that is no option is the command. */
-import type { RdmaKind } from "./lab.js"
+import { PEER_KINDS, type PeerKind, peerKind, type RdmaKind } from "./peers.js"
 import { LabError } from "./runs.js"
 
 export const USAGE = `Usage: pnpm lab [options] -- <command> [arguments]
@@ -12,6 +12,9 @@ for a shell.
                   10.70.0.GUEST is its address (default 1)
   --rdma N        so many soft-RoCE devices in each, on 10.71.1.1, 10.71.2.1, …
   --siw           iWARP instead of RoCE
+  --peer KIND     a device of two copies made by the guest's kernel; PEER_DEVICE is its path:
+                  ${PEER_KINDS.join(", ")}
+  --peer-mib MIB  of each copy, in the guest's memory (default 256)
   --seconds N     for the command; then the guest is ended, with exit code 124 (default 120)
   --memory MIB    of each guest; a quarter of it may be written to files (default 2048)
   --processors N  of each guest (default 2)
@@ -22,6 +25,8 @@ export interface LabOptions {
   readonly guests: number
   readonly rdmaCount: number
   readonly rdmaKind: RdmaKind
+  readonly peerKind: PeerKind | undefined
+  readonly peerMib: number
   readonly seconds: number
   readonly memoryMib: number
   readonly processors: number
@@ -32,6 +37,7 @@ export interface LabOptions {
 const NUMBERS: Readonly<Record<string, readonly [least: number, most: number]>> = {
   "--guests": [1, 8],
   "--rdma": [1, 16],
+  "--peer-mib": [16, 16_384],
   "--seconds": [1, 7200],
   "--memory": [512, 65_536],
   "--processors": [1, 16],
@@ -43,10 +49,12 @@ export function labOptions(words: readonly string[]): LabOptions {
   const rest = words[0] === "--" ? words.slice(1) : [...words]
   const given = new Map<string, number>()
   const switches = new Set<string>()
+  let peer: PeerKind | undefined
   while (rest[0]?.startsWith("-")) {
     const option = rest.shift()!
     if (option === "--") break
     if (option === "--siw" || option === "--help") switches.add(option)
+    else if (option === "--peer") peer = peerKind(rest.shift())
     else given.set(option, numberOf(option, rest.shift()))
   }
   const isHelp = switches.has("--help")
@@ -56,6 +64,8 @@ export function labOptions(words: readonly string[]): LabOptions {
     guests: of("--guests", 1),
     rdmaCount: of("--rdma", switches.has("--siw") ? 1 : 0),
     rdmaKind: switches.has("--siw") ? "siw" : "rxe",
+    peerKind: peer,
+    peerMib: of("--peer-mib", 256),
     seconds: of("--seconds", 120),
     memoryMib: of("--memory", 2048),
     processors: of("--processors", 2),
