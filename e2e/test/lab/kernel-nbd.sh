@@ -9,47 +9,10 @@ MIB=64
 FILES=32
 FILE_KIB=256
 HERE=/run/pool
+WORDS=$*
 mkdir -p $HERE/files $HERE/mounted
+. "$(dirname "$0")/pool.sh"
 cd $HERE || exit 1
-
-# A program that starts takes a tenth of a second of an emulated guest: the fewer, the better.
-step() {
-  read -r seconds _ < /proc/uptime
-  echo "$seconds $*"
-}
-
-fail() {
-  step "failed: $*"
-  for log in *.log; do
-    echo "--- $log"
-    tail -n 20 "$log"
-  done
-  exit 1
-}
-
-# Whether the command succeeds within so many seconds.
-within() {
-  tries=$(($1 * 5))
-  shift
-  until "$@"; do
-    tries=$((tries - 1))
-    [ $tries -gt 0 ] || return 1
-    sleep 0.2
-  done
-}
-
-storage_node() {
-  printf '%s\n' "name = \"storage-$1\"" "control = \"$HERE/$1.control\"" \
-    '[storage]' "listen = [\"tcp://127.0.0.1:471$1\"]" '[[storage.pool]]' \
-    'name = "vault"' "member = $1" "store = \"$HERE/$1.store\"" "size = \"$MIB MiB\"" > "$1.toml"
-}
-
-client() {
-  members='"1@tcp://127.0.0.1:4711", "2@tcp://127.0.0.1:4712", "3@tcp://127.0.0.1:4713"'
-  printf '%s\n' 'name = "client"' "control = \"$HERE/client.control\"" \
-    '[client]' 'nbd = ["127.0.0.1:10809"]' '[[client.pool]]' \
-    'name = "vault"' "members = [$members]" "create = \"$MIB MiB\"" > client.toml
-}
 
 attach() {
   nbd-client 127.0.0.1 10809 /dev/nbd0 -name vault -block-size 4096 -connections 2 -timeout 60 \
@@ -62,23 +25,13 @@ write_files() {
   done
 }
 
-same_volumes() {
-  start=$("$@" store inspect 1.store --json | sed 's/.*"dataStart": *\([0-9]*\).*/\1/;t;d')
-  [ -n "$start" ] || return 1
-  cmp -i "$start" -n $((MIB * 1024 * 1024)) 1.store 2.store
-}
-
 # Their names are numbers of two digits.
 head -c $((FILES * FILE_KIB))k /dev/urandom | split -d -a 2 -b ${FILE_KIB}k - files/
 (cd files && sha256sum ./* > ../sums)
 for number in 1 2 3; do
   storage_node $number
-  "$@" daemon --config $number.toml > $number.log 2>&1 &
-  eval "node_$number=$!"
 done
 client
-"$@" daemon --config client.toml > client.log 2>&1 &
-client_pid=$!
 modprobe nbd || fail "there is no nbd"
 within 60 attach || fail "there is no device: $(cat nbd-client.log)"
 step "attached"
@@ -106,9 +59,8 @@ umount mounted || fail "it is still mounted afterwards"
 fsck.ext4 -f -n /dev/nbd0 > fsck.log 2>&1 || fail "the file system is damaged"
 nbd-client -d /dev/nbd0 > nbd-client.log 2>&1 || fail "it stays attached"
 step "detached"
-kill "$client_pid" && wait "$client_pid" || fail "the client does not end in order: $?"
-for pid in $node_1 $node_2; do
-  kill "$pid" && wait "$pid" || fail "a node does not end in order: $?"
-done
-same_volumes "$@" || fail "the stores differ"
+ended "the client" "$client_pid"
+ended "a node" "$node_1"
+ended "a node" "$node_2"
+same_volumes 1 2 || fail "the stores differ"
 step "the same on both"

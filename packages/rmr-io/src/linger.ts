@@ -10,6 +10,8 @@ import { nativeAddon } from "./native-addon.js"
 export const LINGER_US_DEFAULT = 300
 export const LINGER_US_MAX = 1000
 
+let current = LINGER_US_DEFAULT
+
 /** How long this thread lingers at most, from now on; 0 is never. */
 export function lingerFor(microseconds: number): void {
   if (!Number.isInteger(microseconds) || microseconds < 0 || microseconds > LINGER_US_MAX) {
@@ -19,4 +21,10 @@ export function lingerFor(microseconds: number): void {
     )
   }
   nativeAddon()?.lingerFor(microseconds)
+  current = microseconds
+}
+
+/** How long this thread lingers, for others that wait awake. */
+export function lingerUs(): number {
+  return current
 }

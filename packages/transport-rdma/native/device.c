@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include "codes.h"
 #include "rdma.h"
@@ -18,16 +19,6 @@
 static bool be_patient_no_more(int fd) {
   const int flags = fcntl(fd, F_GETFL);
   return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
-}
-
-/* The low bit of what the set tells says which of its two descriptors is meant. */
-static bool watch(struct rmr_device *device) {
-  const int set = device->engine->set;
-  struct epoll_event completions = {.events = EPOLLIN, .data.u64 = (uintptr_t)device};
-  struct epoll_event failures = {.events = EPOLLIN, .data.u64 = (uintptr_t)device | 1};
-  return be_patient_no_more(device->channel->fd) && be_patient_no_more(device->watcher->async_fd) &&
-         epoll_ctl(set, EPOLL_CTL_ADD, device->channel->fd, &completions) == 0 &&
-         epoll_ctl(set, EPOLL_CTL_ADD, device->watcher->async_fd, &failures) == 0;
 }
 
 static void close_device(struct rmr_device *device) {
@@ -53,48 +44,119 @@ static void close_device(struct rmr_device *device) {
   free(device);
 }
 
+/* What a device has of ours as soon as it is used. */
 static bool equip(struct rmr_device *device) {
   struct rmr_engine *engine = device->engine;
   device->pd = ibv_alloc_pd(device->verbs);
   if (device->pd == NULL) return false;
   device->channel = ibv_create_comp_channel(device->verbs);
-  device->watcher = ibv_open_device(device->verbs->device);
-  if (device->channel == NULL || device->watcher == NULL) return false;
+  if (device->channel == NULL) return false;
   for (int arena = 0; arena < engine->arena_count; arena++) {
     const struct rmr_memory *memory = &engine->arenas[arena];
     device->arenas[arena] =
         ibv_reg_mr(device->pd, memory->bytes, memory->size, IBV_ACCESS_LOCAL_WRITE);
     if (device->arenas[arena] == NULL) return false;
   }
-  return watch(device);
+  struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uintptr_t)device};
+  const int fd = device->channel->fd;
+  return be_patient_no_more(fd) && epoll_ctl(engine->set, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-struct rmr_device *rmr_device_for(struct rmr_engine *engine, struct ibv_context *verbs) {
-  for (struct rmr_device *device = engine->devices; device != NULL; device = device->next) {
-    if (device->verbs == verbs) {
-      device->user_count++;
-      return device;
-    }
-  }
+/* NULL, with an errno, where it cannot be watched. */
+static struct rmr_device *add_device(struct rmr_engine *engine, struct ibv_context *verbs) {
   struct rmr_device *device = calloc(1, sizeof *device);
   if (device == NULL) return NULL;
   device->engine = engine;
   device->verbs = verbs;
-  device->is_iwarp = verbs->device->transport_type == IBV_TRANSPORT_IWARP;
-  device->user_count = 1;
   device->next = engine->devices;
   engine->devices = device;
-  if (equip(device)) return device;
+  device->watcher = ibv_open_device(verbs->device);
+  /* The low bit of what the set tells says which of its two descriptors is meant. */
+  struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uintptr_t)device | 1};
+  if (device->watcher != NULL && be_patient_no_more(device->watcher->async_fd) &&
+      epoll_ctl(engine->set, EPOLL_CTL_ADD, device->watcher->async_fd, &event) == 0) {
+    return device;
+  }
   const int error = errno;
   close_device(device);
   errno = error;
   return NULL;
 }
 
-/* One that nobody uses stays, with its registrations: the next line comes soon. A broken one goes. */
+static struct rmr_device *device_with(const struct rmr_engine *engine,
+                                      const struct ibv_context *verbs) {
+  for (struct rmr_device *device = engine->devices; device != NULL; device = device->next) {
+    if (device->verbs == verbs && !device->is_gone) return device;
+  }
+  return NULL;
+}
+
+/* The manager has all devices open from the start, so all of them are watched. */
+void rmr_watch_devices(struct rmr_engine *engine) {
+  struct ibv_context **all = rdma_get_devices(NULL);
+  if (all == NULL) return;
+  for (struct ibv_context **verbs = all; *verbs != NULL; verbs++) {
+    if (device_with(engine, *verbs) == NULL) add_device(engine, *verbs);
+  }
+  rdma_free_devices(all);
+}
+
+struct rmr_device *rmr_device_for(struct rmr_engine *engine, struct ibv_context *verbs) {
+  struct rmr_device *device = device_with(engine, verbs);
+  if (device == NULL) device = add_device(engine, verbs);
+  if (device == NULL) return NULL;
+  if (device->pd == NULL && !equip(device)) {
+    const int error = errno;
+    close_device(device);
+    errno = error;
+    return NULL;
+  }
+  device->user_count++;
+  return device;
+}
+
+static void all_over(struct rmr_device *device, int why, int detail) {
+  const struct rmr_list *lines = &device->engine->lines;
+  for (int number = 0; number < lines->count; number++) {
+    struct rmr_line *line = rmr_list_at(lines, number);
+    if (line != NULL && line->device == device) rmr_line_over(line, why, detail);
+  }
+}
+
+/*
+ * Not every device says that it is taken away, least of all to who has nothing on it; but whoever
+ * takes it away waits for all who have it open.
+ */
+static void look_for_devices(const struct rmr_engine *engine) {
+  for (struct rmr_device *device = engine->devices; device != NULL; device = device->next) {
+    if (device->is_gone || access(device->watcher->device->dev_path, F_OK) == 0) continue;
+    device->is_gone = true;
+    all_over(device, WHY_DEVICE_GONE, 0);
+  }
+}
+
+/* One that nobody uses stays, registrations and all, for the next line. */
 void rmr_device_unuse(struct rmr_device *device) {
   device->user_count--;
-  if (device->user_count == 0 && device->is_gone) close_device(device);
+}
+
+/*
+ * Devices that were taken away are let go of, as soon as nothing of ours is on them: some wait for
+ * that, and whoever takes them away with them. The manager lets go of its own when it is asked for
+ * devices.
+ */
+void rmr_sweep_devices(struct rmr_engine *engine) {
+  bool is_any = false;
+  struct rmr_device *next;
+  look_for_devices(engine);
+  for (struct rmr_device *device = engine->devices; device != NULL; device = next) {
+    next = device->next;
+    if (!device->is_gone || device->user_count > 0) continue;
+    close_device(device);
+    is_any = true;
+  }
+  if (!is_any) return;
+  rmr_watch_devices(engine);
 }
 
 void rmr_close_devices(struct rmr_engine *engine) {
@@ -109,14 +171,6 @@ void rmr_device_events(struct rmr_device *device) {
     struct rmr_line *line = context;
     line->events_unacked++;
     rmr_line_heat(line);
-  }
-}
-
-static void all_over(struct rmr_device *device, int why, int detail) {
-  const struct rmr_list *lines = &device->engine->lines;
-  for (int number = 0; number < lines->count; number++) {
-    struct rmr_line *line = rmr_list_at(lines, number);
-    if (line != NULL && line->device == device) rmr_line_over(line, why, detail);
   }
 }
 

@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,6 +26,10 @@
 /* Looks at our own set before one at everything that the loop waits for. */
 #define LOOKS_AT_SET 16
 #define WINDOW_US_MAX 1000
+#define LOOK_FOR_DEVICES_S 1
+/* What the set tells, beside devices. */
+#define OF_MANAGER 0
+#define OF_TIMER 2
 
 static int64_t now_ns(void) {
   struct timespec now;
@@ -34,13 +39,18 @@ static int64_t now_ns(void) {
 
 static void look_at_set(struct rmr_engine *engine) {
   struct epoll_event ready[READY_MAX];
+  uint64_t rounds;
+  bool is_due = false;
   const int count = epoll_wait(engine->set, ready, READY_MAX, 0);
   for (int nth = 0; nth < count; nth++) {
     const uint64_t what = ready[nth].data.u64;
-    if (what == 0) rmr_manager_events(engine);
+    if (what == OF_MANAGER) rmr_manager_events(engine);
+    else if (what == OF_TIMER) is_due = read(engine->timer, &rounds, sizeof rounds) > 0;
     else if ((what & 1) != 0) rmr_device_failures((struct rmr_device *)(uintptr_t)(what & ~1ull));
     else rmr_device_events((struct rmr_device *)(uintptr_t)what);
   }
+  /* Behind the others, which may be about a device that goes. */
+  if (is_due) rmr_sweep_devices(engine);
 }
 
 static void tell_of_lines(struct rmr_engine *engine) {
@@ -156,6 +166,7 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
     if (count == 0) return;
     run_turn(engine);
     if (engine->is_closed) return;
+    if (engine->user_count == 0) rmr_sweep_devices(engine);
     looks = 0;
   }
 }
@@ -204,6 +215,7 @@ static void close_all(struct rmr_engine *engine) {
   }
   rmr_close_devices(engine);
   if (engine->channel != NULL) rdma_destroy_event_channel(engine->channel);
+  if (engine->timer >= 0) close(engine->timer);
   if (engine->set >= 0) close(engine->set);
   for (int arena = 0; arena < engine->arena_count; arena++) {
     rmr_let_go(engine->env, &engine->arenas[arena]);
@@ -264,8 +276,18 @@ static int open_channel(struct rmr_engine *engine) {
   if (engine->channel == NULL) return errno == 0 ? ENODEV : errno;
   const int flags = fcntl(engine->channel->fd, F_GETFL);
   if (flags < 0 || fcntl(engine->channel->fd, F_SETFL, flags | O_NONBLOCK) != 0) return errno;
-  struct epoll_event event = {.events = EPOLLIN, .data.u64 = 0};
+  struct epoll_event event = {.events = EPOLLIN, .data.u64 = OF_MANAGER};
   return epoll_ctl(engine->set, EPOLL_CTL_ADD, engine->channel->fd, &event) == 0 ? 0 : errno;
+}
+
+/* 0, or an errno. */
+static int start_timer(struct rmr_engine *engine) {
+  const struct timespec second = {.tv_sec = LOOK_FOR_DEVICES_S};
+  const struct itimerspec often = {.it_interval = second, .it_value = second};
+  engine->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+  if (engine->timer < 0 || timerfd_settime(engine->timer, 0, &often, NULL) != 0) return errno;
+  struct epoll_event event = {.events = EPOLLIN, .data.u64 = OF_TIMER};
+  return epoll_ctl(engine->set, EPOLL_CTL_ADD, engine->timer, &event) == 0 ? 0 : errno;
 }
 
 static bool join_loop(napi_env env, struct rmr_engine *engine) {
@@ -299,14 +321,17 @@ static napi_value open_engine(napi_env env, napi_callback_info info) {
   if (engine == NULL) return rmr_int_value(env, WHY_NO_MEMORY);
   engine->env = env;
   engine->set = -1;
+  engine->timer = -1;
   engine->holders = 1;
   if (microseconds > WINDOW_US_MAX) microseconds = WINDOW_US_MAX;
   engine->window_ns = (int64_t)microseconds * 1000;
-  const int error = open_channel(engine);
+  int error = open_channel(engine);
+  if (error == 0) error = start_timer(engine);
   const bool is_open = error == 0 && rmr_hold(env, args[0], &engine->words) && lay_out(engine) &&
                        hold_arenas(env, args[1], engine) &&
                        napi_create_reference(env, args[2], 1, &engine->on_turn) == napi_ok &&
                        join_loop(env, engine);
+  if (is_open) rmr_watch_devices(engine);
   if (is_open && napi_create_external(env, engine, forget_engine, NULL, &result) == napi_ok) {
     return result;
   }

@@ -52,6 +52,7 @@ static napi_value listen_at(napi_env env, napi_callback_info info) {
   struct rmr_engine *engine = rmr_engine_of(env, args[0]);
   if (engine == NULL) return NULL;
   if (!parse_address(env, args[1], args[2], &address)) return rmr_int_value(env, -WHY_INVALID);
+  rmr_sweep_devices(engine);
   struct rmr_listener *listener = calloc(1, sizeof *listener);
   if (listener == NULL) return rmr_int_value(env, -WHY_NO_MEMORY);
   listener->engine = engine;
@@ -107,6 +108,7 @@ static napi_value dial_line(napi_env env, napi_callback_info info) {
   struct rmr_engine *engine = rmr_engine_of(env, args[0]);
   if (engine == NULL) return NULL;
   if (!parse_address(env, args[1], args[2], &address)) return rmr_int_value(env, -WHY_INVALID);
+  rmr_sweep_devices(engine);
   if (rdma_create_id(engine->channel, &id, NULL, RDMA_PS_TCP) != 0) {
     return rmr_int_value(env, -rmr_why_of_errno(errno));
   }
@@ -264,25 +266,44 @@ static void on_line_event(struct rmr_line *line, struct rdma_cm_event *event, in
   }
 }
 
+/* NULL where it is no listener's. */
+static struct rmr_listener *listener_with(const struct rmr_engine *engine,
+                                          const struct rdma_cm_id *id) {
+  for (int number = 0; number < engine->listeners.count; number++) {
+    struct rmr_listener *listener = rmr_list_at(&engine->listeners, number);
+    if (listener != NULL && listener->id == id) return listener;
+  }
+  return NULL;
+}
+
 void rmr_manager_events(struct rmr_engine *engine) {
   struct rmr_table *table = &engine->table;
   while (table->arrival_count < RMR_ARRIVALS_MAX) {
     struct rdma_cm_event *event;
     struct rdma_cm_id *unwanted = NULL;
+    struct rmr_listener *gone = NULL;
     if (rdma_get_cm_event(engine->channel, &event) != 0) return;
     /* A row that stays without an event says nothing, and is taken back. */
     int32_t *row = rmr_arrival(engine, -1, 0);
     if (event->event == RDMA_CM_EVENT_CONNECT_REQUEST) {
       on_asked(engine, event, row);
       if (row[ARRIVAL_EVENT] == 0) unwanted = event->id;
-    } else if (event->listen_id == NULL && event->id->qp_type == IBV_QPT_RC) {
-      /* A listener is told nothing that matters here. */
+    } else {
       struct rmr_line *line = rmr_line_with(engine, event->id);
       if (line != NULL) on_line_event(line, event, row);
+      else if (event->event == RDMA_CM_EVENT_DEVICE_REMOVAL) {
+        gone = listener_with(engine, event->id);
+      }
+    }
+    if (gone != NULL) {
+      row[ARRIVAL_EVENT] = EVENT_GONE;
+      row[ARRIVAL_VALUE] = gone->number;
     }
     if (row[ARRIVAL_EVENT] == 0) table->arrival_count--;
     rdma_ack_cm_event(event);
     if (unwanted != NULL) rdma_destroy_id(unwanted);
+    /* The device waits until nobody has anything of it. */
+    if (gone != NULL) rmr_listener_close(gone);
   }
 }
 

@@ -47,7 +47,6 @@ struct rmr_device {
   struct ibv_context *watcher;
   /* Of arenas: no other machine has a right to them. */
   struct ibv_mr *arenas[RMR_ARENAS_MAX];
-  bool is_iwarp;
   bool is_gone;
   int user_count; /* lines and regions */
   struct rmr_device *next;
@@ -127,6 +126,7 @@ struct rmr_engine {
   struct uv_loop_s *loop;
   uv_poll_t *poll;
   int set;
+  int timer;
   struct rdma_event_channel *channel;
   napi_async_context context;
   napi_async_cleanup_hook_handle cleanup;
@@ -187,6 +187,9 @@ struct rmr_device *rmr_device_for(struct rmr_engine *engine, struct ibv_context 
 void rmr_device_unuse(struct rmr_device *device);
 void rmr_device_events(struct rmr_device *device);
 void rmr_device_failures(struct rmr_device *device);
+void rmr_watch_devices(struct rmr_engine *engine);
+/* Now and then, while the loop waits for us, and whenever something is begun. */
+void rmr_sweep_devices(struct rmr_engine *engine);
 void rmr_close_devices(struct rmr_engine *engine);
 
 /* manager.c: what the connection manager tells. */

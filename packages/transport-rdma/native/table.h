@@ -40,7 +40,8 @@ enum {
   EVENT_ASKED,     /* value: the listener; private data in the texts */
   EVENT_CONNECTED, /* private data in the texts */
   EVENT_OVER,      /* value: why; detail: what the device or the manager said; private data */
-  EVENT_ROUTED     /* a dialed line has a device: JavaScript may connect it */
+  EVENT_ROUTED,    /* a dialed line has a device: JavaScript may connect it */
+  EVENT_GONE       /* value: a listener whose device was taken away; it is closed */
 };
 
 /* A row of what is to be posted. */

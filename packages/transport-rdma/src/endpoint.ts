@@ -21,7 +21,8 @@ import type {
   Terms,
 } from "@rmr/core"
 import { cutCredits, EndpointSessions, isHostName, NO_LEASE, ownOffer, RmrError } from "@rmr/core"
-import { parseRdmaAddress, rdmaAddress } from "./address.js"
+import { lingerUs } from "@rmr/io"
+import { parseRdmaAddress } from "./address.js"
 import { Answering } from "./answering.js"
 import { Asking } from "./asking.js"
 import {
@@ -61,6 +62,7 @@ import {
   EVENT_BEAT,
   EVENT_CONNECTED,
   EVENT_FRAME,
+  EVENT_GONE,
   EVENT_OVER,
   EVENT_ROUTED,
   EVENT_SAID,
@@ -81,14 +83,15 @@ export class RdmaEndpoint implements Endpoint, VerbsTurns {
   private readonly offer: Offer
   private readonly all: EndpointSessions
   private readonly dials = new Set<Dial>()
-  private readonly listeners = new Map<number, RdmaListener>()
+  private readonly listeners = new Set<RdmaListener>()
+  private readonly listenersByNumber = new Map<number, RdmaListener>()
   /** Of each row of this turn: the lease of its payload, or why it is not taken. */
   private readonly leases = new Int32Array(ARRIVALS_MAX)
   private closing: Promise<void> | undefined
 
   /** Fails with `unsupported` where there is no RDMA on this machine, and says why. */
   constructor(traits: RdmaTraits, options: EndpointOptions) {
-    const { env, memory, events, hostName } = options
+    const { env, memory, hostName } = options
     if (!isHostName(hostName)) {
       throw new RmrError("invalid-argument", `"${hostName}" is no host name: visible ASCII`)
     }
@@ -99,8 +102,8 @@ export class RdmaEndpoint implements Endpoint, VerbsTurns {
     this.log = env.log
     this.memory = memory
     this.offer = ownOffer(traits.software, traits.payloadChecked ? ["payload-checksum"] : [])
-    this.verbs = new Verbs(env, memory, traits.lingerUs, this)
-    this.all = new EndpointSessions(events, () => this.verbs.wake())
+    this.verbs = new Verbs(env, memory, traits.lingerUs ?? lingerUs(), this)
+    this.all = new EndpointSessions(options, () => this.verbs.wake())
   }
 
   async dial(address: string, options: DialOptions): Promise<Session> {
@@ -127,9 +130,10 @@ export class RdmaEndpoint implements Endpoint, VerbsTurns {
     const { native, engine } = this.verbs
     const number = native.listen(engine, host, port)
     if (number < 0) throw listenError(address, -number)
-    const at = rdmaAddress({ host, port: native.portOf(engine, number) })
+    const at = { host, port: native.portOf(engine, number) }
     const listener = new RdmaListener(this, number, at, options.creditsMax)
-    this.listeners.set(number, listener)
+    this.listeners.add(listener)
+    this.listenersByNumber.set(number, listener)
     return listener
   }
 
@@ -187,7 +191,7 @@ export class RdmaEndpoint implements Endpoint, VerbsTurns {
     const answering = new Answering(verbs, memory, lines, shape)
     const carrier = new RdmaCarrier(verbs, lines, asking, answering)
     const session = new RdmaSession({
-      ...{ id: this.all.takeId(), side, peerName, limits: terms.limits, headBytes: HEAD_BYTES },
+      ...{ id: this.all.ids.take(), side, peerName, limits: terms.limits, headBytes: HEAD_BYTES },
       ...{ memory, carrier, verbs },
       deliveries: this.all.deliveries,
       onDown: this.all.onDown,
@@ -198,7 +202,7 @@ export class RdmaEndpoint implements Endpoint, VerbsTurns {
   /** Nothing came of it. */
   dropOpening({ session, carrier }: Opening): void {
     carrier.close()
-    this.all.giveId(session.id)
+    this.all.ids.give(session.id)
   }
 
   /** From now on it is a session: one that this side has dialed. */
@@ -243,8 +247,15 @@ export class RdmaEndpoint implements Endpoint, VerbsTurns {
     this.dials.delete(dial)
   }
 
+  /** It is closed. */
   forgetListener(listener: RdmaListener): void {
-    this.listeners.delete(listener.number)
+    this.listeners.delete(listener)
+  }
+
+  /** Who listens under a number, or nobody any more. */
+  nameListener(number: number, listener: RdmaListener | undefined): void {
+    if (listener === undefined) this.listenersByNumber.delete(number)
+    else this.listenersByNumber.set(number, listener)
   }
 
   private onRow(nth: number): void {
@@ -258,6 +269,7 @@ export class RdmaEndpoint implements Endpoint, VerbsTurns {
     const line = this.verbs.lines[number]
     if (event === EVENT_FRAME) this.onFrame(line, row, this.leases[nth]!)
     else if (event === EVENT_ASKED) this.onAsked(number, value, texts, at, bytes)
+    else if (event === EVENT_GONE) this.listenersByNumber.get(value)?.onGone()
     else if (line === undefined) return
     else if (event === EVENT_SENT) line.onSent(value)
     else if (event === EVENT_BEAT) line.heardCount++
@@ -280,7 +292,7 @@ export class RdmaEndpoint implements Endpoint, VerbsTurns {
   }
 
   private onAsked(number: number, at: number, view: DataView, from: number, bytes: number): void {
-    const listener = this.listeners.get(at)
+    const listener = this.listenersByNumber.get(at)
     const calling = readCalling(view, from, bytes)
     if (typeof calling === "number") this.refuseCall(number, calling)
     else if (calling.kind === CALL_LANE) {
@@ -299,7 +311,7 @@ export class RdmaEndpoint implements Endpoint, VerbsTurns {
 
   private async closeAll(): Promise<void> {
     for (const dial of [...this.dials]) dial.fail("closed", "this side closed its endpoint")
-    for (const listener of [...this.listeners.values()]) void listener.close()
+    for (const listener of [...this.listeners]) void listener.close()
     await this.all.closeAll()
     await this.verbs.close()
   }

@@ -3,6 +3,7 @@
  */
 import type { LaneCredits, TransportCapabilities } from "@rmr/core"
 import { assert, HEADER_BYTES_MAX, IO_BYTES_MAX, QUEUE_DEPTH_MAX } from "@rmr/core"
+import { LINGER_US_MAX } from "@rmr/io"
 
 export interface RdmaOptions {
   /** Default HEADER_BYTES_MAX; at most that. */
@@ -33,7 +34,7 @@ export interface RdmaOptions {
   readonly roomBytes?: number
   /** Frames are told by a message of their own, as for devices without immediate data. */
   readonly tellBySend?: boolean
-  /** Awake after a turn, for the next one. Default 300 µs; 0 is never. */
+  /** Awake after a turn, for the next one; 0 is never. Default: as long as the thread does. */
   readonly lingerUs?: number
 }
 
@@ -45,7 +46,7 @@ export interface RdmaTraits extends TransportCapabilities {
   readonly placedBytesMax: number
   readonly roomBytes: number
   readonly tellBySend: boolean
-  readonly lingerUs: number
+  readonly lingerUs: number | undefined
 }
 
 const SILENCE_MS_DEFAULT = 5000
@@ -54,8 +55,6 @@ const GUESTS_DEFAULT = 1024
 const PLACED_BYTES_DEFAULT: number = 64 * 1024
 const ROOM_BYTES_DEFAULT: number = 4 * 1024 * 1024
 const ROOM_BYTES_MAX: number = 2 ** 30
-const LINGER_US_DEFAULT = 300
-const LINGER_US_MAX = 1000
 
 export function traitsOf(options: RdmaOptions): RdmaTraits {
   const each = QUEUE_DEPTH_MAX
@@ -71,7 +70,7 @@ export function traitsOf(options: RdmaOptions): RdmaTraits {
     placedBytesMax: options.placedBytesMax ?? PLACED_BYTES_DEFAULT,
     roomBytes: options.roomBytes ?? ROOM_BYTES_DEFAULT,
     tellBySend: options.tellBySend ?? false,
-    lingerUs: options.lingerUs ?? LINGER_US_DEFAULT,
+    lingerUs: options.lingerUs,
   }
   const { headerBytesMax, payloadBytesMax, creditsMax, silenceMsMax, guestsMax } = traits
   const isHeader = isCount(headerBytesMax, HEADER_BYTES_MAX) && headerBytesMax >= 1
@@ -83,7 +82,7 @@ export function traitsOf(options: RdmaOptions): RdmaTraits {
   assert(areCredits, `credits are in 0…${QUEUE_DEPTH_MAX}`)
   assert(isCount(traits.placedBytesMax, IO_BYTES_MAX), `placedBytesMax is in 0…${IO_BYTES_MAX}`)
   assert(isCount(traits.roomBytes, ROOM_BYTES_MAX), "roomBytes is in 0…2³⁰")
-  assert(isCount(traits.lingerUs, LINGER_US_MAX), `lingerUs is in 0…${LINGER_US_MAX}`)
+  assert(isCount(traits.lingerUs ?? 0, LINGER_US_MAX), `lingerUs is in 0…${LINGER_US_MAX}`)
   return traits
 }
 

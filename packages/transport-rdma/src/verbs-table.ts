@@ -37,6 +37,8 @@ export const EVENT_CONNECTED = 6
 export const EVENT_OVER = 7
 /** A dialed line has a route, and a device. */
 export const EVENT_ROUTED = 8
+/** The device of a listener, which the value names, was taken away; it is closed. */
+export const EVENT_GONE = 9
 
 /** Columns of what is to be posted. */
 export const POST_LINE = 0

@@ -63,7 +63,7 @@ export class TcpEndpoint implements Endpoint, SocketTurns {
   private closing: Promise<void> | undefined
 
   constructor(traits: TcpTraits, options: EndpointOptions) {
-    const { env, memory, events, hostName } = options
+    const { env, memory, hostName } = options
     if (!isHostName(hostName)) {
       throw new RmrError("invalid-argument", `"${hostName}" is no host name: visible ASCII`)
     }
@@ -74,7 +74,7 @@ export class TcpEndpoint implements Endpoint, SocketTurns {
     this.log = env.log
     this.memory = memory
     this.offer = ownOffer(traits.software, traits.payloadChecked ? ["payload-checksum"] : [])
-    this.all = new EndpointSessions(events, () => this.engine.wake())
+    this.all = new EndpointSessions(options, () => this.engine.wake())
     this.engine = traits.engine({ env, memory, shape: FRAME_SHAPE, turns: this })
   }
 
@@ -155,7 +155,7 @@ export class TcpEndpoint implements Endpoint, SocketTurns {
     const [io, sync, control] = limits.credits
     const rooms = new RoomTable(io + sync + control)
     const session = new TcpSession({
-      ...{ id: this.all.takeId(), side, peerName, limits, headBytes: HEAD_BYTES },
+      ...{ id: this.all.ids.take(), side, peerName, limits, headBytes: HEAD_BYTES },
       memory: this.memory,
       carrier: new TcpCarrier(channels, rooms, this.memory),
       deliveries: this.all.deliveries,
@@ -167,7 +167,7 @@ export class TcpEndpoint implements Endpoint, SocketTurns {
   /** Nothing came of it. */
   dropOpening({ session, channels }: Opening): void {
     channels.close()
-    this.all.giveId(session.id)
+    this.all.ids.give(session.id)
   }
 
   /** From now on it is a session: one that this side has dialed. */

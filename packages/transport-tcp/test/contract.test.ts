@@ -22,6 +22,12 @@ transportContract("tcp, direct", {
   absent: { silence: NOTHING_BETWEEN, changeNext: NOTHING_BETWEEN },
 })
 
+transportContract("tcp, as one of several transports", {
+  open: () => tcpHarness({ isByScheme: true }),
+  close: (harness) => (harness as Awaited<ReturnType<typeof tcpHarness>>).close(),
+  absent: { silence: NOTHING_BETWEEN, changeNext: NOTHING_BETWEEN },
+})
+
 transportContract("tcp, through a relay", {
   open: () => tcpHarness({ isRelayed: true }),
   close: (harness) => (harness as Awaited<ReturnType<typeof tcpHarness>>).close(),

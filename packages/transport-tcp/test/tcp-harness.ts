@@ -4,7 +4,7 @@
 import { readdirSync, readlinkSync } from "node:fs"
 import net from "node:net"
 import type { Endpoint, Listener, Session, Transport } from "@rmr/core"
-import { buddyMemory, RmrError } from "@rmr/core"
+import { buddyMemory, RmrError, transportsByScheme } from "@rmr/core"
 import { realEnv } from "@rmr/io"
 import { clockWaiting } from "@rmr/testkit"
 import type { TransportHarness, TransportPowers } from "@rmr/testkit/contract/transport"
@@ -25,6 +25,8 @@ export interface TcpHarnessOptions {
   readonly transport?: TcpOptions
   /** `127.0.0.1` or `[::1]`. */
   readonly host?: string
+  /** As one of several transports. */
+  readonly isByScheme?: boolean
   /** Puts a relay in front of every listener. */
   readonly isRelayed?: boolean
 }
@@ -37,8 +39,9 @@ interface Places {
 }
 
 export async function tcpHarness(options: TcpHarnessOptions = {}): Promise<TcpHarness> {
-  const { transport, host = "127.0.0.1", isRelayed = false } = options
+  const { transport, host = "127.0.0.1", isRelayed = false, isByScheme = false } = options
   const env = realEnv()
+  const ours = (): Transport => tcp({ ...SHORT, ...transport })
   const places = await openPlaces()
   const relays = new Map<Listener, Relay>()
   const relayOf = (listener: Listener): Relay => {
@@ -76,7 +79,7 @@ export async function tcpHarness(options: TcpHarnessOptions = {}): Promise<TcpHa
     powers,
     process: (name) => ({
       name,
-      transport: remembered(tcp({ ...SHORT, ...transport })),
+      transport: remembered(isByScheme ? transportsByScheme([ours()]) : ours()),
       env: realEnv(),
       memory: buddyMemory({ arenas: [ARENA_BYTES], leaseCountMax: 1024, poison: true }),
     }),

@@ -101,8 +101,10 @@ const id = z.number().int().min(1).max(255).transform(memberId)
 
 /** What the transports of this program can listen at and dial. */
 function addressProblem(text: string): string | undefined {
-  const place = /^tcp:(?:\/\/)?(.*)$/.exec(text)?.[1]
-  if (place === undefined) return `"${text}" is no address; write tcp://10.0.0.1:4710`
+  const place = /^(?:tcp|rdma):(?:\/\/)?(.*)$/.exec(text)?.[1]
+  if (place === undefined) {
+    return `"${text}" is no address; write tcp://10.0.0.1:4710, or rdma://10.0.0.1:4710`
+  }
   try {
     parseSocketAddress(place)
   } catch (thrown) {

@@ -26,7 +26,6 @@ import {
   type ViewNumber,
 } from "@rmr/core"
 import { fastStreamEngine, pageArenas, type StreamEngineSource, type StreamListener } from "@rmr/io"
-import { tcp } from "@rmr/transport-tcp"
 import type { ClientConfig, ClientPoolConfig } from "../config/config.js"
 import type { ClientStatus, Counts, DaemonStats, MapCheckShown } from "../control/status.js"
 import { SOFTWARE } from "../version.js"
@@ -34,6 +33,7 @@ import type { Asked, ClientService } from "./client-service.js"
 import { nbdUri } from "./nbd-uri.js"
 import { openOptions, openOrCreate, type PoolOpener } from "./pool-opening.js"
 import { type PoolEntry, poolStatus } from "./pool-status.js"
+import { ourTransports } from "./transports.js"
 
 const LEASES_MAX = 8192
 const RETRY_MS = 500
@@ -67,7 +67,7 @@ export class ClientRole implements ClientService {
     engine: StreamEngineSource,
   ) {
     this.env = env
-    const transport = tcp({ payloadChecked: false, software: SOFTWARE })
+    const transport = ourTransports()
     this.registry = new LinkRegistry({ env, memory, transport, hostName: name, software: SOFTWARE })
     this.closeMs = config.close_ms
     this.opener = { registry: this.registry, closeMs: this.closeMs }

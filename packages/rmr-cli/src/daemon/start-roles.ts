@@ -10,13 +10,20 @@ import { loopsByProcessors, loopsOfShards, loopsUsed } from "./loop-shares.js"
 import { StorageLoops } from "./storage-loops.js"
 import { StorageRole } from "./storage-role.js"
 import type { StorageService } from "./storage-service.js"
+import { isRdma } from "./transports.js"
 
 export function startStorage(
   env: Env,
   config: Config,
   storage: StorageConfig,
 ): Promise<StorageService> {
-  const loops = loopCountOf("storage", storage)
+  const isAlone = storage.listen.some(isRdma)
+  const { loops: wanted = 1 } = storage
+  if (isAlone && wanted > 1) {
+    const words = `[storage] loops = ${wanted}: a node that listens on rdma:// has one loop`
+    return Promise.reject(new RmrError("unsupported", `${words}; say loops = 1`))
+  }
+  const loops = isAlone ? 1 : loopCountOf("storage", storage)
   if (loops === 1) return StorageRole.start(env, config.name, storage)
   return StorageLoops.start(env, settingOf(config), storage, loops)
 }

@@ -22,7 +22,6 @@ import {
   type SocketEngineSource,
 } from "@rmr/io"
 import { deviceHandler, type ServerPool, StorageNode, type SyncLimits } from "@rmr/server"
-import { tcp } from "@rmr/transport-tcp"
 import type { StorageConfig, StoragePoolConfig } from "../config/config.js"
 import {
   type DaemonStats,
@@ -37,6 +36,7 @@ import { SOFTWARE } from "../version.js"
 import { PoolScrubs } from "./pool-scrubs.js"
 import type { StorageService } from "./storage-service.js"
 import { makeStoreFile } from "./store-file.js"
+import { ourTransports } from "./transports.js"
 
 const LEASES_MAX = 8192
 
@@ -71,7 +71,7 @@ export class StorageRole implements StorageService {
     engine: SocketEngineSource = fastSocketEngine,
   ): Promise<StorageRole> {
     const memory = buddyMemory({ arenas: pageArenas([config.memory]), leaseCountMax: LEASES_MAX })
-    const transport = tcp({ payloadChecked: false, software: SOFTWARE, engine })
+    const transport = ourTransports(engine)
     const checksum = fastChecksum()
     const software = SOFTWARE
     const closeMs = config.close_ms

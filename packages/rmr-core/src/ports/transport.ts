@@ -139,6 +139,14 @@ export interface EndpointOptions {
   readonly events: EndpointEvents
   /** What the peer learns as our name, and the half of a session name `<client@server>`. */
   readonly hostName: string
+  /** Where ids of sessions come from, for who has several endpoints behind one handler. */
+  readonly sessionIds?: SessionIdSource
+}
+
+export interface SessionIdSource {
+  take(): SessionId
+  /** Another session may have it. */
+  give(id: SessionId): void
 }
 
 /** Credits per lane, asked by the dialer and cut to what the listener allows. */

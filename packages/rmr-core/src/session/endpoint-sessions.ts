@@ -5,11 +5,11 @@
  * A session that a dial has made is not reported down in the turn in which it came up: its dial is
  * fulfilled first.
  */
-import type { SessionId } from "../brand.js"
 import type { RmrError } from "../errors.js"
-import type { EndpointEvents } from "../ports/transport.js"
+import type { EndpointEvents, EndpointOptions, SessionIdSource } from "../ports/transport.js"
 import type { CreditedSession } from "./credited-session.js"
 import { Deliveries } from "./deliveries.js"
+import { SessionIds } from "./session-ids.js"
 
 interface Down {
   readonly session: CreditedSession
@@ -20,31 +20,20 @@ const NOBODY: readonly Down[] = []
 
 export class EndpointSessions {
   readonly deliveries: Deliveries
+  readonly ids: SessionIdSource
   private readonly events: EndpointEvents
   private readonly wake: () => void
   private readonly sessions = new Set<CreditedSession>()
-  private readonly ids = new Set<number>()
   /** Sessions that came up in this turn. */
   private readonly fresh = new Set<CreditedSession>()
   private downs: Down[] = []
 
   /** `wake` asks for a turn, in which `endTurn` is called. */
-  constructor(events: EndpointEvents, wake: () => void) {
+  constructor({ events, sessionIds }: EndpointOptions, wake: () => void) {
     this.events = events
+    this.ids = sessionIds ?? new SessionIds()
     this.deliveries = new Deliveries(events)
     this.wake = wake
-  }
-
-  takeId(): SessionId {
-    let id = 0
-    while (this.ids.has(id)) id++
-    this.ids.add(id)
-    return id as SessionId
-  }
-
-  /** Of a session of which nothing came. */
-  giveId(id: SessionId): void {
-    this.ids.delete(id)
   }
 
   /** From now on it is a session. */
@@ -70,7 +59,7 @@ export class EndpointSessions {
     this.deliveries.hand()
     for (const { session, cause } of leaving) {
       this.sessions.delete(session)
-      this.ids.delete(session.id)
+      this.ids.give(session.id)
       this.events.onSessionDown(session, cause)
       session.settleClose()
     }

@@ -1,0 +1,80 @@
+/**
+ * The transport over RDMA, on devices of guests of the lab: every promise of the port, and pools
+ * whose nodes are lost.
+ *
+ * Each run keeps the promises over soft-RoCE with payloads in rooms, and loses a node that is
+ * killed. RMR_LONG=1, or `pnpm lab:full`, has the other ways of a payload, iWARP, and other losses.
+ */
+import { fileURLToPath } from "node:url"
+import { type LabRun, prepareLab, runInLab } from "../lab/lab.js"
+import { bundled } from "../lab/program.js"
+import { isLong, itWhere, missing } from "./nbd-tools.js"
+import { isBuilt, rmrWords } from "./rmr-program.js"
+
+jest.setTimeout(700_000)
+
+const SAY = (line: string): boolean => process.stderr.write(`lab: ${line}\n`)
+const FOLDER = fileURLToPath(new URL("../../packages/transport-rdma", import.meta.url))
+const SUITE = `${FOLDER}/test/suite-program.ts`
+const POOL = fileURLToPath(new URL("lab/rdma-pool.sh", import.meta.url))
+/** A minute or two on a quiet machine, emulated. */
+const SECONDS = 400
+
+function whyNot(isOften: boolean, ...more: readonly string[]): string {
+  if (!isOften && !isLong()) return "it takes a minute or two: RMR_LONG=1"
+  const reasons = [
+    missing("qemu-system-x86_64", "busybox", "depmod"),
+    process.getuid?.() === 0 ? "" : "it needs root",
+    isBuilt() ? "" : "the program is older than its sources: pnpm build",
+    ...more,
+  ]
+  return reasons.filter((reason) => reason !== "").join(", ")
+}
+
+async function inGuest(parts: Pick<LabRun, "command" | "rdma">): Promise<[number, string]> {
+  const lab = await prepareLab(SAY, { isWithMore: parts.rdma?.kind === "siw" })
+  let said = ""
+  const code = await runInLab(lab, {
+    ...{ ...parts, cwd: "/", seconds: SECONDS },
+    onSaid: (_, bytes) => {
+      said += bytes.toString()
+    },
+  })
+  return [code, said]
+}
+
+const WAYS = [
+  { way: "placed", kind: "rxe", title: "with payloads in rooms", isOften: true },
+  { way: "exposed", kind: "rxe", title: "with payloads from memory to memory", isOften: false },
+  { way: "send", kind: "rxe", title: "told by messages", isOften: false },
+  { way: "placed", kind: "siw", title: "over iWARP, which tells by messages", isOften: false },
+  { way: "exposed", kind: "siw", title: "over iWARP, from memory to memory", isOften: false },
+] as const
+
+for (const { way, kind, title, isOften } of WAYS) {
+  itWhere(`every promise of the port is kept over RDMA, ${title}`, whyNot(isOften), async () => {
+    // Beside `src`, so that it finds the native addon.
+    const program = await bundled(SUITE, `${FOLDER}/.cache`)
+    const command = [process.execPath, "--enable-source-maps", program, "10.71.1.1", way]
+    const [code, said] = await inGuest({ command, rdma: { count: 1, kind } })
+    const broken = said.split("\n").filter((line) => !/^ok \d+ ms T\d/.test(line))
+    expect({ code, broken }).toEqual({ code: 0, broken: [expect.stringMatching(/ 0 broken$/), ""] })
+    expect(said.split("\n").length).toBeGreaterThan(100)
+  })
+}
+
+const LOSSES = [
+  { how: "killed", title: "is killed", isOften: true },
+  { how: "pulled", title: "loses its device", isOften: false },
+  { how: "mixed", title: "is killed, with another one behind TCP", isOften: false },
+] as const
+
+for (const { how, title, isOften } of LOSSES) {
+  const why = whyNot(isOften, missing("fio", "nbdinfo"))
+  itWhere(`a pool over RDMA loses nothing when a node ${title}`, why, async () => {
+    const command = ["sh", POOL, how, process.execPath, ...rmrWords()]
+    const [code, said] = await inGuest({ command, rdma: { count: 3, kind: "rxe" } })
+    expect({ code, said }).toEqual({ code: 0, said })
+    expect(said).toContain("the same on all three")
+  })
+}

@@ -1,0 +1,68 @@
+# A pool of three storage nodes and a client that exports its device by NBD, as processes of a
+# guest; sourced. HERE is a folder of its own, MIB the size of the pool, and ADDRESS_1 to ADDRESS_3
+# say where the nodes listen. WORDS run `rmr`; without spaces in them.
+ADDRESS_1=${ADDRESS_1:-tcp://127.0.0.1:4711}
+ADDRESS_2=${ADDRESS_2:-tcp://127.0.0.1:4712}
+ADDRESS_3=${ADDRESS_3:-tcp://127.0.0.1:4713}
+
+rmr() {
+  $WORDS "$@"
+}
+
+# A program that starts takes a tenth of a second of an emulated guest: the fewer, the better.
+step() {
+  read -r seconds _ < /proc/uptime
+  echo "$seconds $*"
+}
+
+fail() {
+  step "failed: $*"
+  for log in *.log; do
+    echo "--- $log"
+    tail -n 20 "$log"
+  done
+  exit 1
+}
+
+# Whether the command succeeds within so many seconds.
+within() {
+  tries=$(($1 * 5))
+  shift
+  until "$@"; do
+    tries=$((tries - 1))
+    [ $tries -gt 0 ] || return 1
+    sleep 0.2
+  done
+}
+
+# storage_node NUMBER: its process is $node_NUMBER.
+storage_node() {
+  eval "address=\$ADDRESS_$1"
+  printf '%s\n' "name = \"storage-$1\"" "control = \"$HERE/$1.control\"" \
+    '[storage]' "listen = [\"$address\"]" '[[storage.pool]]' \
+    'name = "vault"' "member = $1" "store = \"$HERE/$1.store\"" "size = \"$MIB MiB\"" > "$1.toml"
+  $WORDS daemon --config "$1.toml" >> "$1.log" 2>&1 &
+  eval "node_$1=$!"
+}
+
+# Its process is $client_pid; the export is called vault, at 127.0.0.1:10809.
+client() {
+  members="\"1@$ADDRESS_1\", \"2@$ADDRESS_2\", \"3@$ADDRESS_3\""
+  printf '%s\n' 'name = "client"' "control = \"$HERE/client.control\"" \
+    '[client]' 'nbd = ["127.0.0.1:10809"]' '[[client.pool]]' \
+    'name = "vault"' "members = [$members]" "create = \"$MIB MiB\"" > client.toml
+  $WORDS daemon --config client.toml > client.log 2>&1 &
+  client_pid=$!
+}
+
+# ended NAME PID: it ends in order when it is asked to.
+ended() {
+  kill "$2" && wait "$2" || fail "$1 does not end in order: $?"
+}
+
+# same_volumes A B: both stores hold the same bytes.
+same_volumes() {
+  start=$(rmr store inspect "$1.store" --json | sed 's/.*"dataStart": *\([0-9]*\).*/\1/;t;d')
+  [ -n "$start" ] || return 1
+  cmp -i "$start" -n $((MIB * 1024 * 1024)) "$1.store" "$2.store"
+}

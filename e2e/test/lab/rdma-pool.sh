@@ -1,0 +1,66 @@
+# A pool over RDMA in a guest, and how it loses a node: sh rdma-pool.sh HOW WORD…
+#
+# The words are what runs `rmr`. Three storage nodes on a device each (soft-rdma.sh), a client, and
+# fio over NBD, which checks what it has written. The third node is lost in the middle, comes back,
+# and is brought up to date; then all stores hold the same bytes. HOW it is lost:
+#
+#   killed   its process ends without a word, and is started again
+#   pulled   its device is taken away from under it, and added again
+#   mixed    as killed, and the second node is behind TCP
+set -u
+HOW=$1
+shift
+WORDS=$*
+MIB=64
+WRITTEN_MIB=12
+HERE=/run/pool
+ADDRESS_1=rdma://10.71.1.1:4710
+ADDRESS_2=rdma://10.71.2.1:4710
+ADDRESS_3=rdma://10.71.3.1:4710
+if [ "$HOW" = mixed ]; then ADDRESS_2=tcp://127.0.0.1:4712; fi
+mkdir -p $HERE
+. "$(dirname "$0")/pool.sh"
+cd $HERE || exit 1
+
+# load NAME RW: four at a time, of mixed sizes.
+load() {
+  fio --name="$1" --ioengine=nbd --uri=nbd://127.0.0.1:10809/vault --rw="$2" --iodepth=4 \
+    --bsrange=4k-128k --size=${WRITTEN_MIB}m --randrepeat=1 --randseed=7 --verify=crc32c \
+    --verify_fatal=1 --verify_state_save=0 --eta=never > "fio-$1.log" 2>&1
+}
+
+# The third node serves the pool in its view, and has everything.
+whole() {
+  rmr status --socket 3.control > status.said 2>&1 || return 1
+  grep -q 'member 3: normal, view .*, clean' status.said
+}
+
+for number in 1 2 3; do storage_node $number; done
+client
+within 60 nbdinfo --size nbd://127.0.0.1:10809/vault > size.said 2>&1 || fail "there is no device"
+step "there is a device"
+load before write || fail "what was written before is another"
+step "written"
+load during randwrite &
+writer=$!
+sleep 2
+case $HOW in
+  killed | mixed) kill -9 "$node_3" ;;
+  pulled) rdma link del rxe3 || fail "the device stays" ;;
+esac
+wait $writer || fail "what was written during the loss is another"
+grep -q '"member":3,.*"to":"failed"' client.log || fail "no member was lost"
+step "lost a node"
+case $HOW in
+  killed | mixed) storage_node 3 ;;
+  pulled) rdma link add rxe3 type rxe netdev card3 || fail "the device cannot be added" ;;
+esac
+within 90 whole || fail "it is not whole again: $(cat status.said)"
+step "whole again"
+load after read || fail "what is read afterwards is another"
+step "read"
+ended "the client" "$client_pid"
+for pid in $node_1 $node_2 $node_3; do ended "a node" "$pid"; done
+same_volumes 1 2 || fail "the first two stores differ"
+same_volumes 1 3 || fail "the third store differs"
+step "the same on all three"
