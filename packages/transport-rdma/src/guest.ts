@@ -16,11 +16,12 @@ import {
   termsOf,
 } from "@rmr/core"
 import { CALL_WELCOME, type Calling, writeCalling } from "./calling.js"
+import { reasonOf } from "./codes.js"
 import type { RdmaEndpoint } from "./endpoint.js"
 import type { Line, LineEvents } from "./line.js"
 import { CHANNEL_LINK } from "./lines.js"
 import type { RdmaListener } from "./listener.js"
-import { handOver, LINK_DEPTHS, laneDepths, type Opening } from "./opening.js"
+import { type Depths, handOver, LINK_DEPTHS, laneDepths, type Opening } from "./opening.js"
 import { furnish, openRooms } from "./rooms.js"
 import {
   readRoom,
@@ -57,7 +58,7 @@ export class Guest implements LineEvents {
     this.link = endpoint.verbs.addLine(number, CHANNEL_LINK, this)
     this.timer = endpoint.clock.schedule(endpoint.traits.handshakeMsMax, () => this.end())
     const welcome = writeCalling(CALL_WELCOME, { tellsBySend: this.tellsBySend })
-    if (endpoint.accept(this.link, welcome, LINK_DEPTHS, this.tellsBySend) !== 0) this.end()
+    this.accept(this.link, welcome, LINK_DEPTHS)
   }
 
   /** One more line of the session that it has asked for. */
@@ -75,7 +76,7 @@ export class Guest implements LineEvents {
     opening.lines.add(line)
     const depths = laneDepths(opening.terms.limits.credits[channel - 1]!)
     const welcome = writeCalling(CALL_WELCOME, { channel, tellsBySend: this.tellsBySend })
-    if (endpoint.accept(line, welcome, depths, this.tellsBySend) !== 0) this.end()
+    this.accept(line, welcome, depths)
   }
 
   onRouted(): void {
@@ -112,6 +113,13 @@ export class Guest implements LineEvents {
     this.leave()
     if (this.opening === undefined) this.link.end()
     else this.endpoint.dropOpening(this.opening)
+  }
+
+  private accept(line: Line, welcome: Uint8Array, depths: Depths): void {
+    const why = this.endpoint.accept(line, welcome, depths, this.tellsBySend)
+    if (why === 0) return
+    this.endpoint.log.write("warn", "session.refused", { reason: reasonOf(why) })
+    this.end()
   }
 
   private welcome(theirs: Greeting): void {
