@@ -16,6 +16,10 @@
 #include "codes.h"
 #include "rdma.h"
 
+#define SOFT_IWARP_VENDOR 0x626d74
+/* Of 32 bytes each: 147 pages. */
+#define FILLER_ENTRIES 18800
+
 static bool be_patient_no_more(int fd) {
   const int flags = fcntl(fd, F_GETFL);
   return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
@@ -40,15 +44,29 @@ static void close_device(struct rmr_device *device) {
     epoll_ctl(engine->set, EPOLL_CTL_DEL, device->watcher->async_fd, NULL);
     ibv_close_device(device->watcher);
   }
+  if (device->filler != NULL) ibv_destroy_cq(device->filler);
   if (device->pd != NULL) ibv_dealloc_pd(device->pd);
   free(device);
+}
+
+/*
+ * The library of software iWARP takes the 144th page of what a process maps of a device for the
+ * sign that there is none, and a queue pair whose turn it would be cannot be had. A completion
+ * queue of more pages than that, made before all others and never used, takes the place.
+ */
+static bool step_over_a_page(struct rmr_device *device) {
+  struct ibv_device_attr limits;
+  if (ibv_query_device(device->verbs, &limits) != 0) return false;
+  if (limits.vendor_id != SOFT_IWARP_VENDOR) return true;
+  device->filler = ibv_create_cq(device->verbs, FILLER_ENTRIES, NULL, NULL, 0);
+  return device->filler != NULL;
 }
 
 /* What a device has of ours as soon as it is used. */
 static bool equip(struct rmr_device *device) {
   struct rmr_engine *engine = device->engine;
   device->pd = ibv_alloc_pd(device->verbs);
-  if (device->pd == NULL) return false;
+  if (device->pd == NULL || !step_over_a_page(device)) return false;
   device->channel = ibv_create_comp_channel(device->verbs);
   if (device->channel == NULL) return false;
   for (int arena = 0; arena < engine->arena_count; arena++) {

@@ -45,6 +45,7 @@ struct rmr_device {
   struct ibv_pd *pd;
   struct ibv_comp_channel *channel;
   struct ibv_context *watcher;
+  struct ibv_cq *filler;
   /* Of arenas: no other machine has a right to them. */
   struct ibv_mr *arenas[RMR_ARENAS_MAX];
   bool is_gone;
