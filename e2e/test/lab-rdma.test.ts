@@ -8,6 +8,7 @@
 import { fileURLToPath } from "node:url"
 import { type LabRun, prepareLab, runInLab } from "../lab/lab.js"
 import { bundled } from "../lab/program.js"
+import { runOrFail } from "../lab/runs.js"
 import { isLong, itWhere, missing } from "./nbd-tools.js"
 import { isBuilt, rmrWords } from "./rmr-program.js"
 
@@ -31,7 +32,9 @@ function whyNot(isOften: boolean, ...more: readonly string[]): string {
   return reasons.filter((reason) => reason !== "").join(", ")
 }
 
-async function inGuest(parts: Pick<LabRun, "command" | "rdma">): Promise<[number, string]> {
+type InGuest = Pick<LabRun, "command" | "rdma" | "env">
+
+async function inGuest(parts: InGuest): Promise<[number, string]> {
   const lab = await prepareLab(SAY, { isWithMore: parts.rdma?.kind === "siw" })
   let said = ""
   const code = await runInLab(lab, {
@@ -61,6 +64,51 @@ for (const { way, kind, title, isOften } of WAYS) {
     expect(said.split("\n").length).toBeGreaterThan(100)
   })
 }
+
+const STAGES = ["opened", "listening", "dialing", "up", "in flight"]
+const ENDS = ["exit: 7", "throw: 1", "terminate: 1", "close: 0"]
+
+/** What a guest needs to run over the addon that watches its memory. */
+async function sanitizedEnv(): Promise<Record<string, string>> {
+  const args = [`${FOLDER}/native/build.mjs`, "--sanitize", "--strict"]
+  const { output } = await runOrFail(process.execPath, args, { seconds: 120 })
+  const preload = /LD_PRELOAD=(.+)$/m.exec(output)?.[1]
+  if (preload === undefined) throw new Error(`nothing watches its memory: ${output}`)
+  const options = "halt_on_error=1:print_stacktrace=1"
+  return {
+    RMR_NATIVE: "sanitize",
+    LD_PRELOAD: preload,
+    ASAN_OPTIONS: `${options}:detect_leaks=0:detect_stack_use_after_return=1`,
+    UBSAN_OPTIONS: options,
+  }
+}
+
+itWhere(
+  "threads end at every stage over RDMA, watched by AddressSanitizer and UBSan",
+  whyNot(false, missing("gcc")),
+  async () => {
+    const program = await bundled(`${FOLDER}/test/life-program.ts`, `${FOLDER}/.cache`)
+    const command = [process.execPath, "--expose-gc", program, "10.71.1.1"]
+    const env = await sanitizedEnv()
+    const [code, said] = await inGuest({ command, rdma: { count: 1, kind: "rxe" }, env })
+    const ends = STAGES.flatMap((stage) => ENDS.map((end) => `${stage}, ${end}`))
+    const lines = [...ends, "nobody else was harmed", ""]
+    expect({ code, lines: said.split("\n") }).toEqual({ code: 0, lines })
+  },
+)
+
+itWhere(
+  "every promise of the port is kept over RDMA, watched by AddressSanitizer and UBSan",
+  whyNot(false, missing("gcc")),
+  async () => {
+    const program = await bundled(SUITE, `${FOLDER}/.cache`)
+    const command = [process.execPath, program, "10.71.1.1", "placed"]
+    const env = await sanitizedEnv()
+    const [code, said] = await inGuest({ command, rdma: { count: 1, kind: "rxe" }, env })
+    expect({ code, said }).toEqual({ code: 0, said })
+    expect(said).toMatch(/\n\d{3} kept, 0 broken\n$/)
+  },
+)
 
 const LOSSES = [
   { how: "killed", title: "is killed", isOften: true },
