@@ -51,6 +51,7 @@ const WAYS = [
   { way: "exposed", kind: "rxe", title: "with payloads from memory to memory", isOften: false },
   { way: "send", kind: "rxe", title: "told by messages", isOften: false },
   { way: "placed", kind: "siw", title: "over iWARP, which tells by messages", isOften: false },
+  { way: "exposed", kind: "siw", title: "over iWARP, from memory to memory", isOften: false },
 ] as const
 
 for (const { way, kind, title, isOften } of WAYS) {

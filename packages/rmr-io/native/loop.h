@@ -24,6 +24,8 @@ int uv_backend_timeout(const struct uv_loop_s *loop);
 size_t uv_handle_size(int type);
 void *uv_handle_get_data(const uv_handle_t *handle);
 void uv_handle_set_data(uv_handle_t *handle, void *data);
+void uv_ref(uv_handle_t *handle);
+void uv_unref(uv_handle_t *handle);
 void uv_close(uv_handle_t *handle, uv_close_cb on_closed);
 int uv_poll_init(struct uv_loop_s *loop, uv_poll_t *handle, int fd);
 int uv_poll_start(uv_poll_t *handle, int events, uv_poll_cb on_event);

@@ -109,14 +109,18 @@ static struct rmr_device *device_with(const struct rmr_engine *engine,
   return NULL;
 }
 
-/* The manager has all devices open from the start, so all of them are watched. */
+/*
+ * The manager has all devices open from the start, so all of them are watched. What it lists is
+ * held: one that is gone is closed by it as soon as nobody holds it, with everything on it.
+ */
 void rmr_watch_devices(struct rmr_engine *engine) {
   struct ibv_context **all = rdma_get_devices(NULL);
   if (all == NULL) return;
   for (struct ibv_context **verbs = all; *verbs != NULL; verbs++) {
     if (device_with(engine, *verbs) == NULL) add_device(engine, *verbs);
   }
-  rdma_free_devices(all);
+  if (engine->held != NULL) rdma_free_devices(engine->held);
+  engine->held = all;
 }
 
 struct rmr_device *rmr_device_for(struct rmr_engine *engine, struct ibv_context *verbs) {
@@ -165,15 +169,19 @@ void rmr_device_unuse(struct rmr_device *device) {
  */
 void rmr_sweep_devices(struct rmr_engine *engine) {
   bool is_any = false;
+  bool is_in_use = false;
   struct rmr_device *next;
   look_for_devices(engine);
   for (struct rmr_device *device = engine->devices; device != NULL; device = next) {
     next = device->next;
+    if (device->is_gone && device->user_count > 0) is_in_use = true;
     if (!device->is_gone || device->user_count > 0) continue;
     close_device(device);
     is_any = true;
   }
-  if (!is_any) return;
+  engine->lets_go |= is_any;
+  if (!engine->lets_go || is_in_use) return;
+  engine->lets_go = false;
   rmr_watch_devices(engine);
 }
 

@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,6 +31,9 @@
 /* What the set tells, beside devices. */
 #define OF_MANAGER 0
 #define OF_TIMER 2
+#define OF_KICK 4
+/* Of one line and look, so that others have their turn. */
+#define ROWS_OF_LINE_MAX (RMR_ARRIVALS_MAX / 4)
 
 static int64_t now_ns(void) {
   struct timespec now;
@@ -37,20 +41,32 @@ static int64_t now_ns(void) {
   return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static void look_at_set(struct rmr_engine *engine) {
+/* The loop gives us a turn soon, whether devices have anything to tell or not. */
+static void kick(const struct rmr_engine *engine) {
+  const uint64_t one = 1;
+  const ssize_t written = write(engine->kick, &one, sizeof one);
+  /* It can only be that the counter is full: then it is kicked already. */
+  (void)written;
+}
+
+/* Whether JavaScript wanted a turn. */
+static bool look_at_set(struct rmr_engine *engine) {
   struct epoll_event ready[READY_MAX];
   uint64_t rounds;
   bool is_due = false;
+  bool is_kicked = false;
   const int count = epoll_wait(engine->set, ready, READY_MAX, 0);
   for (int nth = 0; nth < count; nth++) {
     const uint64_t what = ready[nth].data.u64;
     if (what == OF_MANAGER) rmr_manager_events(engine);
+    else if (what == OF_KICK) is_kicked |= read(engine->kick, &rounds, sizeof rounds) > 0;
     else if (what == OF_TIMER) is_due = read(engine->timer, &rounds, sizeof rounds) > 0;
     else if ((what & 1) != 0) rmr_device_failures((struct rmr_device *)(uintptr_t)(what & ~1ull));
     else rmr_device_events((struct rmr_device *)(uintptr_t)what);
   }
   /* Behind the others, which may be about a device that goes. */
   if (is_due) rmr_sweep_devices(engine);
+  return is_kicked;
 }
 
 static void tell_of_lines(struct rmr_engine *engine) {
@@ -66,10 +82,22 @@ static void tell_of_lines(struct rmr_engine *engine) {
   }
 }
 
+/* Who was first is last the next time. */
+static void rotate_hot(struct rmr_engine *engine) {
+  struct rmr_line *first = engine->hot;
+  if (first == NULL || first->next_hot == NULL) return;
+  struct rmr_line *last = first;
+  while (last->next_hot != NULL) last = last->next_hot;
+  engine->hot = first->next_hot;
+  first->next_hot = NULL;
+  last->next_hot = first;
+}
+
 static void reap_hot(struct rmr_engine *engine) {
   for (struct rmr_line *line = engine->hot; line != NULL; line = line->next_hot) {
-    if (line->state != RMR_LINE_OVER) rmr_reap(line);
+    if (line->state != RMR_LINE_OVER) rmr_reap(line, ROWS_OF_LINE_MAX);
   }
+  rotate_hot(engine);
 }
 
 static void begin_turn(struct rmr_engine *engine) {
@@ -79,18 +107,18 @@ static void begin_turn(struct rmr_engine *engine) {
   rmr_list_sweep(&engine->listeners);
 }
 
-/* How many rows there are. */
-static int look(struct rmr_engine *engine) {
+/* Whether there is anything for a turn. */
+static bool look(struct rmr_engine *engine) {
   begin_turn(engine);
   reap_hot(engine);
-  look_at_set(engine);
+  const bool is_kicked = look_at_set(engine);
   if (engine->table.arrival_count == 0) reap_hot(engine);
   tell_of_lines(engine);
-  return engine->table.arrival_count;
+  return is_kicked || engine->table.arrival_count > 0;
 }
 
-/* Lines are told to wake us; how many rows came meanwhile. Those with more to tell stay hot. */
-static int arm(struct rmr_engine *engine) {
+/* Lines are told to wake us; whether rows came meanwhile. Those with more to tell stay hot. */
+static bool arm(struct rmr_engine *engine) {
   engine->table.arrival_count = 0;
   engine->table.texts_used = 0;
   struct rmr_line **at = &engine->hot;
@@ -98,13 +126,13 @@ static int arm(struct rmr_engine *engine) {
     struct rmr_line *line = *at;
     const bool is_over = line->state == RMR_LINE_OVER;
     if (!is_over && ibv_req_notify_cq(line->cq, 0) != 0) rmr_line_over(line, WHY_BROKEN, errno);
-    if (is_over || rmr_reap(line)) {
+    if (is_over || rmr_reap(line, RMR_ARRIVALS_MAX)) {
       *at = line->next_hot;
       line->is_hot = false;
     } else at = &line->next_hot;
   }
   tell_of_lines(engine);
-  return engine->table.arrival_count;
+  return engine->table.arrival_count > 0;
 }
 
 /* An exception is nobody's to catch here. */
@@ -152,35 +180,50 @@ static bool lingers(const struct rmr_engine *engine, bool is_worth_it, int looks
   return true;
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events) {
-  (void)status;
-  (void)events;
-  struct rmr_engine *engine = uv_handle_get_data((uv_handle_t *)poll);
+/* Everything that there is, as long as there is some; but others of the loop have their turn. */
+static void run_turns(struct rmr_engine *engine) {
   const int64_t began = now_ns();
   const bool is_worth_it = began - engine->turn_ended_ns <= engine->window_ns;
   for (int looks = 1;; looks++) {
-    int count = look(engine);
+    bool is_any = look(engine);
     const bool is_time_up = now_ns() - began > STAY_NS_MAX;
-    if (count == 0 && !is_time_up && lingers(engine, is_worth_it, looks)) continue;
-    if (count == 0) count = arm(engine);
-    if (count == 0) return;
+    if (!is_any && !is_time_up && lingers(engine, is_worth_it, looks)) continue;
+    if (!is_any) is_any = arm(engine);
+    if (!is_any) return;
     run_turn(engine);
     if (engine->is_closed) return;
     if (engine->user_count == 0) rmr_sweep_devices(engine);
+    if (is_time_up) {
+      /* Lines that are hot are not armed. */
+      kick(engine);
+      return;
+    }
     looks = 0;
   }
 }
 
+static void on_poll(uv_poll_t *poll, int status, int events) {
+  (void)status;
+  (void)events;
+  struct rmr_engine *engine = uv_handle_get_data((uv_handle_t *)poll);
+  engine->is_polling = true;
+  run_turns(engine);
+  engine->is_polling = false;
+}
+
+/* Without users nothing keeps the process, but devices that are taken away are still seen. */
 bool rmr_use(struct rmr_engine *engine) {
-  if (engine->user_count == 0 && uv_poll_start(engine->poll, RMR_UV_READABLE, on_poll) != 0) {
-    return false;
-  }
-  engine->user_count++;
+  if (engine->is_closed) return false;
+  if (engine->user_count++ == 0) uv_ref((uv_handle_t *)engine->poll);
   return true;
 }
 
 void rmr_unuse(struct rmr_engine *engine) {
-  if (--engine->user_count == 0 && !engine->is_closed) uv_poll_stop(engine->poll);
+  if (--engine->user_count == 0 && !engine->is_closed) uv_unref((uv_handle_t *)engine->poll);
+}
+
+void rmr_kick_if_idle(const struct rmr_engine *engine) {
+  if (!engine->is_polling && !engine->is_closed) kick(engine);
 }
 
 static void drop_holder(struct rmr_engine *engine) {
@@ -214,8 +257,11 @@ static void close_all(struct rmr_engine *engine) {
     rmr_region_close(engine, number);
   }
   rmr_close_devices(engine);
+  if (engine->held != NULL) rdma_free_devices(engine->held);
+  engine->held = NULL;
   if (engine->channel != NULL) rdma_destroy_event_channel(engine->channel);
   if (engine->timer >= 0) close(engine->timer);
+  if (engine->kick >= 0) close(engine->kick);
   if (engine->set >= 0) close(engine->set);
   for (int arena = 0; arena < engine->arena_count; arena++) {
     rmr_let_go(engine->env, &engine->arenas[arena]);
@@ -268,6 +314,12 @@ static bool lay_out(struct rmr_engine *engine) {
 }
 
 /* 0, or an errno. */
+static int watch(const struct rmr_engine *engine, int fd, uint64_t what) {
+  struct epoll_event event = {.events = EPOLLIN, .data.u64 = what};
+  return epoll_ctl(engine->set, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : errno;
+}
+
+/* 0, or an errno. */
 static int open_channel(struct rmr_engine *engine) {
   engine->set = epoll_create1(EPOLL_CLOEXEC);
   if (engine->set < 0) return errno;
@@ -276,8 +328,7 @@ static int open_channel(struct rmr_engine *engine) {
   if (engine->channel == NULL) return errno == 0 ? ENODEV : errno;
   const int flags = fcntl(engine->channel->fd, F_GETFL);
   if (flags < 0 || fcntl(engine->channel->fd, F_SETFL, flags | O_NONBLOCK) != 0) return errno;
-  struct epoll_event event = {.events = EPOLLIN, .data.u64 = OF_MANAGER};
-  return epoll_ctl(engine->set, EPOLL_CTL_ADD, engine->channel->fd, &event) == 0 ? 0 : errno;
+  return watch(engine, engine->channel->fd, OF_MANAGER);
 }
 
 /* 0, or an errno. */
@@ -286,8 +337,10 @@ static int start_timer(struct rmr_engine *engine) {
   const struct itimerspec often = {.it_interval = second, .it_value = second};
   engine->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
   if (engine->timer < 0 || timerfd_settime(engine->timer, 0, &often, NULL) != 0) return errno;
-  struct epoll_event event = {.events = EPOLLIN, .data.u64 = OF_TIMER};
-  return epoll_ctl(engine->set, EPOLL_CTL_ADD, engine->timer, &event) == 0 ? 0 : errno;
+  engine->kick = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (engine->kick < 0) return errno;
+  const int error = watch(engine, engine->timer, OF_TIMER);
+  return error != 0 ? error : watch(engine, engine->kick, OF_KICK);
 }
 
 static bool join_loop(napi_env env, struct rmr_engine *engine) {
@@ -302,6 +355,8 @@ static bool join_loop(napi_env env, struct rmr_engine *engine) {
     return false;
   }
   engine->holders++;
+  if (uv_poll_start(engine->poll, RMR_UV_READABLE, on_poll) != 0) return false;
+  uv_unref((uv_handle_t *)engine->poll);
   return napi_create_string_utf8(env, "rmr-rdma", NAPI_AUTO_LENGTH, &name) == napi_ok &&
          napi_async_init(env, NULL, name, &engine->context) == napi_ok &&
          napi_add_async_cleanup_hook(env, end_engine, engine, &engine->cleanup) == napi_ok;
@@ -322,6 +377,7 @@ static napi_value open_engine(napi_env env, napi_callback_info info) {
   engine->env = env;
   engine->set = -1;
   engine->timer = -1;
+  engine->kick = -1;
   engine->holders = 1;
   if (microseconds > WINDOW_US_MAX) microseconds = WINDOW_US_MAX;
   engine->window_ns = (int64_t)microseconds * 1000;
@@ -365,8 +421,17 @@ static napi_value tell(napi_env env, napi_callback_info info) {
   return rmr_int_value(env, engine->table.arrival_count);
 }
 
+/* wake(engine): a turn from the loop, soon. */
+static napi_value wake(napi_env env, napi_callback_info info) {
+  napi_value args[1];
+  if (!rmr_args(env, info, 1, args)) return NULL;
+  const struct rmr_engine *engine = rmr_engine_of(env, args[0]);
+  if (engine != NULL && !engine->is_closed) kick(engine);
+  return NULL;
+}
+
 int rmr_export_engine(napi_env env, napi_value exports) {
   return rmr_export(env, exports, "openEngine", open_engine) &&
          rmr_export(env, exports, "closeEngine", close_engine) &&
-         rmr_export(env, exports, "tell", tell);
+         rmr_export(env, exports, "tell", tell) && rmr_export(env, exports, "wake", wake);
 }

@@ -57,7 +57,7 @@ static int make_queue_pair(struct rmr_line *line) {
   const struct rmr_depths *depths = &line->depths;
   line->cq = ibv_create_cq(line->device->verbs, (int)(depths->sends + depths->receives), line,
                            line->device->channel, 0);
-  if (line->cq == NULL) return errno;
+  if (line->cq == NULL) return errno == 0 ? ENOMEM : errno;
   struct ibv_qp_init_attr init = {
       .qp_context = line,
       .send_cq = line->cq,
@@ -69,7 +69,9 @@ static int make_queue_pair(struct rmr_line *line) {
               .max_recv_sge = 1,
               .max_inline_data = INLINE_BYTES},
   };
-  if (rdma_create_qp(line->id, line->device->pd, &init) != 0) return errno;
+  /* Some libraries say nothing of why. */
+  errno = 0;
+  if (rdma_create_qp(line->id, line->device->pd, &init) != 0) return errno == 0 ? ENOMEM : errno;
   line->has_qp = true;
   return ibv_req_notify_cq(line->cq, 0);
 }
@@ -77,8 +79,8 @@ static int make_queue_pair(struct rmr_line *line) {
 int rmr_line_equip(struct rmr_line *line) {
   struct ibv_device_attr limits;
   line->device = rmr_device_for(line->engine, line->id->verbs);
-  if (line->device == NULL) return errno;
-  if (ibv_query_device(line->id->verbs, &limits) != 0) return errno;
+  if (line->device == NULL) return errno == 0 ? ENODEV : errno;
+  if (ibv_query_device(line->id->verbs, &limits) != 0) return ENODEV;
   const uint32_t most = (uint32_t)limits.max_qp_wr;
   if (line->depths.sends > most || line->depths.receives > most) return ENOMEM;
   line->said_stride = line->is_link ? RMR_SAID_BYTES_MAX : TOLD_BYTES;
@@ -87,7 +89,7 @@ int rmr_line_equip(struct rmr_line *line) {
   if (posix_memalign((void **)&line->said, 4096, bytes) != 0) return ENOMEM;
   memset(line->said, 0, bytes);
   line->said_mr = ibv_reg_mr(line->device->pd, line->said, bytes, IBV_ACCESS_LOCAL_WRITE);
-  if (line->said_mr == NULL) return errno;
+  if (line->said_mr == NULL) return errno == 0 ? ENOMEM : errno;
   const int error = make_queue_pair(line);
   return error != 0 ? error : post_all_receives(line);
 }
@@ -148,6 +150,8 @@ void rmr_line_close(struct rmr_line *line) {
   if (line->cq != NULL) {
     if (line->device->channel != NULL) rmr_device_events(line->device);
     if (line->is_hot) cool(line);
+    /* Events of other lines were among those. */
+    if (engine->hot != NULL) rmr_kick_if_idle(engine);
     ibv_ack_cq_events(line->cq, line->events_unacked);
     ibv_destroy_cq(line->cq);
   }

@@ -16,7 +16,6 @@
 
 #define RESOLVE_MS 3000
 #define BACKLOG 128
-#define READS_IN_FLIGHT_MAX 16
 
 union address {
   struct sockaddr any;
@@ -51,7 +50,9 @@ static napi_value listen_at(napi_env env, napi_callback_info info) {
   if (!rmr_args(env, info, 3, args)) return NULL;
   struct rmr_engine *engine = rmr_engine_of(env, args[0]);
   if (engine == NULL) return NULL;
-  if (!parse_address(env, args[1], args[2], &address)) return rmr_int_value(env, -WHY_INVALID);
+  if (engine->is_closed || !parse_address(env, args[1], args[2], &address)) {
+    return rmr_int_value(env, -WHY_INVALID);
+  }
   rmr_sweep_devices(engine);
   struct rmr_listener *listener = calloc(1, sizeof *listener);
   if (listener == NULL) return rmr_int_value(env, -WHY_NO_MEMORY);
@@ -107,7 +108,9 @@ static napi_value dial_line(napi_env env, napi_callback_info info) {
   if (!rmr_args(env, info, 3, args)) return NULL;
   struct rmr_engine *engine = rmr_engine_of(env, args[0]);
   if (engine == NULL) return NULL;
-  if (!parse_address(env, args[1], args[2], &address)) return rmr_int_value(env, -WHY_INVALID);
+  if (engine->is_closed || !parse_address(env, args[1], args[2], &address)) {
+    return rmr_int_value(env, -WHY_INVALID);
+  }
   rmr_sweep_devices(engine);
   if (rdma_create_id(engine->channel, &id, NULL, RDMA_PS_TCP) != 0) {
     return rmr_int_value(env, -rmr_why_of_errno(errno));
@@ -159,15 +162,13 @@ static bool equip(napi_env env, napi_callback_info info, struct wish *wish, int 
   line->is_link = numbers[3] != 0;
   const int error = rmr_line_equip(line);
   *why = error == 0 ? 0 : rmr_why_of_errno(error);
-  struct ibv_device_attr limits;
-  if (*why != 0 || ibv_query_device(line->id->verbs, &limits) != 0) return true;
-  const int reads = limits.max_qp_rd_atom < READS_IN_FLIGHT_MAX ? limits.max_qp_rd_atom
-                                                                : READS_IN_FLIGHT_MAX;
+  if (*why != 0) return true;
   wish->how = (struct rdma_conn_param){
       .private_data = bytes,
       .private_data_len = (uint8_t)size,
-      .responder_resources = (uint8_t)reads,
-      .initiator_depth = (uint8_t)reads,
+      /* As many reads under way as both devices take. */
+      .responder_resources = RDMA_MAX_RESP_RES,
+      .initiator_depth = RDMA_MAX_INIT_DEPTH,
       .flow_control = 1,
       .retry_count = 7,
       .rnr_retry_count = 7,

@@ -4,6 +4,11 @@
  *
  * A device tells only now and then that it is through with works, and always where JavaScript wants
  * to know. What finds no room in the queue of its line waits in its row for the next call.
+ *
+ * Software iWARP sends memory of ours from where it lies, also after it has told that it is
+ * through with it, unless it has to tell of that very work; and it tells of reads when they are
+ * done, but of all else when it has left, also before reads that were posted earlier. So there each
+ * work with a payload is told, and reads are counted apart from everything else.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -153,6 +158,25 @@ static uint32_t works_of(const struct rmr_line *line, const int32_t *row) {
   return line->tells_by_send ? 2 : 1;
 }
 
+/* The device tells when it is through with this work of the batch, and all works before it. */
+static void tell_of(struct batch *batch, uint32_t nth, uint64_t kind, uint32_t count) {
+  struct rmr_line *line = batch->line;
+  const uint32_t works = line->work_count - (batch->count - 1 - nth);
+  batch->works[nth].send_flags |= IBV_SEND_SIGNALED;
+  batch->works[nth].wr_id =
+      RMR_WORK_SENT | kind | (uint64_t)(works & RMR_WORKS_MASK) << 32 | count;
+  line->works_unsignaled = batch->count - 1 - nth;
+}
+
+/* Of each but the last of a row: posts before this one are through then. */
+static void tell_of_payloads(struct batch *batch, uint32_t from) {
+  for (uint32_t nth = from; nth + 1 < batch->count; nth++) {
+    const struct ibv_send_wr *work = &batch->works[nth];
+    const bool carries = work->opcode == IBV_WR_RDMA_WRITE && work->num_sge > 0;
+    if (carries) tell_of(batch, nth, 0, batch->line->post_count - 1);
+  }
+}
+
 static int add_row(const struct rmr_engine *engine, struct batch *batch, const int32_t *row) {
   const uint32_t before = batch->count;
   int why = 0;
@@ -164,12 +188,11 @@ static int add_row(const struct rmr_engine *engine, struct batch *batch, const i
   line->work_count += batch->count - before;
   line->works_unsignaled += batch->count - before;
   line->post_count++;
-  if (row[POST_IS_TOLD] != 0 || line->works_unsignaled >= UNTOLD_MAX) {
-    struct ibv_send_wr *last = &batch->works[batch->count - 1];
-    last->send_flags |= IBV_SEND_SIGNALED;
-    last->wr_id = RMR_WORK_SENT | (uint64_t)(line->work_count & 0x7fffffff) << 32 |
-                  line->post_count;
-    line->works_unsignaled = 0;
+  if (line->tells_by_send) tell_of_payloads(batch, before);
+  if (row[POST_KIND] == POST_READ) {
+    tell_of(batch, batch->count - 1, RMR_WORK_READ, ++line->read_count);
+  } else if (row[POST_IS_TOLD] != 0 || line->works_unsignaled >= UNTOLD_MAX) {
+    tell_of(batch, batch->count - 1, 0, line->post_count);
   }
   return 0;
 }
@@ -183,7 +206,7 @@ static void send_batch(struct batch *batch) {
 }
 
 static bool has_room(const struct rmr_line *line, uint32_t works) {
-  const uint32_t under_way = (line->work_count - line->work_done) & 0x7fffffff;
+  const uint32_t under_way = (line->work_count - line->work_done) & RMR_WORKS_MASK;
   return under_way + works <= line->depths.sends;
 }
 
@@ -196,7 +219,14 @@ static void post_line(struct rmr_engine *engine, struct rmr_line *line, int32_t 
     if (row[POST_LINE] != number) continue;
     if (line != NULL && line->state == RMR_LINE_UP) {
       const uint32_t works = works_of(line, row);
-      if (!has_room(line, works)) break;
+      if (works > WORKS_MAX || works + UNTOLD_MAX > line->depths.sends) {
+        rmr_line_over(line, WHY_INVALID, (int)works);
+        break;
+      }
+      if (!has_room(line, works)) {
+        line->waits_in = engine->post_round;
+        break;
+      }
       if (batch.count + works > WORKS_MAX) send_batch(&batch);
       const int why = add_row(engine, &batch, row);
       if (why != 0) rmr_line_over(line, why, 0);
@@ -219,15 +249,16 @@ static napi_value post(napi_env env, napi_callback_info info) {
   if (engine == NULL || !rmr_int(env, args[1], &count)) return NULL;
   if (count < 0 || count > RMR_POSTS_MAX) count = 0;
   int32_t *rows = engine->table.posts;
-  int32_t last_waiting = -1;
+  engine->post_round++;
   for (int nth = 0; nth < count; nth++) {
     int32_t *row = rows + (ptrdiff_t)nth * RMR_POST_WORDS;
     if (row[POST_KIND] == 0) continue;
-    if (row[POST_LINE] != last_waiting) {
-      post_line(engine, rmr_list_at(&engine->lines, row[POST_LINE]), row, count - nth);
+    struct rmr_line *line = rmr_list_at(&engine->lines, row[POST_LINE]);
+    /* What waits keeps its order: nothing of its line goes before it. */
+    if (line == NULL || line->waits_in != engine->post_round) {
+      post_line(engine, line, row, count - nth);
     }
     if (row[POST_KIND] == 0) continue;
-    last_waiting = row[POST_LINE];
     if (nth > waiting) memcpy(rows + (ptrdiff_t)waiting * RMR_POST_WORDS, row,
                               RMR_POST_WORDS * sizeof *row);
     waiting++;

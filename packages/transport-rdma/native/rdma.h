@@ -97,6 +97,8 @@ struct rmr_line {
   uint32_t work_done;
   uint32_t post_count;
   uint32_t works_unsignaled;
+  uint32_t read_count; /* posts that read, since ever */
+  uint32_t waits_in;   /* the round of posts in which it had no room */
   unsigned int events_unacked;
   bool is_hot;
   struct rmr_line *next_hot;
@@ -140,8 +142,14 @@ struct rmr_engine {
   struct rmr_list listeners;
   struct rmr_list regions;
   struct rmr_device *devices;
+  /* The manager's devices: none of them goes while we have them. */
+  struct ibv_context **held;
   struct rmr_line *hot;
   int user_count;
+  uint32_t post_round;
+  bool lets_go;    /* a device was closed that is still held */
+  bool is_polling; /* in a call of the loop */
+  int kick; /* asks the loop for a turn */
   int untold_count; /* lines that are over, and JavaScript does not know */
   bool is_closed;
   int holders; /* what of Node's still knows it */
@@ -181,6 +189,8 @@ void rmr_list_sweep(struct rmr_list *list);
 /* engine.c */
 bool rmr_use(struct rmr_engine *engine);
 void rmr_unuse(struct rmr_engine *engine);
+/* A turn, unless the loop is in one: a line has something to tell that nobody else will say. */
+void rmr_kick_if_idle(const struct rmr_engine *engine);
 int rmr_export_engine(napi_env env, napi_value exports);
 
 /* device.c: NULL, with an errno, where it cannot be had. */
@@ -216,9 +226,12 @@ int rmr_export_regions(napi_env env, napi_value exports);
 
 /* posts.c and reaps.c */
 int rmr_export_posts(napi_env env, napi_value exports);
-/* In the wr_id of what was sent: works in the high half, posts in the low one. */
+/* In the wr_id of what was sent: works in the high half, posts in the low one; or reads there. */
 #define RMR_WORK_SENT (1ull << 63)
-bool rmr_reap(struct rmr_line *line);
+#define RMR_WORK_READ (1ull << 62)
+#define RMR_WORKS_MASK 0x3fffffffu
+/* So many rows at most; true if nothing is left to tell. */
+bool rmr_reap(struct rmr_line *line, int rows_max);
 /* A row, or NULL where there is none left. */
 int32_t *rmr_arrival(struct rmr_engine *engine, int line, int event);
 void rmr_arrival_text(struct rmr_engine *engine, int32_t *row, const void *bytes, size_t count);

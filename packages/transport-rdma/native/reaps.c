@@ -94,19 +94,23 @@ static void take_receive(struct rmr_line *line, const struct ibv_wc *work) {
 }
 
 static void take_sent(struct rmr_line *line, const struct ibv_wc *work) {
-  line->work_done = (uint32_t)(work->wr_id >> 32) & 0x7fffffff;
-  int32_t *row = rmr_arrival(line->engine, line->number, EVENT_SENT);
+  const uint32_t done = (uint32_t)(work->wr_id >> 32) & RMR_WORKS_MASK;
+  const bool is_read = (work->wr_id & RMR_WORK_READ) != 0;
+  /* A read may be told of behind what was posted after it. */
+  if (((done - line->work_done) & RMR_WORKS_MASK) <= RMR_WORKS_MASK / 2) line->work_done = done;
+  int32_t *row = rmr_arrival(line->engine, line->number, is_read ? EVENT_READ : EVENT_SENT);
   if (row != NULL) row[ARRIVAL_VALUE] = (int32_t)(uint32_t)work->wr_id;
 }
 
-/* All completions of the line, as far as there are rows; true if none is left. */
-bool rmr_reap(struct rmr_line *line) {
+bool rmr_reap(struct rmr_line *line, int rows_max) {
   struct rmr_table *table = &line->engine->table;
+  const int rows_end = table->arrival_count + rows_max;
+  const int end = rows_end < RMR_ARRIVALS_MAX ? rows_end : RMR_ARRIVALS_MAX;
   struct ibv_wc works[POLL_MAX];
   for (;;) {
     uint32_t slots[POLL_MAX];
     uint32_t received = 0;
-    const int room = RMR_ARRIVALS_MAX - table->arrival_count;
+    const int room = end - table->arrival_count;
     const int count = ibv_poll_cq(line->cq, room < POLL_MAX ? room : POLL_MAX, works);
     if (count < 0) rmr_line_over(line, WHY_BROKEN, count);
     if (count <= 0) return room > 0;
@@ -173,8 +177,11 @@ static napi_value visit_frame(napi_env env, napi_callback_info info) {
     return NULL;
   }
   struct rmr_line *line = rmr_list_at(&engine->lines, number);
+  const int before = engine->table.arrival_count;
   if (line != NULL && line->state == RMR_LINE_UP && place >= 0) take_frame(line, (size_t)place);
-  return rmr_int_value(env, engine->table.arrival_count);
+  const int count = engine->table.arrival_count;
+  if (count > before) engine->table.arrivals[before * RMR_ARRIVAL_WORDS + ARRIVAL_VALUE] = 1;
+  return rmr_int_value(env, count);
 }
 
 int rmr_export_reaps(napi_env env, napi_value exports) {

@@ -25,7 +25,7 @@ enum {
   ARRIVAL_PLACE,    /* of the payload in the line's room; -1 if it lies in the arena already */
   ARRIVAL_ARENA,    /* where JavaScript wants the payload */
   ARRIVAL_TO,
-  ARRIVAL_VALUE,    /* of the event */
+  ARRIVAL_VALUE,    /* of the event; of a frame, 1: it comes again because we wanted it */
   ARRIVAL_DETAIL,
   ARRIVAL_IS_RIGHT, /* the payload has the sum that the head names */
   ARRIVAL_FRAME     /* place of the frame in the line's room */
@@ -41,6 +41,7 @@ enum {
   EVENT_CONNECTED, /* private data in the texts */
   EVENT_OVER,      /* value: why; detail: what the device or the manager said; private data */
   EVENT_ROUTED,    /* a dialed line has a device: JavaScript may connect it */
+  EVENT_READ,      /* value: how many posts of this line have been read, counted since ever */
   EVENT_GONE       /* value: a listener whose device was taken away; it is closed */
 };
 

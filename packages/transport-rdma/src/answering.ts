@@ -32,7 +32,9 @@ const ROW_HIGH = 4
 const ROW_LEASE = 5
 const ROW_BYTES = 6
 const ROW_IS_FETCHED = 7
-const ROW_STRIDE = 8
+/** Its frame comes again when there is memory. */
+const ROW_WAITS = 8
+const ROW_STRIDE = 10
 
 export class Answering {
   private readonly verbs: Verbs
@@ -82,12 +84,41 @@ export class Answering {
     const arena = this.memory.arenaOf(lease).index
     const start = verbs.startOf(arena, this.memory.offsetOf(lease))
     verbs.posts.add(
-      ...([line.number, POST_READ, 0, 0, arena, start, bytes, 0, keyOf(head, at)] as const),
-      ...([addressLowOf(head, at), addressHighOf(head, at), false, true, -1] as const),
+      line.number,
+      POST_READ,
+      0,
+      0,
+      arena,
+      start,
+      bytes,
+      0,
+      keyOf(head, at),
+      addressLowOf(head, at),
+      addressHighOf(head, at),
+      false,
+      true,
+      -1,
     )
     line.postCount++
     line.visitWhenRead(id, frame)
     verbs.postsAdded()
+  }
+
+  /** False where it waits already. */
+  waitForMemory(id: number): boolean {
+    const row = indexOfRequest(id) * ROW_STRIDE
+    if (this.rows[row + ROW_WAITS] === 1) return false
+    this.rows[row + ROW_WAITS] = 1
+    return true
+  }
+
+  /** There is some, and its frame comes again. */
+  waitNoMore(id: number): void {
+    this.rows[indexOfRequest(id) * ROW_STRIDE + ROW_WAITS] = 0
+  }
+
+  isWaiting(id: number): boolean {
+    return this.rows[indexOfRequest(id) * ROW_STRIDE + ROW_WAITS] === 1
   }
 
   isFetching(id: number): boolean {
@@ -134,17 +165,40 @@ export class Answering {
     const start = isPaid ? verbs.startOf(arena, this.memory.offsetOf(lease) + at) : 0
     if (isApart) {
       verbs.posts.add(
-        ...([line.number, POST_WRITE, 0, 0, arena, start, bytes, 0] as const),
-        ...([rows[row + ROW_KEY]!, rows[row + ROW_LOW]!, rows[row + ROW_HIGH]!] as const),
-        ...([false, false, -1] as const),
+        line.number,
+        POST_WRITE,
+        0,
+        0,
+        arena,
+        start,
+        bytes,
+        0,
+        rows[row + ROW_KEY]!,
+        rows[row + ROW_LOW]!,
+        rows[row + ROW_HIGH]!,
+        false,
+        false,
+        -1,
       )
       line.postCount++
     }
     const place = rows[row + ROW_PLACE]!
     const frameBytes = HEAD_BYTES + headerBytes
     verbs.posts.add(
-      ...([line.number, POST_FRAME, head, frameBytes, arena, start, bytes, place] as const),
-      ...([isApart ? 1 : 0, 0, 0, isSummed, isPaid, -1] as const),
+      line.number,
+      POST_FRAME,
+      head,
+      frameBytes,
+      arena,
+      start,
+      bytes,
+      place,
+      isApart ? 1 : 0,
+      0,
+      0,
+      isSummed,
+      isPaid,
+      -1,
     )
     line.postCount++
     if (isPaid) line.holdUntilSent(lease)

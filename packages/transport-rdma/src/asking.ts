@@ -36,6 +36,8 @@ const ROW_AT = 5
 const ROW_BYTES = 6
 const ROW_STRIDE = 8
 const NO_REGION = -1
+/** More of the other room is of no use. */
+const PIECES_BYTES_MAX: number = 64 * 1024 * 1024
 /** Address (low, high) and key of exposed memory. */
 const KEY_WORDS: Int32Array = new Int32Array(3)
 
@@ -60,7 +62,8 @@ export class Asking {
   /** The room of the other side has so many bytes. */
   open(peerRoomBytes: number): void {
     const { slotsBytes } = this.shape
-    this.outgoing = new Extents(slotsBytes, Math.max(0, peerRoomBytes - slotsBytes))
+    const bytes = Math.min(Math.max(0, peerRoomBytes - slotsBytes), PIECES_BYTES_MAX)
+    this.outgoing = new Extents(slotsBytes, bytes)
   }
 
   send(
@@ -157,7 +160,7 @@ export class Asking {
     }
     const rights = isOut ? RIGHTS_PEER_READS : RIGHTS_PEER_WRITES
     const { native, engine } = this.verbs
-    const line = this.lines.all[0]!.number
+    const line = this.lines.link.number
     const region = native.exposeArena(engine, line, arena, start, bytes, rights)
     rows[row + ROW_REGION] = region < 0 ? region + NO_REGION : region
   }
@@ -215,8 +218,20 @@ export class Asking {
     const frameBytes = HEAD_BYTES + headerBytes
     const key = isExposed ? 1 : 0
     verbs.posts.add(
-      ...([line.number, POST_FRAME, head, frameBytes, arena, start, out, place] as const),
-      ...([key, 0, 0, isSummed, false, -1] as const),
+      line.number,
+      POST_FRAME,
+      head,
+      frameBytes,
+      arena,
+      start,
+      out,
+      place,
+      key,
+      0,
+      0,
+      isSummed,
+      false,
+      -1,
     )
     line.postCount++
     verbs.postsAdded()

@@ -167,6 +167,7 @@ export class Dial implements LineEvents {
   private readonly giveUp = (): void => this.fail("closed", "the dial was given up")
 
   private call(channel: number): void {
+    if (this.isOver) return
     const { verbs } = this.endpoint
     const { host, port } = this.to!
     const number = verbs.native.dialLine(verbs.engine, host, port)

@@ -20,7 +20,7 @@ import type {
   Session,
   Terms,
 } from "@rmr/core"
-import { cutCredits, EndpointSessions, isHostName, NO_LEASE, ownOffer, RmrError } from "@rmr/core"
+import { cutCredits, EndpointSessions, isHostName, ownOffer, RmrError } from "@rmr/core"
 import { lingerUs } from "@rmr/io"
 import { parseRdmaAddress } from "./address.js"
 import { Answering } from "./answering.js"
@@ -64,6 +64,7 @@ import {
   EVENT_FRAME,
   EVENT_GONE,
   EVENT_OVER,
+  EVENT_READ,
   EVENT_ROUTED,
   EVENT_SAID,
   EVENT_SENT,
@@ -272,6 +273,7 @@ export class RdmaEndpoint implements Endpoint, VerbsTurns {
     else if (event === EVENT_GONE) this.listenersByNumber.get(value)?.onGone()
     else if (line === undefined) return
     else if (event === EVENT_SENT) line.onSent(value)
+    else if (event === EVENT_READ) line.onRead(value)
     else if (event === EVENT_BEAT) line.heardCount++
     else if (event === EVENT_SAID) line.onSaid(texts, at, bytes)
     else if (event === EVENT_ROUTED) line.onRouted()
@@ -282,13 +284,15 @@ export class RdmaEndpoint implements Endpoint, VerbsTurns {
   }
 
   private onFrame(line: Line | undefined, row: number, lease: number): void {
-    if (line === undefined) return
-    line.heardCount++
-    const { session } = line
-    if (session?.isUp === true) {
+    const session = line?.session
+    if (line !== undefined) line.heardCount++
+    if (line !== undefined && session?.isUp === true) {
       if (lease === FRAME_IS_WRONG) session.breakOff("a frame that answers nothing, or comes twice")
       else if (lease !== FRAME_WAITS) session.onFrame(line, row, lease as Lease)
-    } else if (lease >= 0 && lease !== NO_LEASE) this.memory.release(lease as Lease)
+    } else if (lease >= 0) {
+      // An earlier row of this turn has ended the session.
+      this.memory.release(lease as Lease)
+    }
   }
 
   private onAsked(number: number, at: number, view: DataView, from: number, bytes: number): void {
@@ -302,7 +306,7 @@ export class RdmaEndpoint implements Endpoint, VerbsTurns {
     } else if (calling.kind !== CALL_LINK) this.refuseCall(number)
     else if (listener === undefined || listener.guests.size >= this.traits.guestsMax) {
       this.refuseCall(number, REFUSED_FULL)
-    } else listener.guests.add(new Guest(this, listener, number, calling))
+    } else new Guest(this, listener, number, calling)
   }
 
   private lookAfter({ session, lines, terms }: Opening): void {

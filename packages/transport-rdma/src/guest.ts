@@ -57,6 +57,7 @@ export class Guest implements LineEvents {
     this.tellsBySend = calling.tellsBySend || endpoint.tellsBySend(number)
     this.link = endpoint.verbs.addLine(number, CHANNEL_LINK, this)
     this.timer = endpoint.clock.schedule(endpoint.traits.handshakeMsMax, () => this.end())
+    listener.guests.add(this)
     const welcome = writeCalling(CALL_WELCOME, { tellsBySend: this.tellsBySend })
     this.accept(this.link, welcome, LINK_DEPTHS)
   }

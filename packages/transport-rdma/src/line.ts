@@ -4,8 +4,8 @@
  * First the dial or the guest that brings a session about hears what happens, then the session.
  */
 import type { Lease, Memory, RmrError } from "@rmr/core"
-import { NO_LEASE } from "@rmr/core"
 import { lineError } from "./codes.js"
+import { CountedRing } from "./counted-ring.js"
 import type { RdmaSession } from "./session.js"
 import type { Verbs } from "./verbs.js"
 
@@ -19,15 +19,6 @@ export interface LineEvents {
   onOver(line: Line, cause: RmrError, why: number, view: DataView, at: number, bytes: number): void
 }
 
-/** Columns of what is under way. */
-const SENT_COUNT = 0
-const SENT_LEASE = 1
-/** Of a read: the request whose payload it is, and the frame that waits; -1 is none. */
-const SENT_ID = 2
-const SENT_FRAME = 3
-const SENT_STRIDE = 4
-const NO_FRAME = -1
-
 export class Line {
   readonly number: number
   readonly channel: number
@@ -39,14 +30,14 @@ export class Line {
   /** Posts, counted since ever, and how many of them the device is through with. */
   postCount = 0
   sentCount = 0
+  private readCount = 0
   private readonly verbs: Verbs
   private readonly memory: Memory
   private readonly events: LineEvents
   private isOver = false
-  /** A ring of leases until something was sent, and of frames until something was read. */
-  private rows = new Int32Array(16 * SENT_STRIDE)
-  private first = 0
-  private count = 0
+  /** Leases until something was sent; requests whose payloads are read, with their frames. */
+  private readonly leases = new CountedRing()
+  private readonly reads = new CountedRing()
 
   constructor(verbs: Verbs, memory: Memory, number: number, channel: number, events: LineEvents) {
     this.verbs = verbs
@@ -56,23 +47,29 @@ export class Line {
     this.events = events
   }
 
+  /** What it has waited for since when, to see whether anything moves. */
+  get waitsFor(): number {
+    return this.leases.isEmpty && this.reads.isEmpty ? 0 : this.leases.taken + this.reads.taken + 1
+  }
+
   /** Nothing comes or goes over it any more, and the leases that it had are free. */
   end(): void {
     if (this.isOver) return
     this.isOver = true
     this.verbs.closeLine(this)
-    while (this.count > 0) this.releaseFirst()
+    while (!this.leases.isEmpty) this.releaseFirst()
   }
 
   /** The lease is held until what was just posted is sent. */
   holdUntilSent(lease: Lease): void {
     this.memory.retain(lease)
-    this.push(lease, 0, NO_FRAME)
+    this.leases.push(this.postCount, lease, 0)
   }
 
   /** The frame at this place, of this request, comes again when what was just posted is read. */
   visitWhenRead(id: number, frame: number): void {
-    this.push(NO_LEASE, id, frame)
+    this.readCount = (this.readCount + 1) | 0
+    this.reads.push(this.readCount, id, frame)
   }
 
   onRouted(): void {
@@ -100,41 +97,23 @@ export class Line {
 
   /** The device is through with so many posts, counted since ever. */
   onSent(count: number): void {
-    this.sentCount = count
-    while (this.count > 0) {
-      const row = this.first * SENT_STRIDE
-      if (((count - this.rows[row + SENT_COUNT]!) | 0) < 0) return
-      const id = this.rows[row + SENT_ID]!
-      const frame = this.rows[row + SENT_FRAME]!
-      this.releaseFirst()
-      if (frame !== NO_FRAME) this.session?.onFetched(this, id, frame)
+    if (((count - this.sentCount) | 0) > 0) this.sentCount = count
+    while (this.leases.isDue(this.sentCount)) this.releaseFirst()
+  }
+
+  /** So many reads are done, counted since ever. */
+  onRead(count: number): void {
+    while (this.reads.isDue(count)) {
+      const id = this.reads.value
+      const frame = this.reads.other
+      this.reads.shift()
+      this.session?.onFetched(this, id, frame)
     }
   }
 
-  private push(lease: Lease, id: number, frame: number): void {
-    const capacity = this.rows.length / SENT_STRIDE
-    if (this.count === capacity) this.grow()
-    const at = ((this.first + this.count) % (this.rows.length / SENT_STRIDE)) * SENT_STRIDE
-    this.rows[at + SENT_COUNT] = this.postCount
-    this.rows[at + SENT_LEASE] = lease
-    this.rows[at + SENT_ID] = id
-    this.rows[at + SENT_FRAME] = frame
-    this.count++
-  }
-
-  private grow(): void {
-    const grown = new Int32Array(this.rows.length * 2)
-    const head = this.rows.subarray(this.first * SENT_STRIDE)
-    grown.set(head)
-    grown.set(this.rows.subarray(0, this.first * SENT_STRIDE), head.length)
-    this.rows = grown
-    this.first = 0
-  }
-
   private releaseFirst(): void {
-    const lease = this.rows[this.first * SENT_STRIDE + SENT_LEASE]! as Lease
-    this.first = (this.first + 1) % (this.rows.length / SENT_STRIDE)
-    this.count--
-    if (lease !== NO_LEASE) this.memory.release(lease)
+    const lease = this.leases.value as Lease
+    this.leases.shift()
+    this.memory.release(lease)
   }
 }

@@ -34,6 +34,9 @@ export class Lines {
   private timer: Timer | undefined
   private heardCount = 0
   private silentLooks = 0
+  /** Of each channel: what its line waited for at the last look, and looks since when. */
+  private readonly waits = new Int32Array(CHANNEL_COUNT)
+  private readonly stuckLooks = new Int32Array(CHANNEL_COUNT)
   private isOver = false
 
   constructor(verbs: Verbs, limits: SessionLimits) {
@@ -49,6 +52,11 @@ export class Lines {
 
   at(channel: number): Line | undefined {
     return this.lines[channel]
+  }
+
+  /** It is the first that there is, and the last that goes. */
+  get link(): Line {
+    return this.lines[CHANNEL_LINK]!
   }
 
   get all(): readonly Line[] {
@@ -69,8 +77,11 @@ export class Lines {
       if (this.isOver) return
       this.timer = clock.schedule(silenceMs / LOOKS_PER_SILENCE, look)
       this.look()
-      if (this.silentLooks < SILENT_LOOKS_MAX) return
-      onSilent(new RmrError("link-lost", "the other side fell silent"))
+      if (this.silentLooks >= SILENT_LOOKS_MAX) {
+        onSilent(new RmrError("link-lost", "the other side fell silent"))
+      } else if (this.stuckLooks.some((looks) => looks >= SILENT_LOOKS_MAX)) {
+        onSilent(new RmrError("link-lost", "the other side's device takes or gives nothing"))
+      }
     }
     this.timer = clock.schedule(silenceMs / LOOKS_PER_SILENCE, look)
   }
@@ -83,7 +94,14 @@ export class Lines {
 
   private look(): void {
     let heardCount = 0
-    for (const line of this.lines) if (line !== undefined) heardCount += line.heardCount
+    for (const line of this.lines) {
+      if (line === undefined) continue
+      heardCount += line.heardCount
+      const { channel, waitsFor } = line
+      const isStuck = waitsFor !== 0 && waitsFor === this.waits[channel]
+      this.stuckLooks[channel] = isStuck ? this.stuckLooks[channel]! + 1 : 0
+      this.waits[channel] = waitsFor
+    }
     this.silentLooks = heardCount === this.heardCount ? this.silentLooks + 1 : 0
     this.heardCount = heardCount
     const link = this.lines[CHANNEL_LINK]

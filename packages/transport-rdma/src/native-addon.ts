@@ -35,6 +35,8 @@ export interface NativeAddon {
   closeEngine(engine: Engine): void
   /** A turn of our own: how many rows there are, of lines that broke. */
   tell(engine: Engine): number
+  /** A turn from the loop, soon. */
+  wake(engine: Engine): void
   /** A row more, of a frame that had to wait; how many there are now. */
   visitFrame(engine: Engine, line: number, place: number): number
   /** Copies payloads of rows that name an arena, and compares sums. */

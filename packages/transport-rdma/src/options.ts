@@ -75,7 +75,7 @@ export function traitsOf(options: RdmaOptions): RdmaTraits {
   const { headerBytesMax, payloadBytesMax, creditsMax, silenceMsMax, guestsMax } = traits
   const isHeader = isCount(headerBytesMax, HEADER_BYTES_MAX) && headerBytesMax >= 1
   assert(isHeader, `headerBytesMax is in 1…${HEADER_BYTES_MAX}`)
-  assert(isCount(payloadBytesMax, 2 ** 30), "payloadBytesMax is in 0…2³⁰")
+  assert(isCount(payloadBytesMax, IO_BYTES_MAX), `payloadBytesMax is in 0…${IO_BYTES_MAX}`)
   assert(isCount(silenceMsMax, 2 ** 31) && silenceMsMax >= 1, "silenceMsMax is whole, 1 or more")
   assert(traits.handshakeMsMax > 0 && guestsMax >= 1, "somebody may call")
   const areCredits = creditsMax.every((count) => isCount(count, QUEUE_DEPTH_MAX))

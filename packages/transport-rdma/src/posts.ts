@@ -6,7 +6,14 @@
  */
 import type { Engine, NativeAddon } from "./native-addon.js"
 import { POST_BROKE } from "./native-addon.js"
-import { POST_STRIDE, POSTS_MAX } from "./verbs-table.js"
+import { POST_KIND, POST_LINE, POST_STRIDE, POSTS_MAX } from "./verbs-table.js"
+
+/** What has no kind is passed over. */
+function forget(rows: Int32Array, count: number, line: number): void {
+  for (let row = 0; row < count * POST_STRIDE; row += POST_STRIDE) {
+    if (rows[row + POST_LINE] === line) rows[row + POST_KIND] = 0
+  }
+}
 
 export class Posts {
   private readonly native: NativeAddon
@@ -60,6 +67,12 @@ export class Posts {
     rows[row + 11] = isSummed ? 1 : 0
     rows[row + 12] = isTold ? 1 : 0
     rows[row + 13] = region
+  }
+
+  /** The line is over: its number may soon be another one's. */
+  drop(line: number): void {
+    forget(this.rows, this.count, line)
+    forget(this.later, this.laterCount, line)
   }
 
   /** True where a line broke, which the next turn tells. */

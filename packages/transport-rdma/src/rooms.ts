@@ -19,7 +19,7 @@ export interface Rooms {
 /** Fails with `out-of-memory` where the device takes no more. */
 export function openRooms(verbs: Verbs, { session, shape, lines, carrier }: Opening): Rooms {
   const { native, engine } = verbs
-  const line = lines.all[0]!.number
+  const line = lines.link.number
   const open = (memory: ArrayBufferLike, rights: number): number => {
     const region = native.openRegion(engine, line, memory, rights)
     if (region < 0) throw new RmrError("out-of-memory", `for a session: ${reasonOf(-region)}`)
@@ -39,5 +39,5 @@ export function furnish(verbs: Verbs, opening: Opening, rooms: Rooms, peer: Int3
   for (const { number } of opening.lines.all) {
     verbs.native.furnishLine(verbs.engine, number, rooms.slots, rooms.room, peer)
   }
-  opening.carrier.asking.open(peer[3]!)
+  if (opening.session.side === "dialed") opening.carrier.asking.open(peer[3]!)
 }

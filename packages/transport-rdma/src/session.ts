@@ -30,6 +30,7 @@ import {
   ARRIVAL_IS_RIGHT,
   ARRIVAL_PAYLOAD,
   ARRIVAL_TO,
+  ARRIVAL_VALUE,
 } from "./verbs-table.js"
 
 export interface RdmaSessionParts extends SessionParts {
@@ -133,10 +134,14 @@ export class RdmaSession extends CreditedSession {
     const { answering } = this.carrier
     const isApart = isExposed(texts, at)
     const isFetched = isApart && answering.isFetching(id)
+    // Told once more by the other side, it would take memory twice, or what is not there yet.
+    const isOurs = arrivals[row + ARRIVAL_VALUE] === 1
+    if (!isOurs && (isFetched || answering.isWaiting(id))) return FRAME_IS_WRONG
+    answering.waitNoMore(id)
     const lease = isFetched ? answering.takeFetched(id, bytes) : this.payloads.lease(bytes)
     const frame = arrivals[row + ARRIVAL_FRAME]!
     if (lease === NO_LEASE) {
-      if (isFetched) return FRAME_IS_WRONG
+      if (isFetched || !answering.waitForMemory(id)) return FRAME_IS_WRONG
       this.payloads.whenFree(() => this.visit(line, frame))
       return FRAME_WAITS
     }

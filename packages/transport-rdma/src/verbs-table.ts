@@ -16,6 +16,7 @@ export const ARRIVAL_PAYLOAD = 4
 /** Where we want the payload: an arena, and where there. */
 export const ARRIVAL_ARENA = 6
 export const ARRIVAL_TO = 7
+/** Of an event; of a frame, 1: it comes again because we wanted it. */
 export const ARRIVAL_VALUE = 8
 export const ARRIVAL_DETAIL = 9
 /** The payload is there, and has the sum that its head names. */
@@ -37,8 +38,10 @@ export const EVENT_CONNECTED = 6
 export const EVENT_OVER = 7
 /** A dialed line has a route, and a device. */
 export const EVENT_ROUTED = 8
+/** The value says how many posts that read are done. */
+export const EVENT_READ = 9
 /** The device of a listener, which the value names, was taken away; it is closed. */
-export const EVENT_GONE = 9
+export const EVENT_GONE = 10
 
 /** Columns of what is to be posted. */
 export const POST_LINE = 0

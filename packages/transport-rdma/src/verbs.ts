@@ -2,7 +2,7 @@
  * The engine of an endpoint: one call of native code to post all that a turn wants sent, one call
  * from it with all that has arrived.
  */
-import type { Env, Memory, Timer } from "@rmr/core"
+import type { Env, Memory } from "@rmr/core"
 import { RmrError } from "@rmr/core"
 import { turnEnds } from "@rmr/io"
 import { reasonOf } from "./codes.js"
@@ -18,6 +18,11 @@ export interface VerbsTurns {
   onTurnEnd(): void
 }
 
+interface Visit {
+  readonly line: Line
+  readonly place: number
+}
+
 export class Verbs {
   readonly native: NativeAddon
   readonly engine: Engine
@@ -27,13 +32,12 @@ export class Verbs {
   private readonly env: Env
   private readonly memory: Memory
   private readonly turns: VerbsTurns
-  /** Frames that come again in the next turn: line and place, in turns. */
-  private visits: number[] = []
+  /** Frames that come again in the next turn. */
+  private visits: Visit[] = []
   private isInTurn = false
   private isWoken = false
   private isSending = false
   private isClosed = false
-  private nextTurn: Timer | undefined
 
   /** Fails with `unsupported` where there is no RDMA on this machine, and says why. */
   constructor(env: Env, memory: Memory, lingerUs: number, turns: VerbsTurns) {
@@ -66,12 +70,13 @@ export class Verbs {
 
   closeLine(line: Line): void {
     if (this.lines[line.number] === line) this.lines[line.number] = undefined
+    this.posts.drop(line.number)
     if (!this.isClosed) this.native.closeLine(this.engine, line.number)
   }
 
   /** The frame at this place comes, once more, in the next turn. */
   visit(line: Line, place: number): void {
-    this.visits.push(line.number, place)
+    this.visits.push({ line, place })
     this.wake()
   }
 
@@ -90,19 +95,14 @@ export class Verbs {
   wake(): void {
     if (this.isWoken || this.isClosed) return
     this.isWoken = true
-    if (this.isInTurn) {
-      this.nextTurn = this.env.clock.schedule(0, () => {
-        this.nextTurn = undefined
-        this.env.clock.endOfTurn(this.runTurn)
-      })
-    } else this.env.clock.endOfTurn(this.runTurn)
+    if (this.isInTurn) this.native.wake(this.engine)
+    else this.env.clock.endOfTurn(this.runTurn)
   }
 
   async close(): Promise<void> {
     if (this.isClosed) return
     this.isClosed = true
-    const isTurnNear = (this.isWoken && this.nextTurn === undefined) || this.isSending
-    this.nextTurn?.cancel()
+    const isTurnNear = this.isWoken || this.isSending
     this.native.closeEngine(this.engine)
     if (isTurnNear) await new Promise<void>((resolve) => this.env.clock.endOfTurn(resolve))
   }
@@ -113,9 +113,10 @@ export class Verbs {
   }
 
   private turnFromLoop(count: number): void {
+    this.isWoken = false
     turnEnds.hold()
     try {
-      this.turn(count)
+      this.turn(this.visitAll(count))
     } finally {
       turnEnds.release()
     }
@@ -132,15 +133,18 @@ export class Verbs {
     const { visits } = this
     let count = told
     let done = 0
+    if (visits.length === 0) return count
     this.visits = []
-    for (; done < visits.length && count < ARRIVALS_MAX; done += 2) {
+    for (; done < visits.length && count < ARRIVALS_MAX; done++) {
+      const { line, place } = visits[done]!
+      if (this.lines[line.number] !== line) continue
       const before = count
-      count = this.native.visitFrame(this.engine, visits[done]!, visits[done + 1]!)
+      count = this.native.visitFrame(this.engine, line.number, place)
       // What is no frame any more ends its line, which the next turn tells.
       if (count === before) this.wake()
     }
     if (done < visits.length) {
-      this.visits = visits.slice(done)
+      this.visits.push(...visits.slice(done))
       this.wake()
     }
     return count
