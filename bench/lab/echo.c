@@ -21,6 +21,8 @@
 #define DEPTH_MAX 256
 #define POLL_MAX 32
 #define TOLD_EVERY 16
+/* In the place of a slot: the client is done. */
+#define IS_OVER 0xffffu
 
 /* Where the other side's memory is: goes with connecting and accepting. */
 struct place {
@@ -126,6 +128,7 @@ static int turn(uint32_t answer_bytes, int sends) {
     for (int nth = 0; nth < count; nth++) {
       if (works[nth].status != IBV_WC_SUCCESS) return -1;
       if (works[nth].opcode != IBV_WC_RECV_RDMA_WITH_IMM) continue;
+      if (ntohl(works[nth].imm_data) == IS_OVER) return -1;
       receive_one();
       received++;
       if (sends) tell(ntohl(works[nth].imm_data), answer_bytes);
@@ -190,6 +193,10 @@ static void ask(struct sockaddr_in at, uint32_t depth, double seconds) {
     count += received;
   }
   printf("%ld %.6f %.6f\n", count, now - began, cpu_seconds() - before);
+  tell(IS_OVER, 0);
+  /* It leaves before the line does. */
+  const struct timespec moment = {.tv_nsec = 200000000};
+  nanosleep(&moment, NULL);
   rdma_disconnect(line);
 }
 
