@@ -134,8 +134,7 @@ static int add_moves(const struct rmr_engine *engine, struct batch *batch, const
   const struct rmr_line *line = batch->line;
   if (arena == NULL) return WHY_INVALID;
   const bool is_read = row[POST_KIND] == POST_READ;
-  const struct rmr_region *sink = rmr_list_at(&engine->regions, row[POST_REGION]);
-  const uint32_t key = sink != NULL ? sink->mr->lkey : line->device->arenas[row[POST_ARENA]]->lkey;
+  const uint32_t key = line->device->arenas[row[POST_ARENA]]->lkey;
   const uint64_t address =
       (uint64_t)(uint32_t)row[POST_ADDRESS_LOW] | (uint64_t)(uint32_t)row[POST_ADDRESS_HIGH] << 32;
   for (int32_t done = 0; done < row[POST_BYTES]; done += RMR_MOVE_BYTES_MAX) {

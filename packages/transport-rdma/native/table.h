@@ -10,7 +10,7 @@
 #define RMR_ARRIVALS_MAX 512
 #define RMR_POSTS_MAX 512
 #define RMR_ARRIVAL_WORDS 12
-#define RMR_POST_WORDS 14
+#define RMR_POST_WORDS 13
 #define RMR_TEXTS_BYTES (RMR_ARRIVALS_MAX * 1024)
 /* What goes with a request to connect, at most. */
 #define RMR_PRIVATE_BYTES_MAX 56
@@ -59,8 +59,7 @@ enum {
   POST_ADDRESS_LOW,
   POST_ADDRESS_HIGH,
   POST_IS_SUMMED,
-  POST_IS_TOLD, /* that it was sent */
-  POST_REGION   /* that takes what is read; -1: the arena as it is */
+  POST_IS_TOLD  /* that it was sent */
 };
 
 enum {

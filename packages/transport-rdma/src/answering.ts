@@ -97,7 +97,6 @@ export class Answering {
       addressHighOf(head, at),
       false,
       true,
-      -1,
     )
     line.postCount++
     line.visitWhenRead(id, frame)
@@ -178,7 +177,6 @@ export class Answering {
         rows[row + ROW_HIGH]!,
         false,
         false,
-        -1,
       )
       line.postCount++
     }
@@ -198,7 +196,6 @@ export class Answering {
       0,
       isSummed,
       isPaid,
-      -1,
     )
     line.postCount++
     if (isPaid) line.holdUntilSent(lease)

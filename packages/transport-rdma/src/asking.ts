@@ -231,7 +231,6 @@ export class Asking {
       0,
       isSummed,
       false,
-      -1,
     )
     line.postCount++
     verbs.postsAdded()

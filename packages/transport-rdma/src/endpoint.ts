@@ -16,11 +16,18 @@ import type {
   Memory,
   Offer,
   Random,
-  RmrError as RmrErrorType,
   Session,
   Terms,
 } from "@rmr/core"
-import { cutCredits, EndpointSessions, isHostName, ownOffer, RmrError } from "@rmr/core"
+import {
+  checkCredits,
+  closedEndpoint,
+  cutCredits,
+  EndpointSessions,
+  isHostName,
+  ownOffer,
+  RmrError,
+} from "@rmr/core"
 import { lingerUs } from "@rmr/io"
 import { parseRdmaAddress } from "./address.js"
 import { Answering } from "./answering.js"
@@ -70,8 +77,6 @@ import {
   EVENT_SENT,
 } from "./verbs-table.js"
 
-const CREDITS_MAX = 2 ** 16 - 1
-
 export class RdmaEndpoint implements Endpoint, VerbsTurns {
   readonly traits: RdmaTraits
   readonly verbs: Verbs
@@ -111,7 +116,7 @@ export class RdmaEndpoint implements Endpoint, VerbsTurns {
     const to = parseRdmaAddress(address)
     if (to.port === 0) throw new RmrError("invalid-argument", `${address}: nobody is at port 0`)
     checkCredits(options.credits)
-    if (this.closing !== undefined) throw closedError()
+    if (this.closing !== undefined) throw closedEndpoint()
     if (options.signal?.aborted === true) throw new RmrError("closed", "the dial was given up")
     const dial = new Dial(this, address, options)
     this.dials.add(dial)
@@ -125,9 +130,9 @@ export class RdmaEndpoint implements Endpoint, VerbsTurns {
   async listen(address: string, options: ListenOptions): Promise<Listener> {
     const to = parseRdmaAddress(address)
     checkCredits(options.creditsMax)
-    if (this.closing !== undefined) throw closedError()
+    if (this.closing !== undefined) throw closedEndpoint()
     const { host, port } = await addressOf(to)
-    if (this.closing !== undefined) throw closedError()
+    if (this.closing !== undefined) throw closedEndpoint()
     const { native, engine } = this.verbs
     const number = native.listen(engine, host, port)
     if (number < 0) throw listenError(address, -number)
@@ -319,15 +324,4 @@ export class RdmaEndpoint implements Endpoint, VerbsTurns {
     await this.all.closeAll()
     await this.verbs.close()
   }
-}
-
-function checkCredits(credits: LaneCredits): void {
-  const isCount = (count: number): boolean =>
-    Number.isInteger(count) && count >= 0 && count <= CREDITS_MAX
-  if (credits.length === 3 && credits.every(isCount)) return
-  throw new RmrError("invalid-argument", `credits ${credits.join()} are not in 0…${CREDITS_MAX}`)
-}
-
-function closedError(): RmrErrorType {
-  return new RmrError("closed", "this side closed its endpoint")
 }

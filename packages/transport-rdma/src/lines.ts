@@ -54,7 +54,7 @@ export class Lines {
     return this.lines[channel]
   }
 
-  /** It is the first that there is, and the last that goes. */
+  /** It is there before any other. */
   get link(): Line {
     return this.lines[CHANNEL_LINK]!
   }
@@ -106,7 +106,7 @@ export class Lines {
     this.heardCount = heardCount
     const link = this.lines[CHANNEL_LINK]
     if (link === undefined || link.postCount - link.sentCount > UNSENT_BEATS_MAX) return
-    this.verbs.posts.add(link.number, POST_BEAT, 0, 0, -1, 0, 0, 0, 0, 0, 0, false, true, -1)
+    this.verbs.posts.add(link.number, POST_BEAT, 0, 0, -1, 0, 0, 0, 0, 0, 0, false, true)
     link.postCount++
     this.verbs.postsAdded()
   }

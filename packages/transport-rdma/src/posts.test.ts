@@ -18,7 +18,7 @@ function device(rows: Int32Array, room: { left: number; isBroken?: boolean }, ta
 
 function addTo(posts: Posts, first: number, count: number): void {
   for (let nth = first; nth < first + count; nth++) {
-    posts.add(0, POST_FRAME, 0, 0, -1, 0, nth, 0, 0, 0, 0, false, false, -1)
+    posts.add(0, POST_FRAME, 0, 0, -1, 0, nth, 0, 0, 0, 0, false, false)
   }
 }
 

@@ -48,7 +48,6 @@ export class Posts {
     high: number,
     isSummed: boolean,
     isTold: boolean,
-    region: number,
   ): void {
     const isLater = this.count === POSTS_MAX
     const rows = isLater ? this.roomLater() : this.rows
@@ -66,7 +65,6 @@ export class Posts {
     rows[row + 10] = high
     rows[row + 11] = isSummed ? 1 : 0
     rows[row + 12] = isTold ? 1 : 0
-    rows[row + 13] = region
   }
 
   /** The line is over: its number may soon be another one's. */

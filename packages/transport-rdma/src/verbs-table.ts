@@ -61,9 +61,7 @@ export const POST_ADDRESS_HIGH = 10
 export const POST_IS_SUMMED = 11
 /** We are told when it was sent. */
 export const POST_IS_TOLD = 12
-/** That takes what is read; -1: the arena as it is. */
-export const POST_REGION = 13
-export const POST_STRIDE = 14
+export const POST_STRIDE = 13
 
 export const POST_FRAME = 1
 export const POST_BEAT = 2

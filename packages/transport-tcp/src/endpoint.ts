@@ -16,11 +16,18 @@ import type {
   Memory,
   Offer,
   Random,
-  RmrError as RmrErrorType,
   Session,
   Terms,
 } from "@rmr/core"
-import { cutCredits, EndpointSessions, isHostName, ownOffer, RmrError } from "@rmr/core"
+import {
+  checkCredits,
+  closedEndpoint,
+  cutCredits,
+  EndpointSessions,
+  isHostName,
+  ownOffer,
+  RmrError,
+} from "@rmr/core"
 import type { FrameBatch, SocketEngine, SocketTurns } from "@rmr/io"
 import {
   FRAME_CONNECTION,
@@ -43,8 +50,6 @@ import type { Opening } from "./opening.js"
 import type { TcpTraits } from "./options.js"
 import { TcpSession } from "./session.js"
 import { STRANGER_LIMITS } from "./terms.js"
-
-const CREDITS_MAX = 2 ** 16 - 1
 
 export class TcpEndpoint implements Endpoint, SocketTurns {
   readonly traits: TcpTraits
@@ -82,7 +87,7 @@ export class TcpEndpoint implements Endpoint, SocketTurns {
     const to = parseTcpAddress(address)
     if (to.port === 0) throw new RmrError("invalid-argument", `${address}: nobody is at port 0`)
     checkCredits(options.credits)
-    if (this.closing !== undefined) throw closedError()
+    if (this.closing !== undefined) throw closedEndpoint()
     if (options.signal?.aborted === true) throw new RmrError("closed", "the dial was given up")
     const dial = new Dial(this, address, options)
     this.dials.add(dial)
@@ -93,7 +98,7 @@ export class TcpEndpoint implements Endpoint, SocketTurns {
   async listen(address: string, options: ListenOptions): Promise<Listener> {
     const at = parseTcpAddress(address)
     checkCredits(options.creditsMax)
-    if (this.closing !== undefined) throw closedError()
+    if (this.closing !== undefined) throw closedEndpoint()
     const listener = new TcpListener(this, options.creditsMax)
     this.listeners.add(listener)
     try {
@@ -204,15 +209,4 @@ export class TcpEndpoint implements Endpoint, SocketTurns {
     await this.all.closeAll()
     await this.engine.close()
   }
-}
-
-function checkCredits(credits: LaneCredits): void {
-  const isCount = (count: number): boolean =>
-    Number.isInteger(count) && count >= 0 && count <= CREDITS_MAX
-  if (credits.length === 3 && credits.every(isCount)) return
-  throw new RmrError("invalid-argument", `credits ${credits.join()} are not in 0…${CREDITS_MAX}`)
-}
-
-function closedError(): RmrErrorType {
-  return new RmrError("closed", "this side closed its endpoint")
 }

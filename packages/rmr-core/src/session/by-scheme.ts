@@ -16,6 +16,7 @@ import type {
   Session,
   Transport,
 } from "../ports/transport.js"
+import { closedEndpoint } from "./asked.js"
 import { SessionIds } from "./session-ids.js"
 
 export function transportsByScheme(transports: readonly Transport[]): Transport {
@@ -68,7 +69,7 @@ class EndpointByScheme implements Endpoint {
     const transport = this.transportFor(address)
     const open = this.endpoints.get(transport)
     if (open !== undefined) return open
-    if (this.isClosed) throw new RmrError("closed", "this side closed its endpoint")
+    if (this.isClosed) throw closedEndpoint()
     const opened = transport.open(this.options)
     this.endpoints.set(transport, opened)
     return opened

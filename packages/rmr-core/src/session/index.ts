@@ -3,6 +3,7 @@
  * tickets, and what is handed over in a turn. How bytes travel is the transport's own (Carrier).
  */
 
+export * from "./asked.js"
 export { transportsByScheme } from "./by-scheme.js"
 export * from "./credited-session.js"
 export { Credits, NO_INDEX } from "./credits.js"
