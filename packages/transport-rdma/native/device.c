@@ -33,6 +33,7 @@ static void close_device(struct rmr_device *device) {
       break;
     }
   }
+  rmr_bury_lines(device, true);
   for (int arena = 0; arena < engine->arena_count; arena++) {
     if (device->arenas[arena] != NULL) ibv_dereg_mr(device->arenas[arena]);
   }
@@ -185,6 +186,14 @@ void rmr_sweep_devices(struct rmr_engine *engine) {
   rmr_watch_devices(engine);
 }
 
+void rmr_tick(struct rmr_engine *engine) {
+  engine->ticks++;
+  for (struct rmr_device *device = engine->devices; device != NULL; device = device->next) {
+    rmr_bury_lines(device, false);
+  }
+  rmr_sweep_devices(engine);
+}
+
 void rmr_close_devices(struct rmr_engine *engine) {
   while (engine->devices != NULL) close_device(engine->devices);
 }
@@ -195,6 +204,10 @@ void rmr_device_events(struct rmr_device *device) {
   void *context;
   while (ibv_get_cq_event(device->channel, &cq, &context) == 0) {
     struct rmr_line *line = context;
+    if (line->state == RMR_LINE_CLOSED) {
+      ibv_ack_cq_events(cq, 1);
+      continue;
+    }
     line->events_unacked++;
     rmr_line_heat(line);
   }

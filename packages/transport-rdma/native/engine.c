@@ -65,7 +65,7 @@ static bool look_at_set(struct rmr_engine *engine) {
     else rmr_device_events((struct rmr_device *)(uintptr_t)what);
   }
   /* Behind the others, which may be about a device that goes. */
-  if (is_due) rmr_sweep_devices(engine);
+  if (is_due) rmr_tick(engine);
   return is_kicked;
 }
 

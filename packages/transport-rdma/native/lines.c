@@ -3,6 +3,9 @@
  *
  * The queue pair goes before anything that it could reach: once `rmr_line_close` returns, no write
  * of the peer lands anywhere any more.
+ *
+ * Its completion queue stays for a while. Soft-RoCE of Linux 6.1 may tell of one that was destroyed
+ * a moment ago, and the library, which looks into whatever it is told of, into memory that is gone.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -15,6 +18,8 @@
 /* Inline data: the word that tells of a frame where there is no immediate data. */
 #define INLINE_BYTES 16
 #define TOLD_BYTES 64
+/* At least a second. */
+#define TICKS_ASIDE 2
 
 struct rmr_line *rmr_line_new(struct rmr_engine *engine, struct rdma_cm_id *id) {
   struct rmr_line *line = calloc(1, sizeof *line);
@@ -138,6 +143,13 @@ void rmr_line_over(struct rmr_line *line, int why, int detail) {
   line->engine->untold_count++;
 }
 
+static void set_aside(struct rmr_line *line) {
+  line->state = RMR_LINE_CLOSED;
+  line->closed_at = line->engine->ticks;
+  line->next_closed = line->device->closed;
+  line->device->closed = line;
+}
+
 void rmr_line_close(struct rmr_line *line) {
   struct rmr_engine *engine = line->engine;
   if (line->state == RMR_LINE_OVER && !line->is_told) engine->untold_count--;
@@ -153,15 +165,29 @@ void rmr_line_close(struct rmr_line *line) {
     /* Events of other lines were among those. */
     if (engine->hot != NULL) rmr_kick_if_idle(engine);
     ibv_ack_cq_events(line->cq, line->events_unacked);
-    ibv_destroy_cq(line->cq);
   }
   if (line->said_mr != NULL) ibv_dereg_mr(line->said_mr);
   free(line->said);
   rdma_destroy_id(line->id);
   if (line->device != NULL) rmr_device_unuse(line->device);
   rmr_list_drop(&engine->lines, line->number);
-  free(line);
+  if (line->cq == NULL) free(line);
+  else set_aside(line);
   rmr_unuse(engine);
+}
+
+void rmr_bury_lines(struct rmr_device *device, bool are_all) {
+  struct rmr_line **at = &device->closed;
+  while (*at != NULL) {
+    struct rmr_line *line = *at;
+    if (!are_all && line->engine->ticks - line->closed_at < TICKS_ASIDE) {
+      at = &line->next_closed;
+      continue;
+    }
+    *at = line->next_closed;
+    ibv_destroy_cq(line->cq);
+    free(line);
+  }
 }
 
 static struct rmr_line *line_of(napi_env env, napi_value engine_value, napi_value number_value) {

@@ -50,6 +50,7 @@ struct rmr_device {
   struct ibv_mr *arenas[RMR_ARENAS_MAX];
   bool is_gone;
   int user_count; /* lines and regions */
+  struct rmr_line *closed; /* whose completion queues are still there */
   struct rmr_device *next;
 };
 
@@ -70,7 +71,8 @@ enum rmr_line_state {
   RMR_LINE_ASKED,      /* somebody wants to be accepted */
   RMR_LINE_CONNECTING,
   RMR_LINE_UP,
-  RMR_LINE_OVER        /* broken: JavaScript was told, and closes it */
+  RMR_LINE_OVER,       /* broken: JavaScript was told, and closes it */
+  RMR_LINE_CLOSED      /* nothing is left but its completion queue */
 };
 
 struct rmr_line {
@@ -102,6 +104,8 @@ struct rmr_line {
   unsigned int events_unacked;
   bool is_hot;
   struct rmr_line *next_hot;
+  struct rmr_line *next_closed;
+  uint32_t closed_at; /* tick of the engine */
   /* Ours: heads are sent from there, frames arrive there. Theirs: where frames go. */
   struct rmr_region *slots;
   struct rmr_region *room;
@@ -147,6 +151,7 @@ struct rmr_engine {
   struct rmr_line *hot;
   int user_count;
   uint32_t post_round;
+  uint32_t ticks; /* seconds in which the loop was waited for */
   bool lets_go;    /* a device was closed that is still held */
   bool is_polling; /* in a call of the loop */
   int kick; /* asks the loop for a turn */
@@ -199,7 +204,9 @@ void rmr_device_unuse(struct rmr_device *device);
 void rmr_device_events(struct rmr_device *device);
 void rmr_device_failures(struct rmr_device *device);
 void rmr_watch_devices(struct rmr_engine *engine);
-/* Now and then, while the loop waits for us, and whenever something is begun. */
+/* Each second that the loop waits for us. */
+void rmr_tick(struct rmr_engine *engine);
+/* The same, and whenever something is begun. */
 void rmr_sweep_devices(struct rmr_engine *engine);
 void rmr_close_devices(struct rmr_engine *engine);
 
@@ -214,6 +221,8 @@ struct rmr_line *rmr_line_with(const struct rmr_engine *engine, const struct rdm
 /* 0, or an errno: the queue pair, with all its receives posted. */
 int rmr_line_equip(struct rmr_line *line);
 void rmr_line_close(struct rmr_line *line);
+/* Of lines that were closed: what is left of all of them, or of those closed a while ago. */
+void rmr_bury_lines(struct rmr_device *device, bool are_all);
 /* It broke: JavaScript is told once. */
 void rmr_line_over(struct rmr_line *line, int why, int detail);
 void rmr_line_heat(struct rmr_line *line);
