@@ -46,25 +46,73 @@ async function inGuest(parts: InGuest): Promise<[number, string]> {
   return [code, said]
 }
 
+const ONE = ["10.71.1.1"]
+const TWO = ["10.71.1.1", "10.71.2.1"]
+const THREE = [...TWO, "10.71.1.1"]
+
 const WAYS = [
   { way: "placed", kind: "rxe", title: "with payloads in rooms", isOften: true },
+  { way: "placed", kind: "rxe", title: "by two paths", isOften: false, hosts: TWO },
+  { way: "exposed", kind: "rxe", title: "by two paths, from memory to memory", hosts: TWO },
   { way: "exposed", kind: "rxe", title: "with payloads from memory to memory", isOften: false },
   { way: "send", kind: "rxe", title: "told by messages", isOften: false },
   { way: "placed", kind: "siw", title: "over iWARP, which tells by messages", isOften: false },
   { way: "exposed", kind: "siw", title: "over iWARP, from memory to memory", isOften: false },
 ] as const
 
-for (const { way, kind, title, isOften } of WAYS) {
+interface Way {
+  readonly way: string
+  readonly kind: "rxe" | "siw"
+  readonly title: string
+  readonly isOften?: boolean
+  readonly hosts?: readonly string[]
+}
+
+for (const { way, kind, title, ...more } of WAYS as readonly Way[]) {
+  const { isOften = false, hosts = ONE } = more
   itWhere(`every promise of the port is kept over RDMA, ${title}`, whyNot(isOften), async () => {
     // Beside `src`, so that it finds the native addon.
     const program = await bundled(SUITE, `${FOLDER}/.cache`)
-    const command = [process.execPath, "--enable-source-maps", program, "10.71.1.1", way]
-    const [code, said] = await inGuest({ command, rdma: { count: 1, kind } })
+    const command = [process.execPath, "--enable-source-maps", program, hosts.join(), way]
+    const [code, said] = await inGuest({ command, rdma: { count: hosts.length, kind } })
     const broken = said.split("\n").filter((line) => !/^ok \d+ ms T\d/.test(line))
     expect({ code, broken }).toEqual({ code: 0, broken: [expect.stringMatching(/ 0 broken$/), ""] })
     expect(said.split("\n").length).toBeGreaterThan(100)
   })
 }
+
+const POLICIES = [
+  { policy: "min-inflight", isOften: true },
+  { policy: "round-robin", isOften: false },
+  { policy: "min-latency", isOften: false },
+] as const
+
+for (const { policy, isOften } of POLICIES) {
+  itWhere(
+    `paths are lost again and again over RDMA, and no request is, by ${policy}`,
+    whyNot(isOften),
+    async () => {
+      const program = await bundled(`${FOLDER}/test/loss-program.ts`, `${FOLDER}/.cache`)
+      const losses = isOften ? "24" : "100"
+      const command = [process.execPath, program, THREE.join(), "flap", losses, policy]
+      const [code, said] = await inGuest({ command, rdma: { count: 2, kind: "rxe" } })
+      expect({ code, said }).toEqual({ code: 0, said })
+      expect(said).toMatch(/\n\d+ requests, 0 complaints\n$/)
+    },
+  )
+}
+
+itWhere(
+  "sessions end in the middle of traffic over RDMA, again and again",
+  whyNot(false),
+  async () => {
+    const program = await bundled(`${FOLDER}/test/loss-program.ts`, `${FOLDER}/.cache`)
+    const command = [process.execPath, program, "10.71.1.1", "churn", "200"]
+    const [code, said] = await inGuest({ command, rdma: { count: 1, kind: "rxe" } })
+    expect({ code, said }).toEqual({ code: 0, said })
+    expect(said).toMatch(/\d+ requests, 0 complaints\n$/)
+  },
+)
 
 const STAGES = ["opened", "listening", "dialing", "up", "in flight"]
 const ENDS = ["exit: 7", "throw: 1", "terminate: 1", "close: 0"]
@@ -115,13 +163,14 @@ const LOSSES = [
   { how: "killed", title: "is killed", isOften: true },
   { how: "pulled", title: "loses its device", isOften: false },
   { how: "mixed", title: "is killed, with another one behind TCP", isOften: false },
+  { how: "path", title: "loses one of its two paths", isOften: false },
 ] as const
 
 for (const { how, title, isOften } of LOSSES) {
   const why = whyNot(isOften, missing("fio", "nbdinfo"))
   itWhere(`a pool over RDMA loses nothing when a node ${title}`, why, async () => {
     const command = ["sh", POOL, how, process.execPath, ...rmrWords()]
-    const [code, said] = await inGuest({ command, rdma: { count: 3, kind: "rxe" } })
+    const [code, said] = await inGuest({ command, rdma: { count: 4, kind: "rxe" } })
     expect({ code, said }).toEqual({ code: 0, said })
     expect(said).toContain("the same on all three")
   })

@@ -38,8 +38,10 @@ within() {
 # storage_node NUMBER: its process is $node_NUMBER.
 storage_node() {
   eval "address=\$ADDRESS_$1"
+  # Of several paths: it listens at each of their ends.
+  listen=$(printf '%s' "$address" | sed 's#,#", "rdma://#g')
   printf '%s\n' "name = \"storage-$1\"" "control = \"$HERE/$1.control\"" \
-    '[storage]' "listen = [\"$address\"]" '[[storage.pool]]' \
+    '[storage]' "listen = [\"$listen\"]" '[[storage.pool]]' \
     'name = "vault"' "member = $1" "store = \"$HERE/$1.store\"" "size = \"$MIB MiB\"" > "$1.toml"
   $WORDS daemon --config "$1.toml" >> "$1.log" 2>&1 &
   eval "node_$1=$!"

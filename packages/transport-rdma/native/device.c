@@ -81,10 +81,10 @@ static bool equip(struct rmr_device *device) {
   return be_patient_no_more(fd) && epoll_ctl(engine->set, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-/* NULL, with an errno, where it cannot be watched. */
-static struct rmr_device *add_device(struct rmr_engine *engine, struct ibv_context *verbs) {
+/* One that cannot be watched is not used. */
+static void add_device(struct rmr_engine *engine, struct ibv_context *verbs) {
   struct rmr_device *device = calloc(1, sizeof *device);
-  if (device == NULL) return NULL;
+  if (device == NULL) return;
   device->engine = engine;
   device->verbs = verbs;
   device->next = engine->devices;
@@ -94,12 +94,9 @@ static struct rmr_device *add_device(struct rmr_engine *engine, struct ibv_conte
   struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uintptr_t)device | 1};
   if (device->watcher != NULL && be_patient_no_more(device->watcher->async_fd) &&
       epoll_ctl(engine->set, EPOLL_CTL_ADD, device->watcher->async_fd, &event) == 0) {
-    return device;
+    return;
   }
-  const int error = errno;
   close_device(device);
-  errno = error;
-  return NULL;
 }
 
 static struct rmr_device *device_with(const struct rmr_engine *engine,
@@ -126,8 +123,15 @@ void rmr_watch_devices(struct rmr_engine *engine) {
 
 struct rmr_device *rmr_device_for(struct rmr_engine *engine, struct ibv_context *verbs) {
   struct rmr_device *device = device_with(engine, verbs);
-  if (device == NULL) device = add_device(engine, verbs);
-  if (device == NULL) return NULL;
+  if (device == NULL) {
+    /* It is new, and held from now on. */
+    rmr_watch_devices(engine);
+    device = device_with(engine, verbs);
+  }
+  if (device == NULL) {
+    errno = ENODEV;
+    return NULL;
+  }
   if (device->pd == NULL && !equip(device)) {
     const int error = errno;
     close_device(device);
@@ -142,7 +146,9 @@ static void all_over(struct rmr_device *device, int why, int detail) {
   const struct rmr_list *lines = &device->engine->lines;
   for (int number = 0; number < lines->count; number++) {
     struct rmr_line *line = rmr_list_at(lines, number);
-    if (line != NULL && line->device == device) rmr_line_over(line, why, detail);
+    if (line == NULL || line->device != device) continue;
+    if (line->state == RMR_LINE_UP) rmr_reap(line, RMR_ARRIVALS_MAX);
+    rmr_line_over(line, why, detail);
   }
 }
 

@@ -206,6 +206,25 @@ static napi_value close_line(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+/*
+ * breakLine(engine, line): nothing comes or goes any more; that it is over is told behind what had
+ * come before.
+ */
+static napi_value break_line(napi_env env, napi_callback_info info) {
+  napi_value args[2];
+  if (!rmr_args(env, info, 2, args)) return NULL;
+  struct rmr_line *line = line_of(env, args[0], args[1]);
+  if (line == NULL || line->state == RMR_LINE_OVER) return NULL;
+  struct ibv_qp_attr wish = {.qp_state = IBV_QPS_ERR};
+  const bool is_broken = line->has_qp && ibv_modify_qp(line->id->qp, &wish, IBV_QP_STATE) == 0;
+  if (is_broken && line->state == RMR_LINE_UP) {
+    line->fault = IBV_WC_WR_FLUSH_ERR;
+    rmr_line_heat(line);
+  } else rmr_line_over(line, WHY_BROKEN, 0);
+  rmr_kick_if_idle(line->engine);
+  return NULL;
+}
+
 /* isIwarp(engine, line): whether its device knows no immediate data. */
 static napi_value is_iwarp(napi_env env, napi_callback_info info) {
   napi_value args[2];
@@ -257,6 +276,7 @@ static napi_value tell_by_send(napi_env env, napi_callback_info info) {
 
 int rmr_export_lines(napi_env env, napi_value exports) {
   return rmr_export(env, exports, "closeLine", close_line) &&
+         rmr_export(env, exports, "breakLine", break_line) &&
          rmr_export(env, exports, "isIwarp", is_iwarp) &&
          rmr_export(env, exports, "furnishLine", furnish_line) &&
          rmr_export(env, exports, "tellBySend", tell_by_send);

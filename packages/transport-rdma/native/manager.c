@@ -16,6 +16,7 @@
 
 #define RESOLVE_MS 3000
 #define BACKLOG 128
+#define ADDRESS_CHARS_MAX 64
 
 union address {
   struct sockaddr any;
@@ -23,15 +24,8 @@ union address {
   struct sockaddr_in6 six;
 };
 
-static bool parse_address(napi_env env, napi_value host, napi_value port, union address *into) {
-  char text[64];
-  size_t length;
-  uint32_t number;
+static bool address_of(const char *text, uint32_t number, union address *into) {
   memset(into, 0, sizeof *into);
-  if (napi_get_value_string_utf8(env, host, text, sizeof text, &length) != napi_ok ||
-      napi_get_value_uint32(env, port, &number) != napi_ok || number > 65535) {
-    return false;
-  }
   if (inet_pton(AF_INET, text, &into->four.sin_addr) == 1) {
     into->four.sin_family = AF_INET;
     into->four.sin_port = htons((uint16_t)number);
@@ -41,6 +35,29 @@ static bool parse_address(napi_env env, napi_value host, napi_value port, union 
   into->six.sin6_family = AF_INET6;
   into->six.sin6_port = htons((uint16_t)number);
   return true;
+}
+
+static bool parse_address(napi_env env, napi_value host, napi_value port, union address *into) {
+  char text[ADDRESS_CHARS_MAX];
+  size_t length;
+  uint32_t number;
+  return napi_get_value_string_utf8(env, host, text, sizeof text, &length) == napi_ok &&
+         napi_get_value_uint32(env, port, &number) == napi_ok && number <= 65535 &&
+         address_of(text, number, into);
+}
+
+static bool is_of_all(const union address *address) {
+  if (address->any.sa_family == AF_INET) return address->four.sin_addr.s_addr == INADDR_ANY;
+  return IN6_IS_ADDR_UNSPECIFIED(&address->six.sin6_addr);
+}
+
+/* An empty text is none. */
+static bool parse_from(napi_env env, napi_value host, union address *into, bool *is_any) {
+  char text[ADDRESS_CHARS_MAX];
+  size_t length;
+  if (napi_get_value_string_utf8(env, host, text, sizeof text, &length) != napi_ok) return false;
+  *is_any = length > 0;
+  return length == 0 || address_of(text, 0, into);
 }
 
 /* listen(engine, host, port): the number of a listener, or a negative code. */
@@ -61,6 +78,8 @@ static napi_value listen_at(napi_env env, napi_callback_info info) {
   if (rdma_create_id(engine->channel, &listener->id, listener, RDMA_PS_TCP) != 0) error = errno;
   else if (rdma_bind_addr(listener->id, &address.any) != 0) error = errno;
   else if (rdma_listen(listener->id, BACKLOG) != 0) error = errno;
+  /* What the manager says where somebody listens at this port of whatever address. */
+  if (error == EADDRNOTAVAIL && is_of_all(&address)) error = EADDRINUSE;
   listener->number = error == 0 ? rmr_list_add(&engine->listeners, listener) : -1;
   if (listener->number >= 0 && rmr_use(engine)) return rmr_int_value(env, listener->number);
   if (listener->number >= 0) rmr_list_drop(&engine->listeners, listener->number);
@@ -100,15 +119,21 @@ static napi_value close_listener(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-/* dialLine(engine, host, port): a line that will have a route, or a negative code. */
+/*
+ * dialLine(engine, host, port, from): a line that will have a route, or a negative code. From is an
+ * address of ours, where it is not left to the machine.
+ */
 static napi_value dial_line(napi_env env, napi_callback_info info) {
-  napi_value args[3];
+  napi_value args[4];
   union address address;
+  union address from;
+  bool is_from;
   struct rdma_cm_id *id;
-  if (!rmr_args(env, info, 3, args)) return NULL;
+  if (!rmr_args(env, info, 4, args)) return NULL;
   struct rmr_engine *engine = rmr_engine_of(env, args[0]);
   if (engine == NULL) return NULL;
-  if (engine->is_closed || !parse_address(env, args[1], args[2], &address)) {
+  if (engine->is_closed || !parse_address(env, args[1], args[2], &address) ||
+      !parse_from(env, args[3], &from, &is_from)) {
     return rmr_int_value(env, -WHY_INVALID);
   }
   rmr_sweep_devices(engine);
@@ -120,7 +145,7 @@ static napi_value dial_line(napi_env env, napi_callback_info info) {
     rdma_destroy_id(id);
     return rmr_int_value(env, -WHY_NO_MEMORY);
   }
-  if (rdma_resolve_addr(id, NULL, &address.any, RESOLVE_MS) == 0) {
+  if (rdma_resolve_addr(id, is_from ? &from.any : NULL, &address.any, RESOLVE_MS) == 0) {
     return rmr_int_value(env, line->number);
   }
   const int why = rmr_why_of_errno(errno);
@@ -277,6 +302,14 @@ static struct rmr_listener *listener_with(const struct rmr_engine *engine,
   return NULL;
 }
 
+/* What the line of an event has received, up to the last row but one. */
+static void tell_what_came_before(struct rmr_engine *engine, const struct rdma_cm_event *event) {
+  if (event->event == RDMA_CM_EVENT_CONNECT_REQUEST) return;
+  struct rmr_line *line = rmr_line_with(engine, event->id);
+  const int room = RMR_ARRIVALS_MAX - 1 - engine->table.arrival_count;
+  if (line != NULL && line->state == RMR_LINE_UP) rmr_reap(line, room);
+}
+
 void rmr_manager_events(struct rmr_engine *engine) {
   struct rmr_table *table = &engine->table;
   while (table->arrival_count < RMR_ARRIVALS_MAX) {
@@ -284,6 +317,7 @@ void rmr_manager_events(struct rmr_engine *engine) {
     struct rdma_cm_id *unwanted = NULL;
     struct rmr_listener *gone = NULL;
     if (rdma_get_cm_event(engine->channel, &event) != 0) return;
+    tell_what_came_before(engine, event);
     /* A row that stays without an event says nothing, and is taken back. */
     int32_t *row = rmr_arrival(engine, -1, 0);
     if (event->event == RDMA_CM_EVENT_CONNECT_REQUEST) {

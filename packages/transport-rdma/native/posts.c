@@ -121,12 +121,10 @@ static int add_frame(const struct rmr_engine *engine, struct batch *batch, const
   return 0;
 }
 
-static void add_beat(struct batch *batch) {
-  if (batch->line->tells_by_send) {
-    add_told_by_send(batch, RMR_TOLD_BEAT);
-    return;
-  }
-  add_work(batch, IBV_WR_RDMA_WRITE_WITH_IMM)->imm_data = htonl(RMR_TOLD_BEAT);
+static void add_word(struct batch *batch, const int32_t *row) {
+  const uint32_t told = RMR_TOLD_WORDS | (uint32_t)row[POST_PLACE];
+  if (batch->line->tells_by_send) add_told_by_send(batch, told);
+  else add_work(batch, IBV_WR_RDMA_WRITE_WITH_IMM)->imm_data = htonl(told);
 }
 
 static int add_moves(const struct rmr_engine *engine, struct batch *batch, const int32_t *row) {
@@ -180,7 +178,7 @@ static int add_row(const struct rmr_engine *engine, struct batch *batch, const i
   const uint32_t before = batch->count;
   int why = 0;
   if (row[POST_KIND] == POST_FRAME) why = add_frame(engine, batch, row);
-  else if (row[POST_KIND] == POST_BEAT) add_beat(batch);
+  else if (row[POST_KIND] == POST_WORD) add_word(batch, row);
   else why = add_moves(engine, batch, row);
   if (why != 0 || batch->count == before) return why == 0 ? WHY_INVALID : why;
   struct rmr_line *line = batch->line;

@@ -84,6 +84,7 @@ struct rmr_line {
   bool is_told; /* JavaScript knows that it is over, and why */
   int why;
   int detail;
+  enum ibv_wc_status fault; /* of its first work that failed */
   struct rdma_cm_id *id;
   struct rmr_device *device;
   struct ibv_cq *cq;

@@ -77,8 +77,12 @@ static void take_frame(struct rmr_line *line, size_t place) {
 }
 
 static void take_told(struct rmr_line *line, uint32_t told) {
-  if (told == RMR_TOLD_BEAT) rmr_arrival(line->engine, line->number, EVENT_BEAT);
-  else take_frame(line, (size_t)told * RMR_PLACE_BYTES);
+  if (told < RMR_TOLD_WORDS) {
+    take_frame(line, (size_t)told * RMR_PLACE_BYTES);
+    return;
+  }
+  int32_t *row = rmr_arrival(line->engine, line->number, EVENT_WORD);
+  if (row != NULL) row[ARRIVAL_VALUE] = (int32_t)(told - RMR_TOLD_WORDS);
 }
 
 /* What is received says that the other side is connected, also before the manager does. */
@@ -102,6 +106,10 @@ static void take_sent(struct rmr_line *line, const struct ibv_wc *work) {
   if (row != NULL) row[ARRIVAL_VALUE] = (int32_t)(uint32_t)work->wr_id;
 }
 
+/*
+ * What came before a line broke is told before that is: a request that was answered need not be
+ * asked again on another path.
+ */
 bool rmr_reap(struct rmr_line *line, int rows_max) {
   struct rmr_table *table = &line->engine->table;
   const int rows_end = table->arrival_count + rows_max;
@@ -113,11 +121,14 @@ bool rmr_reap(struct rmr_line *line, int rows_max) {
     const int room = end - table->arrival_count;
     const int count = ibv_poll_cq(line->cq, room < POLL_MAX ? room : POLL_MAX, works);
     if (count < 0) rmr_line_over(line, WHY_BROKEN, count);
+    if (count == 0 && room > 0 && line->fault != 0) {
+      rmr_line_over(line, rmr_why_of_work(line->fault), (int)line->fault);
+    }
     if (count <= 0) return room > 0;
     for (int nth = 0; nth < count && line->state != RMR_LINE_OVER; nth++) {
       const struct ibv_wc *work = &works[nth];
       if (work->status != IBV_WC_SUCCESS) {
-        rmr_line_over(line, rmr_why_of_work(work->status), (int)work->status);
+        if (line->fault == 0) line->fault = work->status;
       } else if ((work->wr_id & RMR_WORK_SENT) != 0) take_sent(line, work);
       else {
         take_receive(line, work);
@@ -125,6 +136,7 @@ bool rmr_reap(struct rmr_line *line, int rows_max) {
       }
     }
     if (line->state == RMR_LINE_OVER) return true;
+    if (line->fault != 0) continue;
     const int error = rmr_receive(line, slots, received);
     if (error != 0) rmr_line_over(line, rmr_why_of_errno(error), error);
   }

@@ -35,7 +35,7 @@ enum {
 enum {
   EVENT_FRAME = 1,
   EVENT_SAID,
-  EVENT_BEAT,
+  EVENT_WORD,      /* value: what the peer told, no frame */
   EVENT_SENT,      /* value: how many posts of this line have been sent, counted since ever */
   EVENT_ASKED,     /* value: the listener; private data in the texts */
   EVENT_CONNECTED, /* private data in the texts */
@@ -64,14 +64,14 @@ enum {
 
 enum {
   POST_FRAME = 1, /* head, text and payload to a place, and the peer is told */
-  POST_BEAT,      /* the peer is told that we are alive */
+  POST_WORD,      /* the peer is told the word that stands for the place */
   POST_WRITE,     /* payload to exposed memory */
   POST_READ       /* from exposed memory */
 };
 
-/* The immediate data of a frame is its place by so many bytes; this one is a beat. */
+/* The immediate data of a frame is its place by so many bytes; from here on it is a word. */
 #define RMR_PLACE_BYTES 64
-#define RMR_TOLD_BEAT 0xffffffffu
+#define RMR_TOLD_WORDS 0xf0000000u
 
 /* Where fields are in the head of a frame (src/framing.ts). */
 #define HEAD_BYTES 48

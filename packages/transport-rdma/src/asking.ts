@@ -7,6 +7,9 @@
  * free, is exposed: the device is told of the part of the arena that it lies in, and the other side
  * reads from it, or writes to it. The right to that ends with the request, before anybody else can
  * have the memory.
+ *
+ * What a request needs is kept until it is complete, so that it can be asked again on another path
+ * when its own is lost (failover.ts): at the same places of the rooms, since paths share them.
  */
 import type { CreditedSession, Lane, Lease, Memory, PayloadDirection } from "@rmr/core"
 import { indexOfRequest, PAYLOAD_OUT, RmrError } from "@rmr/core"
@@ -14,14 +17,17 @@ import { reasonOf } from "./codes.js"
 import { Extents, NO_EXTENT } from "./extents.js"
 import {
   exposeIn,
+  FLAG_AGAIN,
   FLAG_EXPOSED,
   FLAG_SUMMED,
   HEAD_BYTES,
   KIND_REQUEST,
   writeHead,
 } from "./framing.js"
-import { channelOf, type Lines } from "./lines.js"
+import { channelOf } from "./lines.js"
 import { RIGHTS_PEER_READS, RIGHTS_PEER_WRITES } from "./native-addon.js"
+import type { Path } from "./path.js"
+import type { Paths } from "./paths.js"
 import type { RoomShape } from "./room-shape.js"
 import type { Verbs } from "./verbs.js"
 import { POST_FRAME } from "./verbs-table.js"
@@ -34,7 +40,15 @@ const ROW_REGION = 3 // exposed memory, or NO_REGION
 const ROW_ARENA = 4 // where the payload that comes back goes
 const ROW_AT = 5
 const ROW_BYTES = 6
-const ROW_STRIDE = 8
+/** What it takes to post it, now and again. */
+const ROW_ID = 7
+const ROW_WAY = 8 // lane, and direction above
+const ROW_SLOT = 9
+const ROW_HEADER_BYTES = 10
+const ROW_PAYLOAD_BYTES = 11
+const ROW_PATH = 12 // number of the path that it took
+const ROW_IS_EXPOSED = 13
+const ROW_STRIDE = 14
 const NO_REGION = -1
 /** More of the other room is of no use. */
 const PIECES_BYTES_MAX: number = 64 * 1024 * 1024
@@ -44,16 +58,18 @@ const KEY_WORDS: Int32Array = new Int32Array(3)
 export class Asking {
   private readonly verbs: Verbs
   private readonly memory: Memory
-  private readonly lines: Lines
+  private readonly paths: Paths
   private readonly shape: RoomShape
   private readonly rows: Int32Array
   private readonly incoming: Extents
   private outgoing: Extents = new Extents(0, 0)
+  /** Requests that were asked once more, since ever. */
+  againCount = 0
 
-  constructor(verbs: Verbs, memory: Memory, lines: Lines, shape: RoomShape) {
+  constructor(verbs: Verbs, memory: Memory, paths: Paths, shape: RoomShape) {
     this.verbs = verbs
     this.memory = memory
-    this.lines = lines
+    this.paths = paths
     this.shape = shape
     this.incoming = new Extents(shape.slotsBytes, shape.roomBytes - shape.slotsBytes)
     this.rows = new Int32Array(shape.creditCount * ROW_STRIDE).fill(-1)
@@ -83,14 +99,31 @@ export class Asking {
     const { rows } = this
     rows.fill(-1, row, row + ROW_STRIDE)
     rows[row + ROW_PLACE] = index * this.shape.slotBytes
-    if (bytes > 0) {
-      this.findRoom(row, lease, at, bytes, headerBytes, isOut)
-      if (rows[row + ROW_REGION]! < NO_REGION) {
-        this.giveUp(session, row)
-        return
-      }
+    rows[row + ROW_ID] = id
+    rows[row + ROW_WAY] = lane | (direction << 2)
+    rows[row + ROW_SLOT] = slot
+    rows[row + ROW_HEADER_BYTES] = headerBytes
+    rows[row + ROW_PAYLOAD_BYTES] = bytes
+    if (bytes > 0) this.findRoom(row, lease, at, bytes, headerBytes, isOut)
+    this.ask(session, row, 0)
+  }
+
+  /** This path is over, and nothing comes over it: what was exposed for it is not any more. */
+  losePath(number: number): void {
+    const { rows } = this
+    for (let row = 0; row < rows.length; row += ROW_STRIDE) {
+      if (rows[row + ROW_PATH] === number) this.closeRegion(row)
     }
-    this.post(session, id, lane, direction, slot, headerBytes, bytes, row)
+  }
+
+  /** The other side has nothing of this path either. */
+  again(session: CreditedSession, number: number): void {
+    const { rows } = this
+    for (let row = 0; row < rows.length && session.isUp; row += ROW_STRIDE) {
+      if (rows[row + ROW_PATH] !== number) continue
+      this.againCount++
+      this.ask(session, row, FLAG_AGAIN)
+    }
   }
 
   /** Whether an answer of this id may come here with so much. */
@@ -120,20 +153,31 @@ export class Asking {
     const { rows } = this
     const out = rows[row + ROW_OUT]!
     const back = rows[row + ROW_IN]!
-    const region = rows[row + ROW_REGION]!
     if (out !== NO_EXTENT) this.outgoing.give(out)
     if (back !== NO_EXTENT) this.incoming.give(back)
-    if (region >= 0) this.verbs.native.closeRegion(this.verbs.engine, region)
+    this.closeRegion(row)
+    this.paths.give(rows[row + ROW_PATH]!, id)
     rows.fill(-1, row, row + ROW_STRIDE)
   }
 
   /** Nothing can reach what is exposed any more. */
   closeAll(): void {
-    for (let row = 0; row < this.rows.length; row += ROW_STRIDE) {
-      const region = this.rows[row + ROW_REGION]!
-      if (region >= 0) this.verbs.native.closeRegion(this.verbs.engine, region)
-      this.rows[row + ROW_REGION] = NO_REGION
-    }
+    for (let row = 0; row < this.rows.length; row += ROW_STRIDE) this.closeRegion(row)
+  }
+
+  private closeRegion(row: number): void {
+    const region = this.rows[row + ROW_REGION]!
+    if (region >= 0) this.verbs.native.closeRegion(this.verbs.engine, region)
+    this.rows[row + ROW_REGION] = NO_REGION
+  }
+
+  /** On a path that is up, which is why there is none but for sessions that are. */
+  private ask(session: CreditedSession, row: number, flag: number): void {
+    const { rows } = this
+    const path = this.paths.take(rows[row + ROW_ID]!)
+    rows[row + ROW_PATH] = path.number
+    if (rows[row + ROW_IS_EXPOSED] === 1 && !this.expose(session, row, path)) return
+    this.post(session.slots, row, path, flag)
   }
 
   private findRoom(
@@ -158,39 +202,42 @@ export class Asking {
         return
       }
     }
-    const rights = isOut ? RIGHTS_PEER_READS : RIGHTS_PEER_WRITES
+    rows[row + ROW_IS_EXPOSED] = 1
+  }
+
+  /** On the device of this path. False where it takes no more: the session is of no use then. */
+  private expose(session: CreditedSession, row: number, path: Path): boolean {
+    const { rows } = this
     const { native, engine } = this.verbs
-    const line = this.lines.link.number
-    const region = native.exposeArena(engine, line, arena, start, bytes, rights)
-    rows[row + ROW_REGION] = region < 0 ? region + NO_REGION : region
+    const isOut = rows[row + ROW_WAY]! >> 2 === PAYLOAD_OUT
+    const region = native.exposeArena(
+      engine,
+      path.lines.link.number,
+      rows[row + ROW_ARENA]!,
+      rows[row + ROW_AT]!,
+      rows[row + ROW_PAYLOAD_BYTES]!,
+      isOut ? RIGHTS_PEER_READS : RIGHTS_PEER_WRITES,
+    )
+    rows[row + ROW_REGION] = Math.max(region, NO_REGION)
+    if (region >= 0) return true
+    session.goDown(new RmrError("link-lost", `no memory for a payload: ${reasonOf(-region)}`))
+    return false
   }
 
-  /** The device takes no more memory: without it this session is of no use. */
-  private giveUp(session: CreditedSession, row: number): void {
-    const why = -(this.rows[row + ROW_REGION]! - NO_REGION)
-    this.rows[row + ROW_REGION] = NO_REGION
-    session.goDown(new RmrError("link-lost", `no memory for a payload: ${reasonOf(why)}`))
-  }
-
-  private post(
-    session: CreditedSession,
-    id: number,
-    lane: Lane,
-    direction: PayloadDirection,
-    slot: number,
-    headerBytes: number,
-    bytes: number,
-    row: number,
-  ): void {
+  private post(slots: DataView, row: number, path: Path, flag: number): void {
     const { rows, verbs } = this
-    const { slots } = session
-    const line = this.lines.at(channelOf(lane))!
+    const id = rows[row + ROW_ID]!
+    const way = rows[row + ROW_WAY]!
+    const lane = (way & 3) as Lane
+    const direction = (way >> 2) as PayloadDirection
+    const headerBytes = rows[row + ROW_HEADER_BYTES]!
+    const bytes = rows[row + ROW_PAYLOAD_BYTES]!
+    const line = path.lines.at(channelOf(lane))!
     const isOut = direction === PAYLOAD_OUT
-    const region = rows[row + ROW_REGION]!
-    const isExposed = region >= 0
+    const isExposed = rows[row + ROW_IS_EXPOSED] === 1
     const isSummed = isOut && bytes > 0 && this.shape.isSummed
-    const flags = (isExposed ? FLAG_EXPOSED : 0) | (isSummed ? FLAG_SUMMED : 0)
-    const head = slot - HEAD_BYTES
+    const flags = flag | (isExposed ? FLAG_EXPOSED : 0) | (isSummed ? FLAG_SUMMED : 0)
+    const head = rows[row + ROW_SLOT]! - HEAD_BYTES
     const out = isOut ? bytes : 0
     const back = isOut ? 0 : bytes
     const answerAt = rows[row + ROW_PLACE]!
@@ -208,7 +255,7 @@ export class Asking {
       answerAt,
     )
     if (isExposed) {
-      verbs.native.regionKey(verbs.engine, region, KEY_WORDS)
+      verbs.native.regionKey(verbs.engine, rows[row + ROW_REGION]!, KEY_WORDS)
       exposeIn(slots, head, KEY_WORDS[2]!, KEY_WORDS[0]!, KEY_WORDS[1]!)
     }
     const piece = rows[row + ROW_OUT]!

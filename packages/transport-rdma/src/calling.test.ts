@@ -14,12 +14,13 @@ import {
 const PRIVATE_BYTES_MAX = 56
 
 const calling = fc.record({
-  kind: fc.integer({ min: 1, max: 4 }),
+  kind: fc.integer({ min: 1, max: 5 }),
   channel: fc.integer({ min: 0, max: 3 }),
   tellsBySend: fc.boolean(),
   shard: fc.integer({ min: 0, max: 15 }),
   why: fc.integer({ min: 0, max: 65535 }),
   key: fc.uint8Array({ minLength: KEY_BYTES, maxLength: KEY_BYTES }),
+  path: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
 })
 
 function viewOf(bytes: Uint8Array): DataView {
@@ -28,7 +29,7 @@ function viewOf(bytes: Uint8Array): DataView {
 
 it("is read as it was written, with whatever padding behind it", () => {
   fc.assert(
-    fc.property(calling, fc.integer({ min: 0, max: 28 }), ({ kind, ...parts }, padding) => {
+    fc.property(calling, fc.integer({ min: 0, max: 24 }), ({ kind, ...parts }, padding) => {
       const bytes = writeCalling(kind, parts)
       expect(bytes.length).toBeLessThanOrEqual(PRIVATE_BYTES_MAX)
       const padded = new Uint8Array(bytes.length + padding).fill(0xee)

@@ -6,12 +6,15 @@
  * |---:|---:|---|---|
  * | 0 | 4 | magic | `RMRR`, of every version |
  * | 4 | 2 | version | of this transport; another one is refused |
- * | 6 | 1 | kind | link, lane, welcome or refusal |
+ * | 6 | 1 | kind | link, lane, welcome, refusal or path |
  * | 7 | 1 | channel | lane: which queue pair of its session |
  * | 8 | 1 | flags | 1: frames are told by SEND |
  * | 9 | 1 | shard | link: for pools of this part |
  * | 10 | 2 | why | refusal: what is wrong |
- * | 12 | 16 | key | lane: of the session, which its listener gave out |
+ * | 12 | 16 | key | lane, path: of the session, which its listener gave out |
+ * | 28 | 4 | path | lane, path: its number |
+ *
+ * A path is the link of one more path of a session that is there.
  *
  * No key or address of memory goes here: they are said on the link of a session whose two ends have
  * agreed, and nobody else learns them.
@@ -22,6 +25,7 @@ export const CALL_LINK = 1
 export const CALL_LANE = 2
 export const CALL_WELCOME = 3
 export const CALL_REFUSAL = 4
+export const CALL_PATH = 5
 
 export const REFUSED_VERSION = 1
 export const REFUSED_NONSENSE = 2
@@ -29,10 +33,11 @@ export const REFUSED_NONSENSE = 2
 export const REFUSED_FULL = 3
 
 const MAGIC = 0x524d5252
-export const CALLING_VERSION = 1
+export const CALLING_VERSION = 2
 const FLAG_BY_SEND = 1
 const KEY_AT = 12
-const CALLING_BYTES: number = KEY_AT + KEY_BYTES
+const PATH_AT: number = KEY_AT + KEY_BYTES
+const CALLING_BYTES: number = PATH_AT + 4
 const NO_KEY: Uint8Array = new Uint8Array(KEY_BYTES)
 
 export interface Calling {
@@ -42,6 +47,7 @@ export interface Calling {
   readonly shard: number
   readonly why: number
   readonly key: Uint8Array
+  readonly path: number
 }
 
 export function writeCalling(kind: number, parts: Partial<Omit<Calling, "kind">> = {}): Uint8Array {
@@ -55,6 +61,7 @@ export function writeCalling(kind: number, parts: Partial<Omit<Calling, "kind">>
   view.setUint8(9, parts.shard ?? 0)
   view.setUint16(10, parts.why ?? 0, true)
   bytes.set(parts.key ?? NO_KEY, KEY_AT)
+  view.setUint32(PATH_AT, parts.path ?? 0, true)
   return bytes
 }
 
@@ -70,5 +77,6 @@ export function readCalling(view: DataView, at: number, bytes: number): Calling 
     shard: view.getUint8(at + 9),
     why: view.getUint16(at + 10, true),
     key: bytesAt(view, at + KEY_AT, KEY_BYTES),
+    path: view.getUint32(at + PATH_AT, true),
   }
 }

@@ -7,26 +7,24 @@
 import type { Carrier, CreditedSession, Lane, Lease, PayloadDirection } from "@rmr/core"
 import type { Answering } from "./answering.js"
 import type { Asking } from "./asking.js"
-import type { Lines } from "./lines.js"
-import type { Verbs } from "./verbs.js"
+import type { Paths } from "./paths.js"
 
 export class RdmaCarrier implements Carrier {
-  readonly lines: Lines
+  readonly paths: Paths
   readonly asking: Asking
   readonly answering: Answering
-  private readonly verbs: Verbs
-  /** Heads that leave, and frames that come. */
-  private readonly regions: number[] = []
+  private room: ArrayBuffer | undefined
 
-  constructor(verbs: Verbs, lines: Lines, asking: Asking, answering: Answering) {
-    this.verbs = verbs
-    this.lines = lines
+  constructor(paths: Paths, asking: Asking, answering: Answering) {
+    this.paths = paths
     this.asking = asking
     this.answering = answering
   }
 
-  addRegion(region: number): void {
-    this.regions.push(region)
+  /** What the other side may write, on whatever path. */
+  roomOf(bytes: number): ArrayBuffer {
+    this.room ??= new ArrayBuffer(bytes)
+    return this.room
   }
 
   sendRequest(
@@ -63,11 +61,8 @@ export class RdmaCarrier implements Carrier {
 
   /** Queue pairs first: what they could reach is closed when nothing reaches it any more. */
   close(): void {
-    this.lines.end()
+    this.paths.end()
     this.asking.closeAll()
     this.answering.closeAll()
-    for (const region of this.regions.splice(0)) {
-      this.verbs.native.closeRegion(this.verbs.engine, region)
-    }
   }
 }

@@ -29,13 +29,15 @@ import {
   RmrError,
 } from "@rmr/core"
 import { lingerUs } from "@rmr/io"
-import { parseRdmaAddress } from "./address.js"
+import { parseRdmaAddress, parseRoutes } from "./address.js"
 import { Answering } from "./answering.js"
 import { Asking } from "./asking.js"
 import {
   CALL_LANE,
   CALL_LINK,
+  CALL_PATH,
   CALL_REFUSAL,
+  type Calling,
   REFUSED_FULL,
   REFUSED_NONSENSE,
   readCalling,
@@ -44,14 +46,17 @@ import {
 import { RdmaCarrier } from "./carrier.js"
 import { listenError } from "./codes.js"
 import { Dial } from "./dial.js"
+import { Failover } from "./failover.js"
 import { HEAD_BYTES } from "./framing.js"
 import { Guest, hexOf } from "./guest.js"
 import type { Line } from "./line.js"
-import { CHANNEL_LINK, Lines } from "./lines.js"
+import { CHANNEL_LINK } from "./lines.js"
 import { RdmaListener } from "./listener.js"
 import { addressOf } from "./names.js"
 import type { Depths, Opening } from "./opening.js"
 import type { RdmaTraits } from "./options.js"
+import { Path } from "./path.js"
+import { Paths } from "./paths.js"
 import { roomShape } from "./room-shape.js"
 import { FRAME_IS_WRONG, FRAME_WAITS, RdmaSession } from "./session.js"
 import { Verbs, type VerbsTurns } from "./verbs.js"
@@ -66,7 +71,6 @@ import {
   ARRIVAL_VALUE,
   ARRIVALS_MAX,
   EVENT_ASKED,
-  EVENT_BEAT,
   EVENT_CONNECTED,
   EVENT_FRAME,
   EVENT_GONE,
@@ -75,7 +79,18 @@ import {
   EVENT_ROUTED,
   EVENT_SAID,
   EVENT_SENT,
+  EVENT_WORD,
 } from "./verbs-table.js"
+import type { Ways } from "./ways.js"
+import { WORD_BEAT } from "./words.js"
+
+/** Who answers those that call with a key. */
+export interface KeyHolder {
+  onCall(number: number, calling: Calling): void
+}
+
+/** Who knows of further paths of a session. */
+type PathFinder = Pick<Ways, "end"> & Partial<Pick<Ways, "onLost">>
 
 export class RdmaEndpoint implements Endpoint, VerbsTurns {
   readonly traits: RdmaTraits
@@ -83,7 +98,7 @@ export class RdmaEndpoint implements Endpoint, VerbsTurns {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
-  readonly guestsByKey: Map<string, Guest> = new Map()
+  readonly holdersByKey: Map<string, KeyHolder> = new Map()
   private readonly options: EndpointOptions
   private readonly memory: Memory
   private readonly offer: Offer
@@ -113,15 +128,14 @@ export class RdmaEndpoint implements Endpoint, VerbsTurns {
   }
 
   async dial(address: string, options: DialOptions): Promise<Session> {
-    const to = parseRdmaAddress(address)
-    if (to.port === 0) throw new RmrError("invalid-argument", `${address}: nobody is at port 0`)
+    const routes = parseRoutes(address)
     checkCredits(options.credits)
     if (this.closing !== undefined) throw closedEndpoint()
     if (options.signal?.aborted === true) throw new RmrError("closed", "the dial was given up")
     const dial = new Dial(this, address, options)
     this.dials.add(dial)
-    addressOf(to).then(
-      (place) => dial.start(place),
+    Promise.all(routes.map(async ({ from, to }) => ({ from, to: await addressOf(to) }))).then(
+      (places) => dial.start(places),
       (thrown) => dial.fail("unreachable", RmrError.from(thrown).detail),
     )
     return dial.promise
@@ -191,18 +205,20 @@ export class RdmaEndpoint implements Endpoint, VerbsTurns {
   /** A session without lines. It is nobody's until `watch`. */
   open(side: "dialed" | "accepted", peerName: string, terms: Terms): Opening {
     const { verbs, memory } = this
-    const lines = new Lines(verbs, terms.limits)
+    const paths = new Paths(this.traits.pathPolicy, this.clock)
+    const firstPath = new Path(verbs, 0, terms.limits)
+    paths.open(firstPath)
     const shape = roomShape(terms, this.traits)
-    const asking = new Asking(verbs, memory, lines, shape)
-    const answering = new Answering(verbs, memory, lines, shape)
-    const carrier = new RdmaCarrier(verbs, lines, asking, answering)
+    const asking = new Asking(verbs, memory, paths, shape)
+    const answering = new Answering(verbs, memory, paths, shape)
+    const carrier = new RdmaCarrier(paths, asking, answering)
     const session = new RdmaSession({
       ...{ id: this.all.ids.take(), side, peerName, limits: terms.limits, headBytes: HEAD_BYTES },
       ...{ memory, carrier, verbs },
       deliveries: this.all.deliveries,
       onDown: this.all.onDown,
     })
-    return { session, terms, shape, lines, carrier }
+    return { session, terms, shape, carrier, firstPath }
   }
 
   /** Nothing came of it. */
@@ -212,15 +228,23 @@ export class RdmaEndpoint implements Endpoint, VerbsTurns {
   }
 
   /** From now on it is a session: one that this side has dialed. */
-  watch(opening: Opening): void {
+  watch(opening: Opening, ways: Ways | undefined): void {
     this.all.add(opening.session)
-    this.lookAfter(opening)
+    this.lookAfter(opening, ways)
+    ways?.start()
   }
 
   /** An accepted session is there. */
-  addUp(opening: Opening): void {
+  addUp(opening: Opening, joins: PathFinder): void {
     this.all.addUp(opening.session)
-    this.lookAfter(opening)
+    this.lookAfter(opening, joins)
+  }
+
+  /** One more path of a session is there, to be looked after. */
+  watchPath({ session, terms }: Opening, path: Path): void {
+    path.lines.watch(this.clock, terms.silenceMs, (cause) => session.losePath(path, cause))
+    const fields = { peer: session.peerName, session: session.id, path: path.number }
+    if (path.number > 0) this.log.write("info", "path.up", fields)
   }
 
   /** Whether the device of this line needs frames to be told by SEND, or we want it so. */
@@ -279,7 +303,7 @@ export class RdmaEndpoint implements Endpoint, VerbsTurns {
     else if (line === undefined) return
     else if (event === EVENT_SENT) line.onSent(value)
     else if (event === EVENT_READ) line.onRead(value)
-    else if (event === EVENT_BEAT) line.heardCount++
+    else if (event === EVENT_WORD) onWord(line, value)
     else if (event === EVENT_SAID) line.onSaid(texts, at, bytes)
     else if (event === EVENT_ROUTED) line.onRouted()
     else if (event === EVENT_CONNECTED) line.onConnected(texts, at, bytes)
@@ -304,18 +328,30 @@ export class RdmaEndpoint implements Endpoint, VerbsTurns {
     const listener = this.listenersByNumber.get(at)
     const calling = readCalling(view, from, bytes)
     if (typeof calling === "number") this.refuseCall(number, calling)
-    else if (calling.kind === CALL_LANE) {
-      const guest = this.guestsByKey.get(hexOf(calling.key))
-      if (guest === undefined) this.refuseCall(number)
-      else guest.join(number, calling.channel)
+    else if (calling.kind === CALL_LANE || calling.kind === CALL_PATH) {
+      const holder = this.holdersByKey.get(hexOf(calling.key))
+      if (holder === undefined) this.refuseCall(number)
+      else holder.onCall(number, calling)
     } else if (calling.kind !== CALL_LINK) this.refuseCall(number)
     else if (listener === undefined || listener.guests.size >= this.traits.guestsMax) {
       this.refuseCall(number, REFUSED_FULL)
     } else new Guest(this, listener, number, calling)
   }
 
-  private lookAfter({ session, lines, terms }: Opening): void {
-    lines.watch(this.clock, terms.silenceMs, (cause) => session.goDown(cause))
+  private lookAfter(opening: Opening, finder: PathFinder | undefined): void {
+    const { session, terms, firstPath } = opening
+    const { clock, log } = this
+    const { silenceMs } = terms
+    session.failover = new Failover({
+      ...{ session, clock, silenceMs },
+      onLost: (path, cause) => {
+        const fields = { peer: session.peerName, session: session.id, path: path.number }
+        log.write("warn", "path.lost", { ...fields, reason: cause.detail })
+        finder?.onLost?.(path)
+      },
+      onEnd: () => finder?.end(),
+    })
+    this.watchPath(opening, firstPath)
   }
 
   private async closeAll(): Promise<void> {
@@ -324,4 +360,10 @@ export class RdmaEndpoint implements Endpoint, VerbsTurns {
     await this.all.closeAll()
     await this.verbs.close()
   }
+}
+
+function onWord(line: Line, word: number): void {
+  line.heardCount++
+  const { session, path } = line
+  if (word !== WORD_BEAT && path?.isUp === true) session?.failover?.onWord(path, word)
 }

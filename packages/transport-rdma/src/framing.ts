@@ -8,7 +8,7 @@
  * | 3 | 1 | lane and direction | lane in bits 0–1, direction in bit 2 |
  * | 4 | 4 | id | names a request (@rmr/core, request-id.ts) |
  * | 8 | 2 | text bytes | the message header |
- * | 10 | 2 | flags | 1: payload, or room, is exposed memory; 2: the payload is summed |
+ * | 10 | 2 | flags | 1: payload, or room, is exposed memory; 2: payload is summed; 4: asked again |
  * | 12 | 4 | payload bytes | behind the text, or in exposed memory |
  * | 16 | 4 | room bytes | request: what the requester can take back |
  * | 20 | 4 | payload checksum | CRC-32C, where it is summed |
@@ -32,6 +32,8 @@ export const KIND_REPLY = 2
 
 export const FLAG_EXPOSED = 1
 export const FLAG_SUMMED = 2
+/** The path on which it was asked before was lost. */
+export const FLAG_AGAIN = 4
 
 const MAGIC = 0x5252
 const KIND_AT = 2
@@ -95,6 +97,10 @@ export function idIn(view: DataView, at: number): number {
 
 export function isExposed(view: DataView, at: number): boolean {
   return (view.getUint16(at + FLAGS_AT, true) & FLAG_EXPOSED) !== 0
+}
+
+export function isAgain(view: DataView, at: number): boolean {
+  return (view.getUint16(at + FLAGS_AT, true) & FLAG_AGAIN) !== 0
 }
 
 export function roomBytesOf(view: DataView, at: number): number {

@@ -1,6 +1,8 @@
 /**
  * @rmr/transport-rdma: the transport port over RDMA.
  */
+export { parseRoutes, type Route } from "./address.js"
+export { PATH_POLICIES, type PathPolicy } from "./choosing.js"
 export { type RdmaStatus, rdmaStatus } from "./native-addon.js"
 export type { RdmaOptions } from "./options.js"
 export { rdma } from "./transport.js"

@@ -6,6 +6,7 @@
 import type { Lease, Memory, RmrError } from "@rmr/core"
 import { lineError } from "./codes.js"
 import { CountedRing } from "./counted-ring.js"
+import type { Path } from "./path.js"
 import type { RdmaSession } from "./session.js"
 import type { Verbs } from "./verbs.js"
 
@@ -22,10 +23,13 @@ export interface LineEvents {
 export class Line {
   readonly number: number
   readonly channel: number
-  /** From when it is up. */
+  /** From when it is up; of a path of this session. */
   session: RdmaSession | undefined
+  path: Path | undefined
   isConnected = false
-  /** Frames and beats that have come. */
+  /** Nothing comes any more: its device said so. */
+  isBroken = false
+  /** Frames and words that have come. */
   heardCount = 0
   /** Posts, counted since ever, and how many of them the device is through with. */
   postCount = 0
@@ -60,10 +64,18 @@ export class Line {
     while (!this.leases.isEmpty) this.releaseFirst()
   }
 
-  /** The lease is held until what was just posted is sent. */
-  holdUntilSent(lease: Lease): void {
+  /** The lease, of this request's answer, is held until what was just posted is sent. */
+  holdUntilSent(lease: Lease, id: number): void {
     this.memory.retain(lease)
-    this.leases.push(this.postCount, lease, 0)
+    this.leases.push(this.postCount, lease, id)
+  }
+
+  /** Each lease that is held has a new holder. */
+  handOverHeld(take: (lease: Lease, id: number) => void): void {
+    while (!this.leases.isEmpty) {
+      take(this.leases.value as Lease, this.leases.other)
+      this.leases.shift()
+    }
   }
 
   /** The frame at this place, of this request, comes again when what was just posted is read. */
@@ -90,8 +102,9 @@ export class Line {
 
   onOver(why: number, detail: number, view: DataView, at: number, bytes: number): void {
     if (this.isOver) return
+    this.isBroken = true
     const cause = lineError(why, detail)
-    if (this.session !== undefined) this.session.goDown(cause)
+    if (this.session !== undefined) this.session.losePath(this.path!, cause)
     else this.events.onOver(this, cause, why, view, at, bytes)
   }
 

@@ -1,5 +1,5 @@
 /**
- * The lines of one session, and whether anybody is still there (T10).
+ * The lines of one path, and whether anybody is still there (T10).
  *
  * A link that is there for what is said and for beats, and one line per lane, so that a large
  * payload holds up its own lane alone. Both ends send a beat on the link several times in the
@@ -11,7 +11,8 @@ import type { Clock, Lane, SessionLimits, Timer } from "@rmr/core"
 import { LANE_CONTROL, LANE_IO, LANE_SYNC, RmrError } from "@rmr/core"
 import type { Line } from "./line.js"
 import type { Verbs } from "./verbs.js"
-import { POST_BEAT } from "./verbs-table.js"
+import { POST_WORD } from "./verbs-table.js"
+import { WORD_BEAT } from "./words.js"
 
 export const CHANNEL_LINK = 0
 export const CHANNEL_COUNT = 4
@@ -86,6 +87,14 @@ export class Lines {
     this.timer = clock.schedule(silenceMs / LOOKS_PER_SILENCE, look)
   }
 
+  /** The other side is told it, behind what was posted on the link before. */
+  sayWord(word: number): void {
+    const { link } = this
+    this.verbs.posts.add(link.number, POST_WORD, 0, 0, -1, 0, 0, word, 0, 0, 0, false, true)
+    link.postCount++
+    this.verbs.postsAdded()
+  }
+
   end(): void {
     this.isOver = true
     this.timer?.cancel()
@@ -106,8 +115,6 @@ export class Lines {
     this.heardCount = heardCount
     const link = this.lines[CHANNEL_LINK]
     if (link === undefined || link.postCount - link.sentCount > UNSENT_BEATS_MAX) return
-    this.verbs.posts.add(link.number, POST_BEAT, 0, 0, -1, 0, 0, 0, 0, 0, 0, false, true)
-    link.postCount++
-    this.verbs.postsAdded()
+    this.sayWord(WORD_BEAT)
   }
 }

@@ -9,7 +9,7 @@ import { createRequire } from "node:module"
 import { fileURLToPath } from "node:url"
 
 /** RMR_NATIVE_VERSION in native/addon.c. */
-const NATIVE_VERSION = 1
+const NATIVE_VERSION = 2
 
 /** Of memory that a device gets: who may do what with it. RIGHTS in native/regions.c. */
 export const RIGHTS_OURS = 0
@@ -49,8 +49,8 @@ export interface NativeAddon {
   listen(engine: Engine, host: string, port: number): number
   portOf(engine: Engine, listener: number): number
   closeListener(engine: Engine, listener: number): void
-  /** A line that will be told of its route, or a negative code. */
-  dialLine(engine: Engine, host: string, port: number): number
+  /** A line that will be told of its route, or a negative code; from an address of ours, or "". */
+  dialLine(engine: Engine, host: string, port: number, from: string): number
   /** 0, or a code. */
   connectLine(
     engine: Engine,
@@ -70,6 +70,8 @@ export interface NativeAddon {
   ): number
   /** And closes it. */
   rejectLine(engine: Engine, line: number, privateData: Uint8Array): void
+  /** It is told to be over, behind what had come before. */
+  breakLine(engine: Engine, line: number): void
   closeLine(engine: Engine, line: number): void
   isIwarp(engine: Engine, line: number): boolean
   tellBySend(engine: Engine, line: number): void

@@ -1,10 +1,9 @@
 /**
- * A session that is being opened: everything but lines is there.
+ * A session that is being opened: everything but the lines of its first path is there.
  */
 import type { Terms } from "@rmr/core"
 import type { RdmaCarrier } from "./carrier.js"
-import type { Line } from "./line.js"
-import type { Lines } from "./lines.js"
+import type { Path } from "./path.js"
 import type { RoomShape } from "./room-shape.js"
 import type { RdmaSession } from "./session.js"
 
@@ -12,8 +11,8 @@ export interface Opening {
   readonly session: RdmaSession
   readonly terms: Terms
   readonly shape: RoomShape
-  readonly lines: Lines
   readonly carrier: RdmaCarrier
+  readonly firstPath: Path
 }
 
 /** How deep the queues of a line are. */
@@ -31,9 +30,4 @@ const RECEIVES_BESIDE = 8
 
 export function laneDepths(credits: number): Depths {
   return { sends: 2 * credits + SENDS_BESIDE, receives: credits + RECEIVES_BESIDE }
-}
-
-/** All of a session's lines belong to it now. */
-export function handOver(opening: Opening): void {
-  for (const line of opening.lines.all as readonly Line[]) line.session = opening.session
 }

@@ -4,6 +4,7 @@
 import type { LaneCredits, TransportCapabilities } from "@rmr/core"
 import { assert, HEADER_BYTES_MAX, IO_BYTES_MAX, QUEUE_DEPTH_MAX } from "@rmr/core"
 import { LINGER_US_MAX } from "@rmr/io"
+import { PATH_POLICIES, type PathPolicy } from "./choosing.js"
 
 export interface RdmaOptions {
   /** Default HEADER_BYTES_MAX; at most that. */
@@ -32,6 +33,11 @@ export interface RdmaOptions {
   readonly placedBytesMax?: number
   /** Of each end of a session, for payloads that are on their way. Default 4 MiB. */
   readonly roomBytes?: number
+  /**
+   * Which path a request takes, where an address names several: the next one in turn, the one with
+   * the fewest requests under way, or the one that answers fastest. Default `min-inflight`.
+   */
+  readonly pathPolicy?: PathPolicy
   /** Frames are told by a message of their own, as for devices without immediate data. */
   readonly tellBySend?: boolean
   /** Awake after a turn, for the next one; 0 is never. Default: as long as the thread does. */
@@ -45,6 +51,7 @@ export interface RdmaTraits extends TransportCapabilities {
   readonly software: string
   readonly placedBytesMax: number
   readonly roomBytes: number
+  readonly pathPolicy: PathPolicy
   readonly tellBySend: boolean
   readonly lingerUs: number | undefined
 }
@@ -52,6 +59,7 @@ export interface RdmaTraits extends TransportCapabilities {
 const SILENCE_MS_DEFAULT = 5000
 const HANDSHAKE_MS_DEFAULT = 5000
 const GUESTS_DEFAULT = 1024
+const POLICY_DEFAULT: PathPolicy = "min-inflight"
 const PLACED_BYTES_DEFAULT: number = 64 * 1024
 const ROOM_BYTES_DEFAULT: number = 4 * 1024 * 1024
 const ROOM_BYTES_MAX: number = 2 ** 30
@@ -69,6 +77,7 @@ export function traitsOf(options: RdmaOptions): RdmaTraits {
     software: options.software ?? "",
     placedBytesMax: options.placedBytesMax ?? PLACED_BYTES_DEFAULT,
     roomBytes: options.roomBytes ?? ROOM_BYTES_DEFAULT,
+    pathPolicy: options.pathPolicy ?? POLICY_DEFAULT,
     tellBySend: options.tellBySend ?? false,
     lingerUs: options.lingerUs,
   }
@@ -82,6 +91,7 @@ export function traitsOf(options: RdmaOptions): RdmaTraits {
   assert(areCredits, `credits are in 0…${QUEUE_DEPTH_MAX}`)
   assert(isCount(traits.placedBytesMax, IO_BYTES_MAX), `placedBytesMax is in 0…${IO_BYTES_MAX}`)
   assert(isCount(traits.roomBytes, ROOM_BYTES_MAX), "roomBytes is in 0…2³⁰")
+  assert(PATH_POLICIES.includes(traits.pathPolicy), `pathPolicy: ${PATH_POLICIES.join(", ")}`)
   assert(isCount(traits.lingerUs ?? 0, LINGER_US_MAX), `lingerUs is in 0…${LINGER_US_MAX}`)
   return traits
 }

@@ -6,12 +6,14 @@
  * copied and their sums compared, it is taken. One that finds no memory waits in the room of this
  * side, where its sender cannot use its piece again, and is visited when there is some (T8).
  */
-import type { Lane, Lease, Memory, SessionParts } from "@rmr/core"
+import type { Lane, Lease, Memory, RmrError as RmrErrorType, SessionParts } from "@rmr/core"
 import { CreditedSession, NO_LEASE, RmrError } from "@rmr/core"
 import type { RdmaCarrier } from "./carrier.js"
+import type { Failover } from "./failover.js"
 import {
   HEAD_BYTES,
   idIn,
+  isAgain,
   isExposed,
   KIND_REPLY,
   KIND_REQUEST,
@@ -21,6 +23,7 @@ import {
 } from "./framing.js"
 import type { Line } from "./line.js"
 import { channelOf } from "./lines.js"
+import type { Path } from "./path.js"
 import type { Verbs } from "./verbs.js"
 import {
   ARRIVAL_ARENA,
@@ -44,6 +47,8 @@ export const FRAME_IS_WRONG = -3
 
 export class RdmaSession extends CreditedSession {
   readonly carrier: RdmaCarrier
+  /** From when it is up. */
+  failover: Failover | undefined
   private readonly verbs: Verbs
   private readonly payloads: Memory
 
@@ -73,7 +78,7 @@ export class RdmaSession extends CreditedSession {
       arrivals[row + ARRIVAL_TO] = asking.startOf(id)
       return NO_LEASE
     }
-    if (bytes === 0) return NO_LEASE
+    if (bytes === 0 || this.comesAgain(texts, at, id)) return NO_LEASE
     return this.leaseFor(line, row, id, at, bytes)
   }
 
@@ -84,10 +89,17 @@ export class RdmaSession extends CreditedSession {
     const textBytes = arrivals[row + ARRIVAL_BYTES]!
     const payloadBytes = arrivals[row + ARRIVAL_PAYLOAD]!
     const kind = kindOf(texts, at)
+    const id = idIn(texts, at)
+    if (kind === KIND_REQUEST && this.comesAgain(texts, at, id)) {
+      if (!this.carrier.answering.again(this, line, id, texts, at)) {
+        this.breakOff("a request that comes again without need")
+      }
+      return
+    }
     const isWhole = payloadBytes === 0 || arrivals[row + ARRIVAL_IS_RIGHT] === 1
     let isRight = false
     if (isWhole && kind === KIND_REPLY) {
-      isRight = this.takeReply(idIn(texts, at), at + HEAD_BYTES, textBytes, payloadBytes)
+      isRight = this.takeReply(id, at + HEAD_BYTES, textBytes, payloadBytes)
     } else if (isWhole && kind === KIND_REQUEST) {
       isRight = this.takeFrame(line, texts, at, textBytes, lease, payloadBytes)
     }
@@ -100,6 +112,22 @@ export class RdmaSession extends CreditedSession {
   onFetched(line: Line, id: number, frame: number): void {
     this.carrier.answering.onFetched(id)
     this.visit(line, frame)
+  }
+
+  /** A path is over; the session goes on, if there is another one. */
+  losePath(path: Path, cause: RmrErrorType): void {
+    if (this.failover === undefined) this.goDown(cause)
+    else this.failover.losePath(path, cause)
+  }
+
+  override goDown(cause: RmrErrorType): void {
+    if (this.isUp) this.failover?.end()
+    super.goDown(cause)
+  }
+
+  /** Whether this request was delivered already, and its path was lost. */
+  private comesAgain(head: DataView, at: number, id: number): boolean {
+    return isAgain(head, at) && this.wasDelivered(id)
   }
 
   breakOff(what: string): void {
@@ -119,7 +147,7 @@ export class RdmaSession extends CreditedSession {
     if (line.channel !== channelOf(lane)) return false
     const id = idIn(view, at)
     if (!this.mayRequest(id, lane)) return false
-    this.carrier.answering.note(id, view, at)
+    this.carrier.answering.note(id, view, at, line.path!)
     const rooms = roomBytesOf(view, at)
     const text = at + HEAD_BYTES
     return this.takeRequest(id, lane, way >> 2, text, textBytes, lease, payloadBytes, rooms)
@@ -141,12 +169,12 @@ export class RdmaSession extends CreditedSession {
     const lease = isFetched ? answering.takeFetched(id, bytes) : this.payloads.lease(bytes)
     const frame = arrivals[row + ARRIVAL_FRAME]!
     if (lease === NO_LEASE) {
-      if (isFetched || !answering.waitForMemory(id)) return FRAME_IS_WRONG
+      if (isFetched || !answering.waitForMemory(id, line.path!)) return FRAME_IS_WRONG
       this.payloads.whenFree(() => this.visit(line, frame))
       return FRAME_WAITS
     }
     if (isApart && !isFetched) {
-      answering.fetch(id, lane, texts, at, frame, lease, bytes)
+      answering.fetch(id, line, texts, at, frame, lease, bytes)
       return FRAME_WAITS
     }
     const arena = this.payloads.arenaOf(lease).index

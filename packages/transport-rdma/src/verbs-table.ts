@@ -27,7 +27,8 @@ export const ARRIVAL_STRIDE = 12
 
 export const EVENT_FRAME = 1
 export const EVENT_SAID = 2
-export const EVENT_BEAT = 3
+/** The value is a word (words.ts). */
+export const EVENT_WORD = 3
 /** The value says how many posts of the line have been sent, counted since ever. */
 export const EVENT_SENT = 4
 /** Somebody calls the listener that the value names; with private data. */
@@ -64,7 +65,8 @@ export const POST_IS_TOLD = 12
 export const POST_STRIDE = 13
 
 export const POST_FRAME = 1
-export const POST_BEAT = 2
+/** The place is a word (words.ts). */
+export const POST_WORD = 2
 export const POST_WRITE = 3
 export const POST_READ = 4
 

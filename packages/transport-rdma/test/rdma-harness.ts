@@ -1,6 +1,6 @@
 /**
- * The transport over RDMA as a subject of the transport suite: on the first device of a guest of
- * the lab (e2e/lab), whose addresses are 10.71.1.1 and 10.71.2.1.
+ * The transport over RDMA as a subject of the transport suite: on devices of a guest of the lab
+ * (e2e/lab), by one path for each address that is given, separated by commas.
  */
 import net from "node:net"
 import type { Endpoint, Listener, Session, Transport } from "@rmr/core"
@@ -27,7 +27,8 @@ export interface RdmaHarness extends TransportHarness {
   close(): Promise<void>
 }
 
-export async function rdmaHarness(host: string, options: RdmaOptions = {}): Promise<RdmaHarness> {
+export async function rdmaHarness(hosts: string, options: RdmaOptions = {}): Promise<RdmaHarness> {
+  const [host = "", ...others] = hosts.split(",")
   const env = realEnv()
   const endpoints: Endpoint[] = []
   // Not every clause closes what it has opened; devices would keep the process alive.
@@ -41,7 +42,7 @@ export async function rdmaHarness(host: string, options: RdmaOptions = {}): Prom
   })
   return {
     waiting: clockWaiting(env.clock),
-    random: seededRandom(`rdma-${host}`).fork("clause"),
+    random: seededRandom(`rdma-${hosts}`).fork("clause"),
     powers: { sever: hangUp, callAsStranger: callAs },
     process: (name) => ({
       name,
@@ -49,8 +50,12 @@ export async function rdmaHarness(host: string, options: RdmaOptions = {}): Prom
       env: realEnv(),
       memory: buddyMemory({ arenas: [ARENA_BYTES], leaseCountMax: 1024, poison: true }),
     }),
-    listenAddress: () => `rdma://${host}:0`,
-    reach: (listener) => listener.address,
+    listenAddress: () => `rdma://${others.length === 0 ? host : "0.0.0.0"}:0`,
+    reach: ({ address }) => {
+      if (others.length === 0) return address
+      const port = address.split(":").at(-1)
+      return `rdma://${[host, ...others].map((one) => `${one}:${port}`).join()}`
+    },
     refusedAddress: () => `rdma://${host}:9`,
     silentAddress: () => `rdma://${NOBODY}:4710`,
     leftovers: () => [],
@@ -63,8 +68,9 @@ export async function rdmaHarness(host: string, options: RdmaOptions = {}): Prom
 /** Every line of the session ends under it, as if its process had been killed. */
 function hangUp(session: Session): void {
   if (!(session instanceof RdmaSession)) throw new Error("not a session over RDMA")
-  for (const line of session.carrier.lines.all)
-    line.onOver(13, 0, new DataView(new ArrayBuffer(0)), 0, 0)
+  for (const path of session.carrier.paths.all) {
+    for (const line of path.lines.all) line.onOver(13, 0, new DataView(new ArrayBuffer(0)), 0, 0)
+  }
 }
 
 /** Calls by TCP at the port of the listener: what does not speak RDMA finds nobody there. */

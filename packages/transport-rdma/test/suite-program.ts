@@ -2,7 +2,7 @@
  * A program for a guest of the lab: runs the transport suite over a device, one line per clause.
  *
  * ```
- * suite-program HOST placed|exposed|send [PATTERN]
+ * suite-program HOST[,HOST] placed|exposed|send [PATTERN]
  * ```
  */
 

@@ -45,6 +45,15 @@ describe("a configuration", () => {
     })
   })
 
+  it("of a compute client may name several paths to a member over RDMA, and how to choose", () => {
+    const address = "rdma://10.0.0.9@10.0.0.1:4710,10.0.1.1:4710"
+    const text = CLIENT.replace("tcp://10.0.0.1:4710", address)
+    const chosen = text.replace("[client]", '[client]\npath_policy = "min-latency"')
+    const { client } = parseConfig(chosen, "rmr.toml")
+    expect(client?.pool[0]?.members[0]).toEqual({ memberId: 1, address })
+    expect(client?.path_policy).toBe("min-latency")
+  })
+
   it("of a compute client names members and places for NBD", () => {
     const { client } = parseConfig(CLIENT, "rmr.toml")
     expect(client?.nbd).toEqual([{ path: "/run/rmr/nbd.sock" }, { host: "::1", port: 10_809 }])
@@ -63,6 +72,21 @@ describe("a configuration", () => {
     ["no role at all", 'name = "x"', "neither [storage] nor [client]"],
     ["a size that is none", STORAGE.replace("10 GiB", "10 apples"), "storage.pool.0.size"],
     ["a size in odd bytes", STORAGE.replace("10 GiB", "4097"), "multiple of 4096"],
+    [
+      "a path to nowhere",
+      CLIENT.replace("1@tcp://10.0.0.1:4710", "1@rdma://10.0.0.1:4710,10.0.1.1"),
+      "client.pool.0.members.0",
+    ],
+    [
+      "two paths over TCP",
+      CLIENT.replace(":4710", ":4710,10.0.1.1:4710"),
+      "client.pool.0.members.0",
+    ],
+    [
+      "a path policy that nobody knows",
+      CLIENT.replace("[client]", '[client]\npath_policy = "best"'),
+      "client.path_policy",
+    ],
     ["a member without a number", CLIENT.replace("1@tcp", "tcp"), "client.pool.0.members.0"],
     ["a member id that cannot be", STORAGE.replace("member = 1", "member = 0"), "member"],
     ["a pool name with a slash", STORAGE.replaceAll("vault", "va/ult"), "storage.pool.0.name"],

@@ -45,6 +45,7 @@ import {
 } from "@rmr/core"
 import { ARENA_BYTES_MAX, LINGER_US_DEFAULT, LINGER_US_MAX, parseSocketAddress } from "@rmr/io"
 import { checkedSyncLimits, SYNC_LIMITS_DEFAULT } from "@rmr/server"
+import { PATH_POLICIES, type PathPolicy, parseRoutes } from "@rmr/transport-rdma"
 import { parse, TomlError } from "smol-toml"
 import { z } from "zod"
 import { lineOf } from "./places.js"
@@ -99,7 +100,18 @@ const poolName = z.string().superRefine((name, context) => {
 
 const id = z.number().int().min(1).max(255).transform(memberId)
 
-/** What the transports of this program can listen at and dial. */
+/** Where a node can be dialed: over RDMA by several paths, each perhaps from an address of ours. */
+function routesProblem(text: string): string | undefined {
+  if (!text.startsWith("rdma:")) return addressProblem(text)
+  try {
+    parseRoutes(text)
+  } catch (thrown) {
+    return `"${text}" is no address: ${RmrError.from(thrown).detail}`
+  }
+  return undefined
+}
+
+/** Where the transports of this program can listen. */
 function addressProblem(text: string): string | undefined {
   const place = /^(?:tcp|rdma):(?:\/\/)?(.*)$/.exec(text)?.[1]
   if (place === undefined) {
@@ -126,7 +138,7 @@ const member = z.string().transform((text, context): { memberId: MemberId; addre
     context.addIssue({ code: "custom", message })
     return z.NEVER
   }
-  const problem = addressProblem(found[2])
+  const problem = routesProblem(found[2])
   if (problem !== undefined) context.addIssue({ code: "custom", message: problem })
   return { memberId: memberId(number), address: found[2] }
 })
@@ -263,6 +275,7 @@ const clientPool = table({
 const client = table({
   close_ms: milliseconds.default(CLOSE_MS_DEFAULT),
   nbd: z.array(nbdAddress).default([]),
+  path_policy: z.enum(PATH_POLICIES).default("min-inflight"),
   memory: memory(CLIENT_MEMORY_MIN).default(128 * 1024 * 1024),
   loops,
   pool: z.array(clientPool).default([]),
@@ -341,6 +354,8 @@ export interface ClientPoolConfig {
 
 export interface ClientConfig {
   readonly nbd: readonly NbdAddress[]
+  /** Which path a request takes to a member whose address names several. */
+  readonly path_policy: PathPolicy
   /** As those of a storage node. */
   readonly memory: number
   readonly loops?: number | undefined

@@ -25,7 +25,13 @@ import {
   type Timer,
   type ViewNumber,
 } from "@rmr/core"
-import { fastStreamEngine, pageArenas, type StreamEngineSource, type StreamListener } from "@rmr/io"
+import {
+  fastSocketEngine,
+  fastStreamEngine,
+  pageArenas,
+  type StreamEngineSource,
+  type StreamListener,
+} from "@rmr/io"
 import type { ClientConfig, ClientPoolConfig } from "../config/config.js"
 import type { ClientStatus, Counts, DaemonStats, MapCheckShown } from "../control/status.js"
 import { SOFTWARE } from "../version.js"
@@ -67,7 +73,7 @@ export class ClientRole implements ClientService {
     engine: StreamEngineSource,
   ) {
     this.env = env
-    const transport = ourTransports()
+    const transport = ourTransports(fastSocketEngine, { pathPolicy: config.path_policy })
     this.registry = new LinkRegistry({ env, memory, transport, hostName: name, software: SOFTWARE })
     this.closeMs = config.close_ms
     this.opener = { registry: this.registry, closeMs: this.closeMs }

@@ -262,6 +262,18 @@ export class CreditedSession implements Session {
     return this.side === "accepted" && isFree && this.credits.laneOf(index) === lane
   }
 
+  /** Whether a request of this id was delivered, and no other one of its credit since. */
+  wasDelivered(id: number): boolean {
+    const index = indexOfRequest(id)
+    const isKnown = id >= 0 && index < this.states.length && this.side === "accepted"
+    return isKnown && this.rows[index * ROW_STRIDE + ROW_ID] === id
+  }
+
+  /** Whether it was answered since. */
+  isAnswered(id: number): boolean {
+    return this.wasDelivered(id) && this.states[indexOfRequest(id)] === FREE
+  }
+
   /** False where the other side broke the rules. With `true` the lease is the handler's. */
   takeRequest(
     id: number,
