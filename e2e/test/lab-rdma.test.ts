@@ -103,6 +103,18 @@ for (const { policy, isOften } of POLICIES) {
 }
 
 itWhere(
+  "the link of a path goes down and up over RDMA, and no request is lost",
+  whyNot(false),
+  async () => {
+    const program = await bundled(`${FOLDER}/test/loss-program.ts`, `${FOLDER}/.cache`)
+    const command = [process.execPath, program, TWO.join(), "link", "10", "peer1"]
+    const [code, said] = await inGuest({ command, rdma: { count: 2, kind: "rxe" } })
+    expect({ code, said }).toEqual({ code: 0, said })
+    expect(said).toMatch(/\d+ requests, 0 complaints\n$/)
+  },
+)
+
+itWhere(
   "sessions end in the middle of traffic over RDMA, again and again",
   whyNot(false),
   async () => {

@@ -131,8 +131,12 @@ void rmr_list_sweep(struct rmr_list *list) {
 
 NAPI_MODULE_INIT() {
   napi_value version;
-  /* A process that starts others must not lose memory that a device has: before the first call. */
-  ibv_fork_init();
+  /*
+   * A process that starts others must not lose memory that a device has: before the first call.
+   * Where the kernel copies such pages, the library's own remedy would keep them from the child,
+   * with all else that lies in them, and there is no child.
+   */
+  if (ibv_is_fork_initialized() != IBV_FORK_UNNEEDED) ibv_fork_init();
   RMR_CHECK(env, napi_create_uint32(env, RMR_NATIVE_VERSION, &version));
   RMR_CHECK(env, napi_set_named_property(env, exports, "version", version));
   if (!rmr_export_engine(env, exports) || !rmr_export_manager(env, exports) ||

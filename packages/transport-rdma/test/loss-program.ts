@@ -3,12 +3,17 @@
  *
  * ```
  * loss-program HOST,HOST[,…] flap COUNT [POLICY]   paths are lost, by one side or the other
+ * loss-program HOST,HOST[,…] link COUNT CARD       this card, at the other end of one, goes down
  * loss-program HOST[,HOST…] churn COUNT            sessions are
  * ```
+ *
+ * The other end of a card, and not the card: soft-RoCE that sends a call while its own card is down
+ * takes none any more.
  *
  * While paths are lost, one at least is up: then the session stays, and every request is answered.
  * It says what it did, and each complaint; exit code 1 if there is any.
  */
+import { execFileSync } from "node:child_process"
 import { RmrError } from "@rmr/core"
 import { seededRandom } from "@rmr/testkit/world"
 import type { RdmaOptions } from "../src/index.js"
@@ -16,13 +21,13 @@ import type { Path } from "../src/path.js"
 import type { RdmaSession } from "../src/session.js"
 import { SwornTraffic } from "./sworn-traffic.js"
 
-const [hostsText = "10.71.1.1", what = "churn", countText = "20", policy] = process.argv.slice(2)
+const [hostsText = "10.71.1.1", what = "churn", countText = "20", word] = process.argv.slice(2)
 const HOSTS = hostsText.split(",")
 const COUNT = Number(countText)
 const PATIENCE_MS = 20_000
 const random = seededRandom("losses").fork(what)
-const options = { silenceMsMax: 3000, pathPolicy: policy } as RdmaOptions
-const traffic = new SwornTraffic(policy === undefined ? { silenceMsMax: 3000 } : options)
+const policy = what === "flap" && word !== undefined ? { pathPolicy: word } : {}
+const traffic = new SwornTraffic({ silenceMsMax: 3000, ...policy } as RdmaOptions)
 
 function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
@@ -50,6 +55,10 @@ function has(session: RdmaSession | undefined, number: number): boolean {
 
 const ENDS = [() => traffic.session, () => traffic.accepted] as const
 
+function isIdle(): boolean {
+  return traffic.inFlight === 0 && traffic.wanted === 0
+}
+
 function areUp(): boolean {
   const { session, accepted } = traffic
   return pathsOf(session).length === HOSTS.length && pathsOf(accepted).length >= HOSTS.length
@@ -71,7 +80,7 @@ async function flap(): Promise<void> {
     if (both.length > 1) lose(side!()!, both[random.below(both.length)]!)
     if (nth % 4 === 3) await until(areUp, "all paths up again")
   }
-  await until(() => traffic.inFlight === 0 && traffic.wanted === 0, "all answered")
+  await until(isIdle, "all answered")
   if (traffic.downCount > 0) traffic.complaints.push("the session went down")
   if (traffic.brokenCount > 0) traffic.complaints.push(`${traffic.brokenCount} without an answer`)
   const { asking } = traffic.session!.carrier
@@ -82,6 +91,22 @@ async function flap(): Promise<void> {
   const [again, known, answered] = counts
   process.stdout.write(`${taken.size} paths were taken, ${again} requests asked again: `)
   process.stdout.write(`${known} had come, of which ${answered} were answered\n`)
+}
+
+async function link(card = "peer1"): Promise<void> {
+  await until(areUp, "all paths up")
+  for (let nth = 0; nth < COUNT && traffic.complaints.length === 0; nth++) {
+    traffic.wanted += 60
+    traffic.ask()
+    await sleep(random.below(20))
+    execFileSync("ip", ["link", "set", card, "down"])
+    await until(() => !areUp(), "a path lost")
+    await until(isIdle, "all answered without it")
+    execFileSync("ip", ["link", "set", card, "up"])
+    await until(areUp, "all paths up again")
+  }
+  if (traffic.downCount > 0) traffic.complaints.push("the session went down")
+  if (traffic.brokenCount > 0) traffic.complaints.push(`${traffic.brokenCount} without an answer`)
 }
 
 async function churn(): Promise<void> {
@@ -99,7 +124,7 @@ async function churn(): Promise<void> {
 }
 
 await traffic.connect(HOSTS)
-await (what === "flap" ? flap() : churn())
+await (what === "flap" ? flap() : what === "link" ? link(word) : churn())
 await traffic.close()
 for (const complaint of traffic.complaints) process.stdout.write(`${complaint}\n`)
 process.stdout.write(
