@@ -11,7 +11,7 @@
 #include "rdma.h"
 
 /* NATIVE_VERSION in src/native-addon.ts. */
-#define RMR_NATIVE_VERSION 2
+#define RMR_NATIVE_VERSION 3
 
 void rmr_throw_last(napi_env env, const char *call) {
   bool is_pending = false;

@@ -88,7 +88,7 @@ int rmr_line_equip(struct rmr_line *line) {
   if (ibv_query_device(line->id->verbs, &limits) != 0) return ENODEV;
   const uint32_t most = (uint32_t)limits.max_qp_wr;
   if (line->depths.sends > most || line->depths.receives > most) return ENOMEM;
-  line->said_stride = line->is_link ? RMR_SAID_BYTES_MAX : TOLD_BYTES;
+  if (!line->is_raw) line->said_stride = line->is_link ? RMR_SAID_BYTES_MAX : TOLD_BYTES;
   const size_t received = (size_t)line->depths.receives * line->said_stride;
   const size_t bytes = received + (size_t)RMR_SAYS_MAX * RMR_SAID_BYTES_MAX;
   if (posix_memalign((void **)&line->said, 4096, bytes) != 0) return ENOMEM;
@@ -274,10 +274,31 @@ static napi_value tell_by_send(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+/*
+ * rawLine(engine, line, bytes): before it connects. What comes over it, up to so many bytes by
+ * SEND, is told as it is, and so is immediate data.
+ */
+static napi_value raw_line(napi_env env, napi_callback_info info) {
+  napi_value args[3];
+  int32_t bytes;
+  if (!rmr_args(env, info, 3, args)) return NULL;
+  struct rmr_line *line = line_of(env, args[0], args[1]);
+  if (line == NULL || !rmr_int(env, args[2], &bytes)) return NULL;
+  if (line->has_qp || bytes < TOLD_BYTES || bytes > RMR_RAW_SAID_BYTES_MAX) {
+    napi_throw_range_error(env, NULL, "it is connected, or takes no texts of this size");
+    return NULL;
+  }
+  line->is_raw = true;
+  /* Texts lie at multiples of it. */
+  line->said_stride = ((uint32_t)bytes + 7) & ~7u;
+  return NULL;
+}
+
 int rmr_export_lines(napi_env env, napi_value exports) {
   return rmr_export(env, exports, "closeLine", close_line) &&
          rmr_export(env, exports, "breakLine", break_line) &&
          rmr_export(env, exports, "isIwarp", is_iwarp) &&
          rmr_export(env, exports, "furnishLine", furnish_line) &&
-         rmr_export(env, exports, "tellBySend", tell_by_send);
+         rmr_export(env, exports, "tellBySend", tell_by_send) &&
+         rmr_export(env, exports, "rawLine", raw_line);
 }

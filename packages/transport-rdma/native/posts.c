@@ -147,6 +147,32 @@ static int add_moves(const struct rmr_engine *engine, struct batch *batch, const
   return 0;
 }
 
+/* As JavaScript has it: whose protocol it is knows what lies where. */
+static int add_raw(const struct rmr_engine *engine, struct batch *batch, const int32_t *row) {
+  const struct rmr_line *line = batch->line;
+  const struct rmr_memory *arena = arena_of(engine, row);
+  const bool has_payload = row[POST_ARENA] >= 0;
+  const int32_t at = row[POST_HEAD_AT];
+  const int32_t bytes = row[POST_HEAD_BYTES];
+  const bool is_inside = bytes == 0 || (line->slots != NULL && at >= 0 && bytes > 0 &&
+                                        (size_t)at + (size_t)bytes <= line->slots->memory.size);
+  const bool is_payload = !has_payload || (arena != NULL && row[POST_BYTES] > 0);
+  if (!line->is_raw || !is_inside || !is_payload) return WHY_INVALID;
+  struct ibv_send_wr *work = add_work(batch, IBV_WR_RDMA_WRITE_WITH_IMM);
+  work->imm_data = htonl((uint32_t)row[POST_PLACE]);
+  work->wr.rdma.remote_addr =
+      (uint64_t)(uint32_t)row[POST_ADDRESS_LOW] | (uint64_t)(uint32_t)row[POST_ADDRESS_HIGH] << 32;
+  work->wr.rdma.rkey = (uint32_t)row[POST_KEY];
+  if (has_payload) {
+    add_piece(work, arena->bytes + row[POST_AT], (size_t)row[POST_BYTES],
+              line->device->arenas[row[POST_ARENA]]->lkey);
+  }
+  if (bytes > 0) {
+    add_piece(work, line->slots->memory.bytes + at, (size_t)bytes, line->slots->mr->lkey);
+  }
+  return 0;
+}
+
 /* How many works a row becomes. */
 static uint32_t works_of(const struct rmr_line *line, const int32_t *row) {
   if (row[POST_KIND] == POST_WRITE || row[POST_KIND] == POST_READ) {
@@ -179,6 +205,7 @@ static int add_row(const struct rmr_engine *engine, struct batch *batch, const i
   int why = 0;
   if (row[POST_KIND] == POST_FRAME) why = add_frame(engine, batch, row);
   else if (row[POST_KIND] == POST_WORD) add_word(batch, row);
+  else if (row[POST_KIND] == POST_RAW) why = add_raw(engine, batch, row);
   else why = add_moves(engine, batch, row);
   if (why != 0 || batch->count == before) return why == 0 ? WHY_INVALID : why;
   struct rmr_line *line = batch->line;

@@ -20,8 +20,8 @@
 #include "table.h"
 
 #define RMR_ARENAS_MAX 256
-/* Of a greeting, and of anything that comes by SEND. */
-#define RMR_SAID_BYTES_MAX 1024
+/* Of what comes over a raw line by SEND: a part of what texts have for that. */
+#define RMR_RAW_SAID_BYTES_MAX (32 * 1024)
 /* Said and not yet sent, of one line. */
 #define RMR_SAYS_MAX 8
 /* Pieces of a frame: head with text, and payload. */
@@ -81,6 +81,7 @@ struct rmr_line {
   enum rmr_line_state state;
   bool tells_by_send;
   bool is_link; /* greetings come over it */
+  bool is_raw;  /* somebody else's protocol: what comes is told as it is */
   bool is_told; /* JavaScript knows that it is over, and why */
   int why;
   int detail;

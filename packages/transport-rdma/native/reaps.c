@@ -85,11 +85,22 @@ static void take_told(struct rmr_line *line, uint32_t told) {
   if (row != NULL) row[ARRIVAL_VALUE] = (int32_t)(told - RMR_TOLD_WORDS);
 }
 
+/* Of somebody else's protocol, which JavaScript knows. */
+static void take_raw(const struct rmr_line *line, const struct ibv_wc *work, const uint8_t *said) {
+  const bool is_written = work->opcode == IBV_WC_RECV_RDMA_WITH_IMM;
+  const bool is_told = is_written || (work->wc_flags & IBV_WC_WITH_IMM) != 0;
+  int32_t *row = rmr_arrival(line->engine, line->number, is_told ? EVENT_TOLD : EVENT_SAID);
+  if (row == NULL) return;
+  if (is_told) row[ARRIVAL_VALUE] = (int32_t)ntohl(work->imm_data);
+  if (!is_written) rmr_arrival_text(line->engine, row, said, work->byte_len);
+}
+
 /* What is received says that the other side is connected, also before the manager does. */
 static void take_receive(struct rmr_line *line, const struct ibv_wc *work) {
   if (line->state == RMR_LINE_CONNECTING) line->state = RMR_LINE_UP;
   const uint8_t *said = line->said + (size_t)work->wr_id * line->said_stride;
-  if (work->opcode == IBV_WC_RECV_RDMA_WITH_IMM) take_told(line, ntohl(work->imm_data));
+  if (line->is_raw) take_raw(line, work, said);
+  else if (work->opcode == IBV_WC_RECV_RDMA_WITH_IMM) take_told(line, ntohl(work->imm_data));
   else if (work->byte_len == sizeof(uint32_t)) take_told(line, load32(said));
   else {
     int32_t *row = rmr_arrival(line->engine, line->number, EVENT_SAID);
@@ -107,6 +118,19 @@ static void take_sent(struct rmr_line *line, const struct ibv_wc *work) {
 }
 
 /*
+ * Rows for this line before `end`. A raw one may say more in each than others do, and takes it from
+ * what is left of the texts when each row that others may still need has its own.
+ */
+static int room_for(const struct rmr_line *line, int end) {
+  const struct rmr_table *table = &line->engine->table;
+  const int rows = end - table->arrival_count;
+  if (!line->is_raw) return rows;
+  const int kept = (RMR_ARRIVALS_MAX - table->arrival_count) * RMR_SAID_BYTES_MAX;
+  const int texts = (RMR_TEXTS_BYTES - table->texts_used - kept) / (int)line->said_stride;
+  return texts < rows ? texts : rows;
+}
+
+/*
  * What came before a line broke is told before that is: a request that was answered need not be
  * asked again on another path.
  */
@@ -118,7 +142,7 @@ bool rmr_reap(struct rmr_line *line, int rows_max) {
   for (;;) {
     uint32_t slots[POLL_MAX];
     uint32_t received = 0;
-    const int room = end - table->arrival_count;
+    const int room = room_for(line, end);
     const int count = ibv_poll_cq(line->cq, room < POLL_MAX ? room : POLL_MAX, works);
     if (count < 0) rmr_line_over(line, WHY_BROKEN, count);
     if (count == 0 && room > 0 && line->fault != 0) {

@@ -11,7 +11,11 @@
 #define RMR_POSTS_MAX 512
 #define RMR_ARRIVAL_WORDS 12
 #define RMR_POST_WORDS 13
-#define RMR_TEXTS_BYTES (RMR_ARRIVALS_MAX * 1024)
+/* Of a greeting, and of anything that comes by SEND over a line that is not raw. */
+#define RMR_SAID_BYTES_MAX 1024
+/* Raw lines take longer texts from what there is beside that. */
+#define RMR_RAW_TEXTS_BYTES (64 * 1024)
+#define RMR_TEXTS_BYTES (RMR_ARRIVALS_MAX * RMR_SAID_BYTES_MAX + RMR_RAW_TEXTS_BYTES)
 /* What goes with a request to connect, at most. */
 #define RMR_PRIVATE_BYTES_MAX 56
 
@@ -42,7 +46,8 @@ enum {
   EVENT_OVER,      /* value: why; detail: what the device or the manager said; private data */
   EVENT_ROUTED,    /* a dialed line has a device: JavaScript may connect it */
   EVENT_READ,      /* value: how many posts of this line have been read, counted since ever */
-  EVENT_GONE       /* value: a listener whose device was taken away; it is closed */
+  EVENT_GONE,      /* value: a listener whose device was taken away; it is closed */
+  EVENT_TOLD       /* of a raw line: value, the immediate data; what was sent in the texts */
 };
 
 /* A row of what is to be posted. */
@@ -54,7 +59,7 @@ enum {
   POST_ARENA, /* payload; -1 is none */
   POST_AT,
   POST_BYTES,
-  POST_PLACE, /* in the peer's room */
+  POST_PLACE, /* in the peer's room; raw: the immediate data */
   POST_KEY,   /* of memory that the peer has exposed */
   POST_ADDRESS_LOW,
   POST_ADDRESS_HIGH,
@@ -66,7 +71,8 @@ enum {
   POST_FRAME = 1, /* head, text and payload to a place, and the peer is told */
   POST_WORD,      /* the peer is told the word that stands for the place */
   POST_WRITE,     /* payload to exposed memory */
-  POST_READ       /* from exposed memory */
+  POST_READ,      /* from exposed memory */
+  POST_RAW        /* payload and then head to exposed memory, and the peer is told a number */
 };
 
 /* The immediate data of a frame is its place by so many bytes; from here on it is a word. */

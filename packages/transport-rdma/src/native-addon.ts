@@ -9,7 +9,7 @@ import { createRequire } from "node:module"
 import { fileURLToPath } from "node:url"
 
 /** RMR_NATIVE_VERSION in native/addon.c. */
-const NATIVE_VERSION = 2
+const NATIVE_VERSION = 3
 
 /** Of memory that a device gets: who may do what with it. RIGHTS in native/regions.c. */
 export const RIGHTS_OURS = 0
@@ -75,6 +75,8 @@ export interface NativeAddon {
   closeLine(engine: Engine, line: number): void
   isIwarp(engine: Engine, line: number): boolean
   tellBySend(engine: Engine, line: number): void
+  /** Before it connects: what comes, so many bytes by SEND at most, is told as it is. */
+  rawLine(engine: Engine, line: number, bytes: number): void
   /** Our regions; and of the peer's room: address (low, high), key, bytes. */
   furnishLine(engine: Engine, line: number, slots: number, room: number, peer: Int32Array): void
   /** A region on the device of the line, or a negative code. */

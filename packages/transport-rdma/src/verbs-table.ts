@@ -43,6 +43,8 @@ export const EVENT_ROUTED = 8
 export const EVENT_READ = 9
 /** The device of a listener, which the value names, was taken away; it is closed. */
 export const EVENT_GONE = 10
+/** Of a raw line: the value is the immediate data; what was sent with it is in the texts. */
+export const EVENT_TOLD = 11
 
 /** Columns of what is to be posted. */
 export const POST_LINE = 0
@@ -53,7 +55,7 @@ export const POST_HEAD_BYTES = 3
 export const POST_ARENA = 4
 export const POST_AT = 5
 export const POST_BYTES = 6
-/** In the room of the other side. */
+/** In the room of the other side; of a raw post, its immediate data. */
 export const POST_PLACE = 7
 /** Of exposed memory. In a frame: not 0 says that its payload does not go with it. */
 export const POST_KEY = 8
@@ -69,8 +71,13 @@ export const POST_FRAME = 1
 export const POST_WORD = 2
 export const POST_WRITE = 3
 export const POST_READ = 4
+/** Payload and then head to memory of the other side, which is told a number. */
+export const POST_RAW = 5
 
-const TEXTS_BYTES: number = ARRIVALS_MAX * 1024
+/** Of a text over a line that is not raw; raw lines take longer ones from what is beside that. */
+const TEXT_BYTES_MAX = 1024
+const RAW_TEXTS_BYTES: number = 64 * 1024
+const TEXTS_BYTES: number = ARRIVALS_MAX * TEXT_BYTES_MAX + RAW_TEXTS_BYTES
 
 export interface VerbsTable {
   readonly words: ArrayBuffer
