@@ -8,9 +8,9 @@
 import { fileURLToPath } from "node:url"
 import { type LabRun, prepareLab, runInLab } from "../lab/lab.js"
 import { bundled } from "../lab/program.js"
-import { runOrFail } from "../lab/runs.js"
 import { isLong, itWhere, missing } from "./nbd-tools.js"
 import { isBuilt, rmrWords } from "./rmr-program.js"
+import { sanitizedEnv } from "./sanitized-addon.js"
 
 jest.setTimeout(700_000)
 
@@ -128,21 +128,6 @@ itWhere(
 
 const STAGES = ["opened", "listening", "dialing", "up", "in flight"]
 const ENDS = ["exit: 7", "throw: 1", "terminate: 1", "close: 0"]
-
-/** What a guest needs to run over the addon that watches its memory. */
-async function sanitizedEnv(): Promise<Record<string, string>> {
-  const args = [`${FOLDER}/native/build.mjs`, "--sanitize", "--strict"]
-  const { output } = await runOrFail(process.execPath, args, { seconds: 120 })
-  const preload = /LD_PRELOAD=(.+)$/m.exec(output)?.[1]
-  if (preload === undefined) throw new Error(`nothing watches its memory: ${output}`)
-  const options = "halt_on_error=1:print_stacktrace=1"
-  return {
-    RMR_NATIVE: "sanitize",
-    LD_PRELOAD: preload,
-    ASAN_OPTIONS: `${options}:detect_leaks=0:detect_stack_use_after_return=1`,
-    UBSAN_OPTIONS: options,
-  }
-}
 
 itWhere(
   "threads end at every stage over RDMA, watched by AddressSanitizer and UBSan",
