@@ -9,7 +9,7 @@
  * It says how each thread has ended, and at last that nobody else was harmed.
  */
 import { fileURLToPath } from "node:url"
-import { Worker, workerData } from "node:worker_threads"
+import { parentPort, Worker, workerData } from "node:worker_threads"
 import type { Endpoint, EndpointEvents, Session } from "@rmr/core"
 import {
   buddyMemory,
@@ -128,8 +128,10 @@ async function live({ stage, way, host }: { stage: Stage; way: Way; host: string
   if (way === "exit") process.exit(EXIT_CODE)
   if (way === "throw") throw new Error("on purpose")
   if (way === "close") await pair.close()
-  // The main thread ends it.
-  if (way === "terminate") setInterval(() => undefined, 1000)
+  if (way !== "terminate") return
+  // The main thread ends it, wherever it is then.
+  setInterval(() => undefined, 1000)
+  parentPort?.postMessage("there")
 }
 
 /** The exit code of a thread, or that it does not end. */
@@ -142,7 +144,8 @@ function ended(stage: Stage, way: Way, host: string): Promise<string> {
       clearTimeout(late)
       resolve(String(code))
     })
-    if (way === "terminate") setTimeout(() => void worker.terminate(), 1500)
+    // One that has not begun ends as if nothing were wrong.
+    worker.on("message", () => void worker.terminate())
   })
 }
 
