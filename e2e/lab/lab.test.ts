@@ -39,6 +39,12 @@ describe("its command line", () => {
     expect(labOptions(["--siw", "--", "--odd"]).command).toEqual(["--odd"])
   })
 
+  it("puts devices on a wire where there is one, and no others with them", () => {
+    const options = labOptions(["--guests", "2", "--rdma-wire", "--siw", "true"])
+    expect(options).toMatchObject({ isRdmaOnWire: true, rdmaKind: "siw", rdmaCount: 0 })
+    expect(labOptions(["--siw", "true"])).toMatchObject({ isRdmaOnWire: false, rdmaCount: 1 })
+  })
+
   it("takes every peer by its name, and none where none is named", () => {
     for (const peerKind of PEER_KINDS) {
       const options = labOptions(["--peer", peerKind, "--peer-mib", "64", "--", "true"])
@@ -55,6 +61,7 @@ describe("its command line", () => {
     [["--gests", "2", "true"], /there is no option --gests/],
     [["--peer", "md", "true"], /--peer md: it is md-nbd, md-nvme-tcp, .*drbd/],
     [["--peer"], /--peer : it is/],
+    [["--rdma-wire", "true"], /--rdma-wire: a wire takes --guests 2 or more/],
     [["--peer", "drbd", "--peer-mib", "8", "true"], /from 16 to 16384/],
   ])("refuses %j and says why", (words, why) => {
     expect(() => labOptions(words)).toThrow(LabError)

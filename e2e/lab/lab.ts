@@ -14,7 +14,7 @@ import { runGuest } from "./guest.js"
 import { writeInitramfs } from "./initramfs.js"
 import { currentKernel, type Kernel } from "./kernel.js"
 import { buildModules } from "./modules.js"
-import { checkRoom, type Peer, type Rdma, rdmaOf } from "./peers.js"
+import { checkRoom, type Peer, type Rdma, type RdmaKind, rdmaOf } from "./peers.js"
 import { LabError } from "./runs.js"
 import { quoted } from "./shell.js"
 import { type Wire, wireIn } from "./wire.js"
@@ -43,6 +43,8 @@ export interface LabRun {
   readonly memoryMib?: number
   readonly processors?: number
   readonly rdma?: Rdma
+  /** Each of several guests has such a device on the wire, at 10.70.0.GUEST. */
+  readonly rdmaOnWire?: RdmaKind
   /** PEER_DEVICE is its path, PEER_COPIES are where its copies are. */
   readonly peer?: Peer
   readonly onSaid: (guest: number, bytes: Buffer) => void
@@ -136,7 +138,7 @@ function runOne(
 }
 
 function scriptOf(run: LabRun, number: number, isWired: boolean): string {
-  const { command, cwd, env, peer } = run
+  const { command, cwd, env, peer, rdmaOnWire } = run
   const rdma = rdmaOf(peer, run.rdma)
   const [first = "true"] = command
   const line = command.length > 1 ? command.map(quoted).join(" ") : first
@@ -148,6 +150,7 @@ function scriptOf(run: LabRun, number: number, isWired: boolean): string {
     `. ${quoted(SOFT_RDMA)}`,
     ...settings.map(([name, value]) => `export ${name}=${quoted(value)}`),
     ...(isWired ? [orEnd("wire_up", "wire")] : []),
+    ...(rdmaOnWire === undefined ? [] : [orEnd(`rdma_on_wire ${rdmaOnWire}`, "RDMA on the wire")]),
     ...(rdma === undefined ? [] : [orEnd(`soft_rdma ${rdma.count} ${rdma.kind}`, "soft RDMA")]),
     ...(peer === undefined
       ? []

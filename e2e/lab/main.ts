@@ -14,10 +14,11 @@ async function main(words: readonly string[]): Promise<number> {
     return 0
   }
   const { guests, rdmaCount: count, rdmaKind: kind, peerKind: peer, peerMib: mib } = options
+  const onWire = options.isRdmaOnWire ? { rdmaOnWire: kind } : {}
   const say = (line: string): boolean => process.stderr.write(`lab: ${line}\n`)
   const lab = await prepareLab(say, { isWithMore: isWithMore(peer, kind) })
   return runInLab(lab, {
-    ...options,
+    ...{ ...options, ...onWire },
     cwd: process.cwd(),
     ...(count > 0 ? { rdma: { count, kind } } : {}),
     ...(peer === undefined ? {} : { peer: { kind: peer, mib } }),

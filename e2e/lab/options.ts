@@ -11,6 +11,7 @@ for a shell.
   --guests N      so many guests on one wire, each with the command; GUEST says which it is, and
                   10.70.0.GUEST is its address (default 1)
   --rdma N        so many soft-RoCE devices in each, on 10.71.1.1, 10.71.2.1, …
+  --rdma-wire     one on the wire of each guest, at 10.70.0.GUEST
   --siw           iWARP instead of RoCE
   --peer KIND     a device of two copies made by the guest's kernel; PEER_DEVICE is its path:
                   ${PEER_KINDS.join(", ")}
@@ -25,6 +26,7 @@ export interface LabOptions {
   readonly guests: number
   readonly rdmaCount: number
   readonly rdmaKind: RdmaKind
+  readonly isRdmaOnWire: boolean
   readonly peerKind: PeerKind | undefined
   readonly peerMib: number
   readonly seconds: number
@@ -34,6 +36,7 @@ export interface LabOptions {
   readonly command: readonly string[]
 }
 
+const SWITCHES: ReadonlySet<string> = new Set(["--rdma-wire", "--siw", "--help"])
 const NUMBERS: Readonly<Record<string, readonly [least: number, most: number]>> = {
   "--guests": [1, 8],
   "--rdma": [1, 16],
@@ -53,17 +56,21 @@ export function labOptions(words: readonly string[]): LabOptions {
   while (rest[0]?.startsWith("-")) {
     const option = rest.shift()!
     if (option === "--") break
-    if (option === "--siw" || option === "--help") switches.add(option)
+    if (SWITCHES.has(option)) switches.add(option)
     else if (option === "--peer") peer = peerKind(rest.shift())
     else given.set(option, numberOf(option, rest.shift()))
   }
   const isHelp = switches.has("--help")
   if (rest.length === 0 && !isHelp) throw new LabError(`which command?\n\n${USAGE}`)
   const of = (option: string, otherwise: number): number => given.get(option) ?? otherwise
+  const guests = of("--guests", 1)
+  const isRdmaOnWire = switches.has("--rdma-wire")
+  if (isRdmaOnWire && guests < 2) throw new LabError("--rdma-wire: a wire takes --guests 2 or more")
   return {
-    guests: of("--guests", 1),
-    rdmaCount: of("--rdma", switches.has("--siw") ? 1 : 0),
+    guests,
+    rdmaCount: of("--rdma", switches.has("--siw") && !isRdmaOnWire ? 1 : 0),
     rdmaKind: switches.has("--siw") ? "siw" : "rxe",
+    isRdmaOnWire,
     peerKind: peer,
     peerMib: of("--peer-mib", 256),
     seconds: of("--seconds", 120),

@@ -5,11 +5,7 @@
 # kernel does not have (modules.ts). A process reaches any of them by its address.
 soft_rdma() {
   kind=${2:-rxe}
-  module=rdma_rxe
-  if [ "$kind" = siw ]; then module=siw; fi
-  for name in veth ib_uverbs rdma_ucm $module; do
-    modprobe "$name" || return 1
-  done
+  modprobe veth && rdma_modules "$kind" || return 1
   number=1
   while [ "$number" -le "$1" ]; do
     ip link add "card$number" type veth peer name "peer$number" || return 1
@@ -21,6 +17,15 @@ soft_rdma() {
   done
 }
 
+# Of such a kind.
+rdma_modules() {
+  module=rdma_rxe
+  if [ "$1" = siw ]; then module=siw; fi
+  for name in ib_uverbs rdma_ucm $module; do
+    modprobe "$name" || return 1
+  done
+}
+
 # The card that is on the wire between guests (wire.ts), with an address: 10.70.0.GUEST.
 wire_up() {
   modprobe virtio_net || return 1
@@ -28,6 +33,12 @@ wire_up() {
     [ -e "$card" ] || return 1
     name=${card##*/}
   done
+  wire_card=$name
   ip addr add "10.70.0.$GUEST/24" dev "$name"
   ip link set "$name" up
+}
+
+# rdma_on_wire KIND: a device on that card, with the same address.
+rdma_on_wire() {
+  rdma_modules "$1" && rdma link add "$1_wire" type "$1" netdev "$wire_card"
 }

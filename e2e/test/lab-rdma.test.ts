@@ -159,6 +159,7 @@ itWhere(
 const LOSSES = [
   { how: "killed", title: "is killed", isOften: true },
   { how: "pulled", title: "loses its device", isOften: false },
+  { how: "unlinked", title: "is cut off from the network by its card", isOften: false },
   { how: "mixed", title: "is killed, with another one behind TCP", isOften: false },
   { how: "path", title: "loses one of its two paths", isOften: false },
 ] as const

@@ -6,6 +6,7 @@
 #
 #   killed   its process ends without a word, and is started again
 #   pulled   its device is taken away from under it, and added again
+#   unlinked its device is on a card whose cable is pulled, and plugged in again
 #   mixed    as killed, and the second node is behind TCP
 #   path     it is reached by two paths, and the link of one of them goes down: nobody is lost
 set -u
@@ -24,14 +25,7 @@ mkdir -p $HERE
 . "$(dirname "$0")/pool.sh"
 cd $HERE || exit 1
 
-# load NAME RW: four at a time, of mixed sizes.
-load() {
-  fio --name="$1" --ioengine=nbd --uri=nbd://127.0.0.1:10809/vault --rw="$2" --iodepth=4 \
-    --bsrange=4k-128k --size=${WRITTEN_MIB}m --randrepeat=1 --randseed=7 --verify=crc32c \
-    --verify_fatal=1 --verify_state_save=0 --eta=never > "fio-$1.log" 2>&1
-}
-
-# What it says of a path, so many times.
+# What the client says of a path, so many times.
 paths_said() {
   [ "$(grep -c "\"event\":\"path.$1\"" client.log)" -ge "$2" ]
 }
@@ -39,12 +33,6 @@ paths_said() {
 # How often the third member was lost; at the start it may be, before its node is there.
 losses() {
   grep -c '"member":3,.*"to":"failed"' client.log
-}
-
-# The third node serves the pool in its view, and has everything.
-whole() {
-  rmr status --socket 3.control > status.said 2>&1 || return 1
-  grep -q 'member 3: normal, view .*, clean' status.said
 }
 
 for number in 1 2 3; do storage_node $number; done
@@ -61,8 +49,7 @@ sleep 2
 case $HOW in
   killed | mixed) kill -9 "$node_3" ;;
   pulled) rdma link del rxe3 || fail "the device stays" ;;
-  # As if the cable was drawn.
-  path) ip link set peer3 down ;;
+  unlinked | path) ip link set peer3 down || fail "the cable stays in" ;;
 esac
 wait $writer || fail "what was written during the loss is another"
 if [ "$HOW" = path ]; then
@@ -73,15 +60,17 @@ else
   [ "$(losses)" -gt "$lost_before" ] || fail "no member was lost"
   step "lost a node"
 fi
+if [ "$HOW" = unlinked ]; then
+  grep '"member":3,.*"to":"failed"' client.log > lost.said
+  grep -q 'the port of the device is down' lost.said || fail "its port is not what was lost"
+fi
 case $HOW in
   killed | mixed) storage_node 3 ;;
   pulled) rdma link add rxe3 type rxe netdev card3 || fail "the device cannot be added" ;;
-  path)
-    ip link set peer3 up
-    within 60 paths_said up 2 || fail "the path does not come back"
-    ;;
+  unlinked | path) ip link set peer3 up || fail "the cable stays out" ;;
 esac
-within 90 whole || fail "it is not whole again: $(cat status.said)"
+if [ "$HOW" = path ]; then within 60 paths_said up 2 || fail "the path stays away"; fi
+within 90 whole 3 || fail "it is not whole again: $(cat status.said)"
 step "whole again"
 load after read || fail "what is read afterwards is another"
 step "read"
