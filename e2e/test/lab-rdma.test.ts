@@ -1,6 +1,6 @@
 /**
- * The transport over RDMA, on devices of guests of the lab: every promise of the port, and pools
- * whose nodes are lost.
+ * The transport over RDMA, on devices of guests of the lab: every promise of the port, what ends
+ * leaves nothing, and pools whose nodes are lost.
  *
  * Each run keeps the promises over soft-RoCE with payloads in rooms, and loses a node that is
  * killed. RMR_LONG=1, or `pnpm lab:full`, has the other ways of a payload, iWARP, and other losses.
@@ -129,6 +129,17 @@ itWhere(
 const STAGES = ["opened", "listening", "dialing", "up", "in flight"]
 const ENDS = ["exit: 7", "throw: 1", "terminate: 1", "close: 0"]
 
+/**
+ * What was allocated by the addon, or by libraries that it alone uses, and is lost: the frame that
+ * called malloc says who. What Node allocates for the addon it may lose itself: it does not free
+ * externals that nobody collects before a thread ends.
+ */
+function leaksOf(said: string): readonly string[] {
+  const isOurs = /^ +#1 .*(transport-rdma\/native|rmr-rdma|libibverbs|librdmacm|lib(rxe|siw|nl)-)/m
+  const leaks = said.split("\n\n").filter((part) => /^(Direct|Indirect) leak of /.test(part))
+  return leaks.filter((leak) => isOurs.test(leak))
+}
+
 itWhere(
   "threads end at every stage over RDMA, watched by AddressSanitizer and UBSan",
   whyNot(false, missing("gcc")),
@@ -140,6 +151,22 @@ itWhere(
     const ends = STAGES.flatMap((stage) => ENDS.map((end) => `${stage}, ${end}`))
     const lines = [...ends, "nobody else was harmed", ""]
     expect({ code, lines: said.split("\n") }).toEqual({ code: 0, lines })
+  },
+)
+
+itWhere(
+  "sessions, dials and threads leave nothing of a device, no descriptor and no memory",
+  whyNot(false, missing("gcc")),
+  async () => {
+    const program = await bundled(`${FOLDER}/test/leak-program.ts`, `${FOLDER}/.cache`)
+    const command = [process.execPath, "--expose-gc", program, "10.71.1.1", "3"]
+    const env = await sanitizedEnv(1)
+    const [code, said] = await inGuest({ command, rdma: { count: 1, kind: "rxe" }, env })
+    const told = said.match(/^(after|in a|nothing|something|\w*Error).*$/gm)
+    const left = [expect.any(String), expect.any(String), expect.any(String), "nothing is left"]
+    expect({ code, told, leaks: leaksOf(said) }).toEqual({ code: 0, told: left, leaks: [] })
+    // It was looked for; Node itself always loses something.
+    expect(said).toContain("LeakSanitizer")
   },
 )
 
