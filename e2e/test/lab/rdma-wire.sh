@@ -3,8 +3,8 @@
 # The words are what runs `rmr`. Guest 1 has two storage nodes, the client, and fio over NBD, which
 # checks what it has written; guest 2 has the third node. Guest 1 says `wire: cut` while it writes,
 # and `wire: mend` when all of it is written, to whoever has the wire in hands. The third node comes
-# back and is brought up to date. At last each guest says the sum of the bytes of each of its stores,
-# and all of them are the same.
+# back and is brought up to date. Then the wire is cut while nothing is under way, and mended. At
+# last each guest says the sum of the bytes of each of its stores, and all of them are the same.
 set -u
 WORDS=$*
 MIB=32
@@ -35,8 +35,10 @@ if [ "$GUEST" = 2 ]; then
   exit
 fi
 
+# lost TIMES: why, at last.
 lost() {
-  grep '"member":3,.*"to":"failed","on":"link-lost"' client.log > lost.said
+  grep '"member":3,.*"to":"failed","on":"link-lost"' client.log > losses.said
+  [ "$(wc -l < losses.said)" = "$1" ] && tail -n 1 losses.said | sed 's/.*"detail":"//' > lost.said
 }
 
 all_done() {
@@ -54,13 +56,20 @@ load during randwrite &
 writer=$!
 sleep 1
 echo "wire: cut"
-within 60 lost || fail "no member was lost"
-step "lost a node: $(sed 's/.*"detail":"//; s/".*//' lost.said)"
+within 60 lost 1 || fail "no member was lost"
+step "lost a node: $(cut -d '"' -f 1 lost.said)"
 wait $writer || fail "what was written during the loss is another"
 ! back 3 || fail "it is back over a wire that is cut"
 echo "wire: mend"
 within 90 whole 3 || fail "the node is not whole again: $(cat status.said)"
 step "whole again"
+echo "wire: cut"
+within 60 lost 2 || fail "no member was lost while nothing is under way"
+step "lost a node: $(cut -d '"' -f 1 lost.said)"
+grep -q 'the other side fell silent' lost.said || fail "nobody heard the silence"
+echo "wire: mend"
+within 90 whole 3 || fail "the node is not whole again: $(cat status.said)"
+step "whole once more"
 load after read || fail "what is read afterwards is another"
 step "read"
 ended "the client" "$client_pid"
