@@ -142,13 +142,14 @@ struct rmr_device *rmr_device_for(struct rmr_engine *engine, struct ibv_context 
   return device;
 }
 
-static void all_over(struct rmr_device *device, int why, int detail) {
+/* Lines of this port, or of all where it is 0. */
+static void all_over(struct rmr_device *device, int port, int why, int detail) {
   const struct rmr_list *lines = &device->engine->lines;
   for (int number = 0; number < lines->count; number++) {
     struct rmr_line *line = rmr_list_at(lines, number);
     if (line == NULL || line->device != device) continue;
-    if (line->state == RMR_LINE_UP) rmr_reap(line, RMR_ARRIVALS_MAX);
-    rmr_line_over(line, why, detail);
+    if (port != 0 && line->id->port_num != 0 && line->id->port_num != port) continue;
+    rmr_line_end(line, why, detail);
   }
 }
 
@@ -160,7 +161,7 @@ static void look_for_devices(const struct rmr_engine *engine) {
   for (struct rmr_device *device = engine->devices; device != NULL; device = device->next) {
     if (device->is_gone || access(device->watcher->device->dev_path, F_OK) == 0) continue;
     device->is_gone = true;
-    all_over(device, WHY_DEVICE_GONE, 0);
+    all_over(device, 0, WHY_DEVICE_GONE, 0);
   }
 }
 
@@ -223,10 +224,12 @@ void rmr_device_failures(struct rmr_device *device) {
   struct ibv_async_event event;
   while (ibv_get_async_event(device->watcher, &event) == 0) {
     const int what = (int)event.event_type;
-    if (what == IBV_EVENT_PORT_ERR) all_over(device, WHY_PORT_DOWN, what);
+    if (what == IBV_EVENT_PORT_ERR) {
+      all_over(device, event.element.port_num, WHY_PORT_DOWN, what);
+    }
     if (what == IBV_EVENT_DEVICE_FATAL) {
       device->is_gone = true;
-      all_over(device, WHY_DEVICE_GONE, what);
+      all_over(device, 0, WHY_DEVICE_GONE, what);
     }
     ibv_ack_async_event(&event);
   }

@@ -150,6 +150,19 @@ static void set_aside(struct rmr_line *line) {
   line->device->closed = line;
 }
 
+void rmr_line_end(struct rmr_line *line, int why, int detail) {
+  struct ibv_qp_attr wish = {.qp_state = IBV_QPS_ERR};
+  if (line->state == RMR_LINE_UP && line->end_why == 0) {
+    line->end_why = why;
+    line->end_detail = detail;
+    if (line->fault == 0) line->fault = IBV_WC_WR_FLUSH_ERR;
+    /* A device that is gone takes no wishes, and brings nothing either. */
+    ibv_modify_qp(line->id->qp, &wish, IBV_QP_STATE);
+    rmr_line_heat(line);
+  } else if (line->state != RMR_LINE_UP) rmr_line_over(line, why, detail);
+  rmr_kick_if_idle(line->engine);
+}
+
 void rmr_line_close(struct rmr_line *line) {
   struct rmr_engine *engine = line->engine;
   if (line->state == RMR_LINE_OVER && !line->is_told) engine->untold_count--;
@@ -215,13 +228,7 @@ static napi_value break_line(napi_env env, napi_callback_info info) {
   if (!rmr_args(env, info, 2, args)) return NULL;
   struct rmr_line *line = line_of(env, args[0], args[1]);
   if (line == NULL || line->state == RMR_LINE_OVER) return NULL;
-  struct ibv_qp_attr wish = {.qp_state = IBV_QPS_ERR};
-  const bool is_broken = line->has_qp && ibv_modify_qp(line->id->qp, &wish, IBV_QP_STATE) == 0;
-  if (is_broken && line->state == RMR_LINE_UP) {
-    line->fault = IBV_WC_WR_FLUSH_ERR;
-    rmr_line_heat(line);
-  } else rmr_line_over(line, WHY_BROKEN, 0);
-  rmr_kick_if_idle(line->engine);
+  rmr_line_end(line, WHY_BROKEN, 0);
   return NULL;
 }
 

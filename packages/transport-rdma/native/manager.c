@@ -288,7 +288,7 @@ static void on_line_event(struct rmr_line *line, struct rdma_cm_event *event, in
       row[ARRIVAL_DETAIL] = event->status;
       take_private(line->engine, row, event);
       break;
-    default: rmr_line_over(line, rmr_why_of_manager(event), event->status); break;
+    default: rmr_line_end(line, rmr_why_of_manager(event), event->status); break;
   }
 }
 
@@ -302,14 +302,6 @@ static struct rmr_listener *listener_with(const struct rmr_engine *engine,
   return NULL;
 }
 
-/* What the line of an event has received, up to the last row but one. */
-static void tell_what_came_before(struct rmr_engine *engine, const struct rdma_cm_event *event) {
-  if (event->event == RDMA_CM_EVENT_CONNECT_REQUEST) return;
-  struct rmr_line *line = rmr_line_with(engine, event->id);
-  const int room = RMR_ARRIVALS_MAX - 1 - engine->table.arrival_count;
-  if (line != NULL && line->state == RMR_LINE_UP) rmr_reap(line, room);
-}
-
 void rmr_manager_events(struct rmr_engine *engine) {
   struct rmr_table *table = &engine->table;
   while (table->arrival_count < RMR_ARRIVALS_MAX) {
@@ -317,7 +309,6 @@ void rmr_manager_events(struct rmr_engine *engine) {
     struct rdma_cm_id *unwanted = NULL;
     struct rmr_listener *gone = NULL;
     if (rdma_get_cm_event(engine->channel, &event) != 0) return;
-    tell_what_came_before(engine, event);
     /* A row that stays without an event says nothing, and is taken back. */
     int32_t *row = rmr_arrival(engine, -1, 0);
     if (event->event == RDMA_CM_EVENT_CONNECT_REQUEST) {

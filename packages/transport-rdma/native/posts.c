@@ -241,7 +241,7 @@ static void post_line(struct rmr_engine *engine, struct rmr_line *line, int32_t 
   for (int nth = 0; nth < count; nth++) {
     int32_t *row = rows + (ptrdiff_t)nth * RMR_POST_WORDS;
     if (row[POST_LINE] != number) continue;
-    if (line != NULL && line->state == RMR_LINE_UP) {
+    if (line != NULL && line->state == RMR_LINE_UP && line->fault == 0) {
       const uint32_t works = works_of(line, row);
       if (works > WORKS_MAX || works + UNTOLD_MAX > line->depths.sends) {
         rmr_line_over(line, WHY_INVALID, (int)works);

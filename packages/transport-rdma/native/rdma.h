@@ -86,6 +86,8 @@ struct rmr_line {
   int why;
   int detail;
   enum ibv_wc_status fault; /* of its first work that failed */
+  int end_why; /* it ends, and is over when what came before is told */
+  int end_detail;
   struct rdma_cm_id *id;
   struct rmr_device *device;
   struct ibv_cq *cq;
@@ -227,6 +229,8 @@ void rmr_line_close(struct rmr_line *line);
 void rmr_bury_lines(struct rmr_device *device, bool are_all);
 /* It broke: JavaScript is told once. */
 void rmr_line_over(struct rmr_line *line, int why, int detail);
+/* The same, as soon as all that has come by it is told. */
+void rmr_line_end(struct rmr_line *line, int why, int detail);
 void rmr_line_heat(struct rmr_line *line);
 int rmr_receive(struct rmr_line *line, const uint32_t *slots, uint32_t count);
 int rmr_export_lines(napi_env env, napi_value exports);

@@ -146,7 +146,8 @@ bool rmr_reap(struct rmr_line *line, int rows_max) {
     const int count = ibv_poll_cq(line->cq, room < POLL_MAX ? room : POLL_MAX, works);
     if (count < 0) rmr_line_over(line, WHY_BROKEN, count);
     if (count == 0 && room > 0 && line->fault != 0) {
-      rmr_line_over(line, rmr_why_of_work(line->fault), (int)line->fault);
+      if (line->end_why != 0) rmr_line_over(line, line->end_why, line->end_detail);
+      else rmr_line_over(line, rmr_why_of_work(line->fault), (int)line->fault);
     }
     if (count <= 0) return room > 0;
     for (int nth = 0; nth < count && line->state != RMR_LINE_OVER; nth++) {

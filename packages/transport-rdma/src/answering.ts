@@ -82,10 +82,16 @@ export class Answering {
 
   /** A request with this head is delivered, from this path: what its answer has to know. */
   note(id: number, head: DataView, at: number, path: Path): void {
-    const row = indexOfRequest(id) * ROW_STRIDE
-    this.keepNoMore(row)
-    this.rows[row + ROW_ID] = id
+    this.succeed(id)
     this.noteAgain(id, head, at, path)
+  }
+
+  /** One of this credit is here: nobody asks for the answer to the one before it again. */
+  succeed(id: number): void {
+    const row = indexOfRequest(id) * ROW_STRIDE
+    if (this.rows[row + ROW_ID] === id) return
+    this.rows[row + ROW_ID] = id
+    this.keepNoMore(row)
   }
 
   /** The same, of one that was delivered before. */

@@ -11,7 +11,7 @@
  * What a request needs is kept until it is complete, so that it can be asked again on another path
  * when its own is lost (failover.ts): at the same places of the rooms, since paths share them.
  */
-import type { CreditedSession, Lane, Lease, Memory, PayloadDirection } from "@rmr/core"
+import type { Lane, Lease, Memory, PayloadDirection } from "@rmr/core"
 import { indexOfRequest, PAYLOAD_OUT, RmrError } from "@rmr/core"
 import { reasonOf } from "./codes.js"
 import { Extents, NO_EXTENT } from "./extents.js"
@@ -29,6 +29,7 @@ import { RIGHTS_PEER_READS, RIGHTS_PEER_WRITES } from "./native-addon.js"
 import type { Path } from "./path.js"
 import type { Paths } from "./paths.js"
 import type { RoomShape } from "./room-shape.js"
+import type { RdmaSession } from "./session.js"
 import type { Verbs } from "./verbs.js"
 import { POST_FRAME } from "./verbs-table.js"
 
@@ -83,7 +84,7 @@ export class Asking {
   }
 
   send(
-    session: CreditedSession,
+    session: RdmaSession,
     id: number,
     lane: Lane,
     direction: PayloadDirection,
@@ -117,7 +118,7 @@ export class Asking {
   }
 
   /** The other side has nothing of this path either. */
-  again(session: CreditedSession, number: number): void {
+  again(session: RdmaSession, number: number): void {
     const { rows } = this
     for (let row = 0; row < rows.length && session.isUp; row += ROW_STRIDE) {
       if (rows[row + ROW_PATH] !== number) continue
@@ -172,7 +173,7 @@ export class Asking {
   }
 
   /** On a path that is up, which is why there is none but for sessions that are. */
-  private ask(session: CreditedSession, row: number, flag: number): void {
+  private ask(session: RdmaSession, row: number, flag: number): void {
     const { rows } = this
     const path = this.paths.take(rows[row + ROW_ID]!)
     rows[row + ROW_PATH] = path.number
@@ -205,8 +206,8 @@ export class Asking {
     rows[row + ROW_IS_EXPOSED] = 1
   }
 
-  /** On the device of this path. False where it takes no more: the session is of no use then. */
-  private expose(session: CreditedSession, row: number, path: Path): boolean {
+  /** On the device of this path. False where it takes no more: the path is of no use then. */
+  private expose(session: RdmaSession, row: number, path: Path): boolean {
     const { rows } = this
     const { native, engine } = this.verbs
     const isOut = rows[row + ROW_WAY]! >> 2 === PAYLOAD_OUT
@@ -220,7 +221,11 @@ export class Asking {
     )
     rows[row + ROW_REGION] = Math.max(region, NO_REGION)
     if (region >= 0) return true
-    session.goDown(new RmrError("link-lost", `no memory for a payload: ${reasonOf(-region)}`))
+    // It is asked again when this path is gone, where there is another one.
+    session.losePath(
+      path,
+      new RmrError("link-lost", `no memory for a payload: ${reasonOf(-region)}`),
+    )
     return false
   }
 

@@ -8,6 +8,7 @@ import type { Carrier, CreditedSession, Lane, Lease, PayloadDirection } from "@r
 import type { Answering } from "./answering.js"
 import type { Asking } from "./asking.js"
 import type { Paths } from "./paths.js"
+import type { RdmaSession } from "./session.js"
 
 export class RdmaCarrier implements Carrier {
   readonly paths: Paths
@@ -38,7 +39,17 @@ export class RdmaCarrier implements Carrier {
     at: number,
     bytes: number,
   ): void {
-    this.asking.send(session, id, lane, direction, slot, headerBytes, lease, at, bytes)
+    this.asking.send(
+      session as RdmaSession,
+      id,
+      lane,
+      direction,
+      slot,
+      headerBytes,
+      lease,
+      at,
+      bytes,
+    )
   }
 
   sendReply(

@@ -53,6 +53,7 @@ import type { Line } from "./line.js"
 import { CHANNEL_LINK } from "./lines.js"
 import { RdmaListener } from "./listener.js"
 import { addressOf } from "./names.js"
+import type { NativeAddon } from "./native-addon.js"
 import type { Depths, Opening } from "./opening.js"
 import type { RdmaTraits } from "./options.js"
 import { Path } from "./path.js"
@@ -111,7 +112,7 @@ export class RdmaEndpoint implements Endpoint, VerbsTurns {
   private closing: Promise<void> | undefined
 
   /** Fails with `unsupported` where there is no RDMA on this machine, and says why. */
-  constructor(traits: RdmaTraits, options: EndpointOptions) {
+  constructor(traits: RdmaTraits, options: EndpointOptions, native?: NativeAddon) {
     const { env, memory, hostName } = options
     if (!isHostName(hostName)) {
       throw new RmrError("invalid-argument", `"${hostName}" is no host name: visible ASCII`)
@@ -123,7 +124,7 @@ export class RdmaEndpoint implements Endpoint, VerbsTurns {
     this.log = env.log
     this.memory = memory
     this.offer = ownOffer(traits.software, traits.payloadChecked ? ["payload-checksum"] : [])
-    this.verbs = new Verbs(env, memory, traits.lingerUs ?? lingerUs(), this)
+    this.verbs = new Verbs(env, memory, traits.lingerUs ?? lingerUs(), this, native)
     this.all = new EndpointSessions(options, () => this.verbs.wake())
   }
 

@@ -114,12 +114,17 @@ export class Failover {
 
   /** The other side has lost a path, which ends here too, before it is said to be gone. */
   private settle(path: Path, number: number): void {
-    const { paths } = this.parts.session.carrier
-    const lost = paths.all.find((other) => other.number === number)
+    const { session } = this.parts
+    const lost = session.carrier.paths.all.find((other) => other.number === number)
     const cause = new RmrError("link-lost", "the other side has lost this path")
     if (lost?.isUp === true) this.losePath(lost, cause)
-    else if (lost !== undefined) paths.drop(lost)
-    if (path.isUp) path.lines.sayWord(pathWord(WORD_PATH_GONE, number))
+    else if (lost !== undefined) {
+      session.breakOff("a path that never was is said to be over")
+      return
+    }
+    if (!path.isUp) return
+    if (path.lines.takesWords) path.lines.sayWord(pathWord(WORD_PATH_GONE, number))
+    else session.breakOff("words without end, and none are taken")
   }
 
   private onGone(number: number): void {

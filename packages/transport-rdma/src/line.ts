@@ -60,6 +60,7 @@ export class Line {
   end(): void {
     if (this.isOver) return
     this.isOver = true
+    this.isConnected = false
     this.verbs.closeLine(this)
     while (!this.leases.isEmpty) this.releaseFirst()
   }

@@ -23,6 +23,8 @@ const LOOKS_PER_SILENCE = 8
 const SILENT_LOOKS_MAX = 6
 /** Beats that nobody takes must not pile up. */
 const UNSENT_BEATS_MAX = 4
+/** Nor anything else that is told in a word. */
+const UNSENT_WORDS_MAX = 32
 
 export function channelOf(lane: Lane): number {
   return 1 + lane
@@ -85,6 +87,11 @@ export class Lines {
       }
     }
     this.timer = clock.schedule(silenceMs / LOOKS_PER_SILENCE, look)
+  }
+
+  /** False where the other side takes none of those that it was told. */
+  get takesWords(): boolean {
+    return this.link.postCount - this.link.sentCount <= UNSENT_WORDS_MAX
   }
 
   /** The other side is told it, behind what was posted on the link before. */

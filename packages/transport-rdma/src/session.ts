@@ -91,6 +91,8 @@ export class RdmaSession extends CreditedSession {
     const kind = kindOf(texts, at)
     const id = idIn(texts, at)
     if (kind === KIND_REQUEST && this.comesAgain(texts, at, id)) {
+      // It has memory where it was delivered by an earlier row of this turn.
+      if (lease !== NO_LEASE) this.payloads.release(lease)
       if (!this.carrier.answering.again(this, line, id, texts, at)) {
         this.breakOff("a request that comes again without need")
       }
@@ -166,6 +168,7 @@ export class RdmaSession extends CreditedSession {
     const isOurs = arrivals[row + ARRIVAL_VALUE] === 1
     if (!isOurs && (isFetched || answering.isWaiting(id))) return FRAME_IS_WRONG
     answering.waitNoMore(id)
+    answering.succeed(id)
     const lease = isFetched ? answering.takeFetched(id, bytes) : this.payloads.lease(bytes)
     const frame = arrivals[row + ARRIVAL_FRAME]!
     if (lease === NO_LEASE) {

@@ -40,8 +40,13 @@ export class Verbs {
   private isClosed = false
 
   /** Fails with `unsupported` where there is no RDMA on this machine, and says why. */
-  constructor(env: Env, memory: Memory, lingerUs: number, turns: VerbsTurns) {
-    const native = nativeAddon()
+  constructor(
+    env: Env,
+    memory: Memory,
+    lingerUs: number,
+    turns: VerbsTurns,
+    native: NativeAddon | undefined = nativeAddon(),
+  ) {
     if (native === undefined) throw new RmrError("unsupported", `no RDMA: ${rdmaStatus().reason}`)
     const arenas = memory.arenas.map((arena) => arena.bytes.buffer)
     const onTurn = (count: number): void => this.turnFromLoop(count)
