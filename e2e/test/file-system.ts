@@ -107,8 +107,10 @@ export class FileSystem {
     // It may have ended by itself, with whom it asks: then its place is there still.
     const isGone = child.exitCode !== null || child.signalCode !== null
     const gone = isGone ? undefined : new Promise((resolve) => child.once("exit", resolve))
-    await tried(this.folder, "umount", this.fuse)
+    const { ok } = await tried(this.folder, "umount", this.fuse)
     const timer = setTimeout(() => child.kill("SIGKILL"), END_MS_MAX)
+    // Somebody may look into it still, as who detaches the loop device: then it goes behind them.
+    if (!ok) await tried(this.folder, "umount", "--lazy", this.fuse)
     await gone
     clearTimeout(timer)
   }

@@ -32,6 +32,7 @@ export async function beImpolite(name: string, sizeMib: number, load: Load): Pro
   const folder = mkdtempSync(join(tmpdir(), `rmr-${name}-`))
   chmodSync(folder, 0o711)
   let site: Site | undefined
+  let wrong: unknown
   try {
     const clientPool = shapeOf(name)
     site = await Site.open({ folder, sizeBytes: sizeMib * MIB, load, clientPool })
@@ -49,12 +50,17 @@ export async function beImpolite(name: string, sizeMib: number, load: Load): Pro
     const said = site === undefined ? "" : await site.words()
     const env = `RMR_SEED=${seed}${isLong() ? " RMR_LONG=1" : ""}`
     const again = `${env} npx jest --selectProjects e2e --testPathPatterns impolite/${name}`
-    throw new Error(`${words}\n${said}\nagain: ${again}`)
-  } finally {
+    wrong = new Error(`${words}\n${said}\nagain: ${again}`)
+  }
+  try {
     await load.close()
     await site?.close()
     rmSync(folder, { recursive: true, force: true })
+  } catch (thrown) {
+    // What went wrong before is what matters.
+    wrong ??= thrown
   }
+  if (wrong !== undefined) throw wrong
 }
 
 /** Late sooner or later, and with one member left it goes on or waits: both of the seed. */
