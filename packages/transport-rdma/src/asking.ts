@@ -172,7 +172,7 @@ export class Asking {
     this.rows[row + ROW_REGION] = NO_REGION
   }
 
-  /** On a path that is up, which is why there is none but for sessions that are. */
+  /** On one of the paths that are up: a session that is up has one. */
   private ask(session: RdmaSession, row: number, flag: number): void {
     const { rows } = this
     const path = this.paths.take(rows[row + ROW_ID]!)

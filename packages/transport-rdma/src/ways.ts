@@ -83,14 +83,18 @@ export class Ways {
     if (this.isOver || this.lastNumber === PATH_NUMBER_MAX) return
     const path = new Path(endpoint.verbs, ++this.lastNumber, terms.limits)
     carrier.paths.open(path)
-    const drop = (): void => {
+    const wait = (reason: string): void => {
+      const fields = { peer: opening.session.peerName, path: path.number, reason }
+      endpoint.log.write("debug", "path.waits", fields)
       way.timer?.cancel()
       way.dialed?.end()
       way.dialed = undefined
       carrier.paths.drop(path)
       this.dialLater(way)
     }
-    way.timer = endpoint.clock.schedule(endpoint.traits.handshakeMsMax, drop)
+    const { handshakeMsMax } = endpoint.traits
+    const late = (): void => wait(`nobody answers in ${handshakeMsMax} ms`)
+    way.timer = endpoint.clock.schedule(handshakeMsMax, late)
     const dialed = new PathDial(endpoint, way.route, {
       linkCall: (tellsBySend) => writeCalling(CALL_PATH, { tellsBySend, key, path: path.number }),
       onLink: () => dialed.complete(opening, path, key),
@@ -100,11 +104,7 @@ export class Ways {
         Object.assign(way, { path, dialed: undefined, waitMs: WAIT_MS_MIN })
         endpoint.watchPath(opening, path)
       },
-      onFail: (_, detail) => {
-        const fields = { peer: opening.session.peerName, path: path.number, reason: detail }
-        endpoint.log.write("debug", "path.waits", fields)
-        drop()
-      },
+      onFail: (_, detail) => wait(detail),
     })
     way.dialed = dialed
     dialed.start()
