@@ -1,8 +1,8 @@
 /*
- * What a device can do: writes of 4 KiB with immediate data, each answered by an empty one.
+ * What a device can do: writes with immediate data, each answered by another one.
  *
- *   echo server HOST PORT                   until its client hangs up
- *   echo client HOST PORT DEPTH SECONDS     so many at a time
+ *   echo server HOST PORT BYTES                    of an answer; until its client hangs up
+ *   echo client HOST PORT BYTES DEPTH SECONDS      of a message; so many at a time
  *
  * Nothing is decided or checked here; it waits on an event channel and polls in batches, as a
  * transport does. The client says "MESSAGES SECONDS CPU", the server "CPU", in seconds.
@@ -17,7 +17,8 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#define MESSAGE_BYTES 4096
+/* Of a message with a header, at most. */
+#define SLOT_BYTES 4352
 #define DEPTH_MAX 256
 #define POLL_MAX 32
 #define TOLD_EVERY 16
@@ -36,7 +37,7 @@ static struct ibv_comp_channel *events;
 static struct ibv_cq *completions;
 static struct ibv_mr *memory;
 static struct place theirs;
-static uint8_t bytes[DEPTH_MAX * MESSAGE_BYTES];
+static uint8_t bytes[DEPTH_MAX * SLOT_BYTES];
 static unsigned sent;
 
 static void need(int ok, const char *what) {
@@ -106,35 +107,17 @@ static struct rdma_conn_param equip(void) {
 }
 
 static void tell(uint32_t slot, uint32_t count) {
-  struct ibv_sge piece = {(uintptr_t)(bytes + slot * MESSAGE_BYTES), count, memory->lkey};
+  struct ibv_sge piece = {(uintptr_t)(bytes + slot * SLOT_BYTES), count, memory->lkey};
   struct ibv_send_wr work = {
       .opcode = IBV_WR_RDMA_WRITE_WITH_IMM,
       .imm_data = htonl(slot),
       .sg_list = &piece,
       .num_sge = count > 0,
       .send_flags = ++sent % TOLD_EVERY == 0 ? IBV_SEND_SIGNALED : 0,
-      .wr.rdma = {.remote_addr = theirs.address + slot * MESSAGE_BYTES, .rkey = theirs.key},
+      .wr.rdma = {.remote_addr = theirs.address + slot * SLOT_BYTES, .rkey = theirs.key},
   };
   struct ibv_send_wr *bad;
   need(ibv_post_send(line->qp, &work, &bad) == 0, "send");
-}
-
-/* Answers or sends again whatever has come: how many; -1 when the other side is gone. */
-static int turn(uint32_t answer_bytes, int sends) {
-  struct ibv_wc works[POLL_MAX];
-  int received = 0;
-  int count;
-  while ((count = ibv_poll_cq(completions, POLL_MAX, works)) > 0) {
-    for (int nth = 0; nth < count; nth++) {
-      if (works[nth].status != IBV_WC_SUCCESS) return -1;
-      if (works[nth].opcode != IBV_WC_RECV_RDMA_WITH_IMM) continue;
-      if (ntohl(works[nth].imm_data) == IS_OVER) return -1;
-      receive_one();
-      received++;
-      if (sends) tell(ntohl(works[nth].imm_data), answer_bytes);
-    }
-  }
-  return received;
 }
 
 static void sleep_until_more(void) {
@@ -145,13 +128,30 @@ static void sleep_until_more(void) {
   need(ibv_req_notify_cq(cq, 0) == 0, "arm");
 }
 
+/* Answers or sends again what one poll finds: how many; -1 when the other side is gone. */
+static int turn(uint32_t reply_bytes) {
+  struct ibv_wc works[POLL_MAX];
+  int received = 0;
+  const int count = ibv_poll_cq(completions, POLL_MAX, works);
+  if (count == 0) sleep_until_more();
+  for (int nth = 0; nth < count; nth++) {
+    if (works[nth].status != IBV_WC_SUCCESS) return -1;
+    if (works[nth].opcode != IBV_WC_RECV_RDMA_WITH_IMM) continue;
+    if (ntohl(works[nth].imm_data) == IS_OVER) return -1;
+    receive_one();
+    received++;
+    tell(ntohl(works[nth].imm_data), reply_bytes);
+  }
+  return received;
+}
+
 static struct sockaddr_in parse(const char *host, const char *port) {
   struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
   need(inet_pton(AF_INET, host, &at.sin_addr) == 1, "address");
   return at;
 }
 
-static void serve(struct sockaddr_in at) {
+static void serve(struct sockaddr_in at, uint32_t answer_bytes) {
   struct rdma_cm_id *listener;
   need(rdma_create_id(manager, &listener, NULL, RDMA_PS_TCP) == 0, "listener");
   need(rdma_bind_addr(listener, (struct sockaddr *)&at) == 0, "bind");
@@ -166,11 +166,11 @@ static void serve(struct sockaddr_in at) {
   need(rdma_accept(line, &how) == 0, "accept");
   rdma_ack_cm_event(await_event(RDMA_CM_EVENT_ESTABLISHED));
   const double before = cpu_seconds();
-  while (turn(0, 1) >= 0) sleep_until_more();
+  while (turn(answer_bytes) >= 0) continue;
   printf("%.6f\n", cpu_seconds() - before);
 }
 
-static void ask(struct sockaddr_in at, uint32_t depth, double seconds) {
+static void ask(struct sockaddr_in at, uint32_t message_bytes, uint32_t depth, double seconds) {
   need(rdma_create_id(manager, &line, NULL, RDMA_PS_TCP) == 0, "line");
   need(rdma_resolve_addr(line, NULL, (struct sockaddr *)&at, 2000) == 0, "resolve");
   rdma_ack_cm_event(await_event(RDMA_CM_EVENT_ADDR_RESOLVED));
@@ -185,10 +185,9 @@ static void ask(struct sockaddr_in at, uint32_t depth, double seconds) {
   const double began = seconds_now();
   double now = began;
   long count = 0;
-  for (uint32_t slot = 0; slot < depth; slot++) tell(slot, MESSAGE_BYTES);
+  for (uint32_t slot = 0; slot < depth; slot++) tell(slot, message_bytes);
   while ((now = seconds_now()) - began < seconds) {
-    sleep_until_more();
-    const int received = turn(MESSAGE_BYTES, 1);
+    const int received = turn(message_bytes);
     need(received >= 0, "the server is gone");
     count += received;
   }
@@ -200,13 +199,22 @@ static void ask(struct sockaddr_in at, uint32_t depth, double seconds) {
   rdma_disconnect(line);
 }
 
+static uint32_t number_in(const char *text, long most) {
+  char *end;
+  const long number = strtol(text, &end, 10);
+  if (*end == 0 && number >= 0 && number <= most) return (uint32_t)number;
+  fprintf(stderr, "echo: %s is no number from 0 to %ld\n", text, most);
+  exit(2);
+}
+
 int main(int argc, char **argv) {
-  if (argc < 4) return 2;
+  if (argc < 5) return 2;
   manager = rdma_create_event_channel();
   need(manager != NULL, "manager");
   const struct sockaddr_in at = parse(argv[2], argv[3]);
-  if (strcmp(argv[1], "server") == 0) serve(at);
-  else if (argc == 6) ask(at, (uint32_t)atoi(argv[4]), atof(argv[5]));
+  const uint32_t message_bytes = number_in(argv[4], SLOT_BYTES);
+  if (strcmp(argv[1], "server") == 0) serve(at, message_bytes);
+  else if (argc == 7) ask(at, message_bytes, number_in(argv[5], DEPTH_MAX), atof(argv[6]));
   else return 2;
   return 0;
 }

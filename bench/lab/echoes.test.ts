@@ -7,6 +7,7 @@ const SAID = [
   "c 24 3000 1.0 0.006 0.006",
   "rdma 24 700 1.0 0.007 0.007",
   "c 24 2000 1.0 0.010 0.010",
+  "c+heads 24 1000 1.0 0.010 0.010",
   "rdma 24 600 1.0 0.012 0.012",
 ].join("\n")
 
@@ -15,7 +16,11 @@ it("compares medians with those of C", () => {
     summary(parseEchoes(`${SAID}\n`))
       .split("\n")
       .slice(2),
-  ).toEqual(["| c | 24 | 2000 | 1.00 | 10 | 1.00 |", "| rdma | 24 | 600 | 0.30 | 40 | 4.00 |"])
+  ).toEqual([
+    "| c | 24 | 2000 | 1.00 | 2.00 | 10 | 1.00 | 0.50 |",
+    "| rdma | 24 | 600 | 0.30 | 0.60 | 40 | 4.00 | 2.00 |",
+    "| c+heads | 24 | 1000 | 0.50 | 1.00 | 20 | 2.00 | 1.00 |",
+  ])
 })
 
 it("refuses a line that is no row, and numbers that say nothing was measured", () => {

@@ -29,19 +29,24 @@ export function parseEchoes(said: string): EchoRow[] {
     })
 }
 
+/** Of the C program, and of the same with as many bytes as we send. */
+const REFERENCES = ["c", "c+heads"]
+const COLUMNS = ["echo of 4 KiB", "depth", "messages/s", "to c", "to c+heads"]
+
 export function summary(rows: readonly EchoRow[]): string {
-  const lines = ["| echo of 4 KiB | depth | messages/s | to C | CPU µs, both | to C |"]
-  lines.push("|---|---:|---:|---:|---:|---:|")
+  const columns = [...COLUMNS, "CPU µs, both", "to c", "to c+heads"]
+  const lines = [`| ${columns.join(" | ")} |`, `|---${"|---:".repeat(columns.length - 1)}|`]
   const depths = [...new Set(rows.map(({ depth }) => depth))]
   const kinds = [...new Set(rows.map(({ kind }) => kind))]
   for (const depth of depths) {
-    const of = (kind: string): EchoRow[] =>
-      rows.filter((row) => row.kind === kind && row.depth === depth)
-    const [rate, cpu] = medians(of("c"))
+    const of = (kind: string): readonly [rate: number, cpu: number] =>
+      medians(rows.filter((row) => row.kind === kind && row.depth === depth))
+    const references = REFERENCES.map(of)
     for (const kind of kinds) {
-      const [ownRate, ownCpu] = medians(of(kind))
-      const ratios = [ownRate / rate, ownCpu / cpu].map((ratio) => ratio.toFixed(2))
-      const cells = [kind, depth, Math.round(ownRate), ratios[0], Math.round(ownCpu), ratios[1]]
+      const [rate, cpu] = of(kind)
+      const rates = references.map(([one]) => (rate / one).toFixed(2))
+      const cpus = references.map(([, one]) => (cpu / one).toFixed(2))
+      const cells = [kind, depth, Math.round(rate), ...rates, Math.round(cpu), ...cpus]
       lines.push(`| ${cells.join(" | ")} |`)
     }
   }

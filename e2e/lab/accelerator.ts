@@ -10,9 +10,10 @@ import { join } from "node:path"
 import type { Kernel } from "./kernel.js"
 
 export interface Accelerator {
-  readonly name: "kvm" | "tcg"
+  readonly name: "kvm" | "tcg" | "counted"
   readonly accel: string
   readonly cpu: string
+  readonly more?: readonly string[]
 }
 
 /**
@@ -23,6 +24,17 @@ export const EMULATED: Accelerator = {
   name: "tcg",
   accel: "tcg,thread=multi,tb-size=1024",
   cpu: "Nehalem",
+}
+/**
+ * An instruction is a nanosecond of the guest, whatever it takes us, and its clocks tell how many
+ * there were: of compiled JavaScript, C and the kernel alike. Where nothing runs, time leaps. Two
+ * processors would wait for each other for ever.
+ */
+export const COUNTED: Accelerator = {
+  name: "counted",
+  accel: "tcg,thread=single,tb-size=1024",
+  cpu: "Nehalem",
+  more: ["-icount", "shift=0,sleep=off"],
 }
 export const BY_KVM: Accelerator = { name: "kvm", accel: "kvm", cpu: "host" }
 

@@ -103,7 +103,8 @@ function argsOf(options: GuestOptions, consoleFile: string): string[] {
   const port = "virtserialport,chardev=said,name=lab.said"
   const host = "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap"
   return [
-    ...["-accel", accelerator.accel, "-cpu", accelerator.cpu, "-machine", "q35"],
+    ...["-accel", accelerator.accel, "-cpu", accelerator.cpu, ...(accelerator.more ?? [])],
+    ...["-machine", "q35"],
     ...["-smp", String(processors), "-m", `${memoryMib}M`, "-nodefaults", "-no-user-config"],
     ...["-display", "none", "-no-reboot", "-monitor", "none", "-serial", `file:${consoleFile}`],
     ...["-kernel", kernel.image, "-initrd", initramfs, "-append", words.join(" ")],

@@ -39,6 +39,14 @@ describe("its command line", () => {
     expect(labOptions(["--siw", "--", "--odd"]).command).toEqual(["--odd"])
   })
 
+  it("counts instructions of one processor alone", () => {
+    expect(labOptions(["--counted", "true"])).toMatchObject({ isCounted: true, processors: 1 })
+    expect(labOptions(["true"])).toMatchObject({ isCounted: false, processors: 2 })
+    for (const more of ["--guests", "--processors"]) {
+      expect(() => labOptions(["--counted", more, "2", "true"])).toThrow(/--counted: /)
+    }
+  })
+
   it("puts devices on a wire where there is one, and no others with them", () => {
     const options = labOptions(["--guests", "2", "--rdma-wire", "--siw", "true"])
     expect(options).toMatchObject({ isRdmaOnWire: true, rdmaKind: "siw", rdmaCount: 0 })

@@ -9,7 +9,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
 import { homedir, tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { type Accelerator, acceleratorFor, EMULATED } from "./accelerator.js"
+import { type Accelerator, acceleratorFor, BY_KVM, COUNTED } from "./accelerator.js"
 import { runGuest } from "./guest.js"
 import { writeInitramfs } from "./initramfs.js"
 import { currentKernel, type Kernel } from "./kernel.js"
@@ -42,6 +42,8 @@ export interface LabRun {
   readonly guests?: number
   readonly memoryMib?: number
   readonly processors?: number
+  /** Its clocks count instructions (accelerator.ts). */
+  readonly isCounted?: boolean
   readonly rdma?: Rdma
   /** Each of several guests has such a device on the wire, at 10.70.0.GUEST. */
   readonly rdmaOnWire?: RdmaKind
@@ -126,10 +128,11 @@ function runOne(
 ): Promise<number> {
   return runGuest({
     ...lab,
+    ...(run.isCounted === true ? { accelerator: COUNTED } : {}),
     share,
     script: scriptOf(run, number, wire !== undefined),
     // Emulation is slow, and whoever gives a limit thinks of the command, not of the boot.
-    seconds: run.seconds + (lab.accelerator === EMULATED ? 30 : 10),
+    seconds: run.seconds + (lab.accelerator === BY_KVM ? 10 : 30),
     memoryMib: run.memoryMib ?? MEMORY_MIB,
     processors: run.processors ?? PROCESSORS,
     ...(wire === undefined ? {} : { wire: { path: wire.pathFor(number), number } }),

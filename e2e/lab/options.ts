@@ -19,6 +19,8 @@ for a shell.
   --seconds N     for the command; then the guest is ended, with exit code 124 (default 120)
   --memory MIB    of each guest; a quarter of it may be written to files (default 2048)
   --processors N  of each guest (default 2)
+  --counted       a nanosecond of the guest is an instruction: its clocks count them, and what is
+                  measured depends on no other load; slower, one processor, and without KVM
   --help          this
 `
 
@@ -32,11 +34,12 @@ export interface LabOptions {
   readonly seconds: number
   readonly memoryMib: number
   readonly processors: number
+  readonly isCounted: boolean
   readonly isHelp: boolean
   readonly command: readonly string[]
 }
 
-const SWITCHES: ReadonlySet<string> = new Set(["--rdma-wire", "--siw", "--help"])
+const SWITCHES: ReadonlySet<string> = new Set(["--rdma-wire", "--siw", "--counted", "--help"])
 const NUMBERS: Readonly<Record<string, readonly [least: number, most: number]>> = {
   "--guests": [1, 8],
   "--rdma": [1, 16],
@@ -66,6 +69,11 @@ export function labOptions(words: readonly string[]): LabOptions {
   const guests = of("--guests", 1)
   const isRdmaOnWire = switches.has("--rdma-wire")
   if (isRdmaOnWire && guests < 2) throw new LabError("--rdma-wire: a wire takes --guests 2 or more")
+  const isCounted = switches.has("--counted")
+  const processors = of("--processors", isCounted ? 1 : 2)
+  if (isCounted && (processors > 1 || guests > 1)) {
+    throw new LabError("--counted: instructions of one guest with one processor can be counted")
+  }
   return {
     guests,
     rdmaCount: of("--rdma", switches.has("--siw") && !isRdmaOnWire ? 1 : 0),
@@ -75,7 +83,8 @@ export function labOptions(words: readonly string[]): LabOptions {
     peerMib: of("--peer-mib", 256),
     seconds: of("--seconds", 120),
     memoryMib: of("--memory", 2048),
-    processors: of("--processors", 2),
+    processors,
+    isCounted,
     isHelp,
     command: rest,
   }

@@ -9,7 +9,8 @@
  *  - where the last turn came within the window after the one before: who is asked a hundred times
  *    a second never lingers, and a burst is followed by one window at most;
  *  - as long as nothing else is due in the loop, whose descriptors are looked at now and then;
- *  - by yielding: whoever else wants this processor gets it.
+ *  - by yielding: whoever else wants this processor gets it;
+ *  - where there is another processor, on which whom we wait for gets on meanwhile.
  */
 #define _GNU_SOURCE
 #include "linger.h"
@@ -36,8 +37,13 @@ static int64_t now_ns(void) {
   return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+static bool is_one_processor(void) {
+  cpu_set_t processors;
+  return sched_getaffinity(0, sizeof processors, &processors) == 0 && CPU_COUNT(&processors) == 1;
+}
+
 void rmr_linger_init(struct rmr_linger *linger) {
-  linger->window_ns = WINDOW_US_DEFAULT * 1000;
+  linger->window_ns = is_one_processor() ? 0 : WINDOW_US_DEFAULT * 1000;
 }
 
 void rmr_linger_begin(struct rmr_linger *linger) {

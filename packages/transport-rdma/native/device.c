@@ -37,10 +37,8 @@ static void close_device(struct rmr_device *device) {
   for (int arena = 0; arena < engine->arena_count; arena++) {
     if (device->arenas[arena] != NULL) ibv_dereg_mr(device->arenas[arena]);
   }
-  if (device->channel != NULL) {
-    epoll_ctl(engine->set, EPOLL_CTL_DEL, device->channel->fd, NULL);
-    ibv_destroy_comp_channel(device->channel);
-  }
+  if (device->poll != NULL) rmr_poll_end(engine, device->poll);
+  if (device->channel != NULL) ibv_destroy_comp_channel(device->channel);
   if (device->watcher != NULL) {
     epoll_ctl(engine->set, EPOLL_CTL_DEL, device->watcher->async_fd, NULL);
     ibv_close_device(device->watcher);
@@ -76,9 +74,10 @@ static bool equip(struct rmr_device *device) {
         ibv_reg_mr(device->pd, memory->bytes, memory->size, IBV_ACCESS_LOCAL_WRITE);
     if (device->arenas[arena] == NULL) return false;
   }
-  struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uintptr_t)device};
   const int fd = device->channel->fd;
-  return be_patient_no_more(fd) && epoll_ctl(engine->set, EPOLL_CTL_ADD, fd, &event) == 0;
+  if (!be_patient_no_more(fd)) return false;
+  device->poll = rmr_poll(engine, fd, device, rmr_on_device);
+  return device->poll != NULL;
 }
 
 /* One that cannot be watched is not used. */
@@ -90,8 +89,7 @@ static void add_device(struct rmr_engine *engine, struct ibv_context *verbs) {
   device->next = engine->devices;
   engine->devices = device;
   device->watcher = ibv_open_device(verbs->device);
-  /* The low bit of what the set tells says which of its two descriptors is meant. */
-  struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uintptr_t)device | 1};
+  struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uintptr_t)device};
   if (device->watcher != NULL && be_patient_no_more(device->watcher->async_fd) &&
       epoll_ctl(engine->set, EPOLL_CTL_ADD, device->watcher->async_fd, &event) == 0) {
     return;

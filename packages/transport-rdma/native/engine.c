@@ -1,215 +1,23 @@
 /*
- * An engine: what waits in Node's loop for all devices of an endpoint, and calls JavaScript once
- * with everything that has come.
+ * An engine: what waits in Node's loop for all devices of an endpoint.
  *
- * Completion queues are polled as long as they have something, and a moment longer where the last
- * turn was not long ago: a device that has to wake somebody costs more than the work it tells of.
- * Then they are armed, and looked at once more, so that nothing comes in between.
+ * The channel of each device, which tells of completions, is the loop's to watch; everything that
+ * happens rarely is in one set beside them. What comes of it are turns (turns.c).
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "codes.h"
 #include "rdma.h"
 
-#define READY_MAX 32
-/* The loop gets its turn after so long, whatever arrives: timers are due in milliseconds. */
-#define STAY_NS_MAX 1000000
-/* Looks at our own set before one at everything that the loop waits for. */
-#define LOOKS_AT_SET 16
-#define WINDOW_US_MAX 1000
 #define LOOK_FOR_DEVICES_S 1
-/* What the set tells, beside devices. */
-#define OF_MANAGER 0
-#define OF_TIMER 2
-#define OF_KICK 4
-/* Of one line and look, so that others have their turn. */
-#define ROWS_OF_LINE_MAX (RMR_ARRIVALS_MAX / 4)
-
-static int64_t now_ns(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-/* The loop gives us a turn soon, whether devices have anything to tell or not. */
-static void kick(const struct rmr_engine *engine) {
-  const uint64_t one = 1;
-  const ssize_t written = write(engine->kick, &one, sizeof one);
-  /* It can only be that the counter is full: then it is kicked already. */
-  (void)written;
-}
-
-/* Whether JavaScript wanted a turn. */
-static bool look_at_set(struct rmr_engine *engine) {
-  struct epoll_event ready[READY_MAX];
-  uint64_t rounds;
-  bool is_due = false;
-  bool is_kicked = false;
-  const int count = epoll_wait(engine->set, ready, READY_MAX, 0);
-  for (int nth = 0; nth < count; nth++) {
-    const uint64_t what = ready[nth].data.u64;
-    if (what == OF_MANAGER) rmr_manager_events(engine);
-    else if (what == OF_KICK) is_kicked |= read(engine->kick, &rounds, sizeof rounds) > 0;
-    else if (what == OF_TIMER) is_due = read(engine->timer, &rounds, sizeof rounds) > 0;
-    else if ((what & 1) != 0) rmr_device_failures((struct rmr_device *)(uintptr_t)(what & ~1ull));
-    else rmr_device_events((struct rmr_device *)(uintptr_t)what);
-  }
-  /* Behind the others, which may be about a device that goes. */
-  if (is_due) rmr_tick(engine);
-  return is_kicked;
-}
-
-static void tell_of_lines(struct rmr_engine *engine) {
-  for (int number = 0; number < engine->lines.count && engine->untold_count > 0; number++) {
-    struct rmr_line *line = rmr_list_at(&engine->lines, number);
-    if (line == NULL || line->state != RMR_LINE_OVER || line->is_told) continue;
-    int32_t *row = rmr_arrival(engine, line->number, EVENT_OVER);
-    if (row == NULL) return;
-    row[ARRIVAL_VALUE] = line->why;
-    row[ARRIVAL_DETAIL] = line->detail;
-    line->is_told = true;
-    engine->untold_count--;
-  }
-}
-
-/* Who was first is last the next time. */
-static void rotate_hot(struct rmr_engine *engine) {
-  struct rmr_line *first = engine->hot;
-  if (first == NULL || first->next_hot == NULL) return;
-  struct rmr_line *last = first;
-  while (last->next_hot != NULL) last = last->next_hot;
-  engine->hot = first->next_hot;
-  first->next_hot = NULL;
-  last->next_hot = first;
-}
-
-static void reap_hot(struct rmr_engine *engine) {
-  for (struct rmr_line *line = engine->hot; line != NULL; line = line->next_hot) {
-    if (line->state != RMR_LINE_OVER) rmr_reap(line, ROWS_OF_LINE_MAX);
-  }
-  rotate_hot(engine);
-}
-
-static void begin_turn(struct rmr_engine *engine) {
-  engine->table.arrival_count = 0;
-  engine->table.texts_used = 0;
-  rmr_list_sweep(&engine->lines);
-  rmr_list_sweep(&engine->listeners);
-}
-
-/* Whether there is anything for a turn. */
-static bool look(struct rmr_engine *engine) {
-  begin_turn(engine);
-  reap_hot(engine);
-  const bool is_kicked = look_at_set(engine);
-  if (engine->table.arrival_count == 0) reap_hot(engine);
-  tell_of_lines(engine);
-  return is_kicked || engine->table.arrival_count > 0;
-}
-
-/* Lines are told to wake us; whether rows came meanwhile. Those with more to tell stay hot. */
-static bool arm(struct rmr_engine *engine) {
-  engine->table.arrival_count = 0;
-  engine->table.texts_used = 0;
-  struct rmr_line **at = &engine->hot;
-  while (*at != NULL) {
-    struct rmr_line *line = *at;
-    const bool is_over = line->state == RMR_LINE_OVER;
-    if (!is_over && ibv_req_notify_cq(line->cq, 0) != 0) rmr_line_over(line, WHY_BROKEN, errno);
-    if (is_over || rmr_reap(line, RMR_ARRIVALS_MAX)) {
-      *at = line->next_hot;
-      line->is_hot = false;
-    } else at = &line->next_hot;
-  }
-  tell_of_lines(engine);
-  return engine->table.arrival_count > 0;
-}
-
-/* An exception is nobody's to catch here. */
-static void call_turn(struct rmr_engine *engine) {
-  napi_env env = engine->env;
-  napi_value function;
-  napi_value receiver;
-  napi_value count;
-  napi_value answer;
-  if (napi_get_reference_value(env, engine->on_turn, &function) != napi_ok ||
-      napi_get_undefined(env, &receiver) != napi_ok ||
-      napi_create_int32(env, engine->table.arrival_count, &count) != napi_ok) {
-    return;
-  }
-  if (napi_call_function(env, receiver, function, 1, &count, &answer) == napi_pending_exception) {
-    napi_value error;
-    if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
-  }
-}
-
-static void run_turn(struct rmr_engine *engine) {
-  napi_env env = engine->env;
-  napi_handle_scope scope;
-  napi_callback_scope callbacks;
-  napi_value resource;
-  if (napi_open_handle_scope(env, &scope) != napi_ok) return;
-  /* Node ignores the resource. */
-  if (napi_get_undefined(env, &resource) == napi_ok &&
-      napi_open_callback_scope(env, resource, engine->context, &callbacks) == napi_ok) {
-    call_turn(engine);
-    napi_close_callback_scope(env, callbacks);
-  }
-  napi_close_handle_scope(env, scope);
-  engine->turn_ended_ns = now_ns();
-}
-
-/* Whether to wait awake: the last turn was just now, and nothing else is due in the loop. */
-static bool lingers(const struct rmr_engine *engine, bool is_worth_it, int looks) {
-  if (engine->hot == NULL || !is_worth_it || engine->window_ns == 0) return false;
-  if (now_ns() - engine->turn_ended_ns >= engine->window_ns) return false;
-  if (uv_backend_timeout(engine->loop) == 0) return false;
-  struct pollfd of_loop = {.fd = uv_backend_fd(engine->loop), .events = POLLIN};
-  if (looks % LOOKS_AT_SET == 0 && poll(&of_loop, 1, 0) != 0) return false;
-  sched_yield();
-  return true;
-}
-
-/* Everything that there is, as long as there is some; but others of the loop have their turn. */
-static void run_turns(struct rmr_engine *engine) {
-  const int64_t began = now_ns();
-  const bool is_worth_it = began - engine->turn_ended_ns <= engine->window_ns;
-  for (int looks = 1;; looks++) {
-    bool is_any = look(engine);
-    const bool is_time_up = now_ns() - began > STAY_NS_MAX;
-    if (!is_any && !is_time_up && lingers(engine, is_worth_it, looks)) continue;
-    if (!is_any) is_any = arm(engine);
-    if (!is_any) return;
-    run_turn(engine);
-    if (engine->is_closed) return;
-    if (engine->user_count == 0) rmr_sweep_devices(engine);
-    if (is_time_up) {
-      /* Lines that are hot are not armed. */
-      kick(engine);
-      return;
-    }
-    looks = 0;
-  }
-}
-
-static void on_poll(uv_poll_t *poll, int status, int events) {
-  (void)status;
-  (void)events;
-  struct rmr_engine *engine = uv_handle_get_data((uv_handle_t *)poll);
-  engine->is_polling = true;
-  run_turns(engine);
-  engine->is_polling = false;
-}
+#define WINDOW_US_MAX 1000
 
 /* Without users nothing keeps the process, but devices that are taken away are still seen. */
 bool rmr_use(struct rmr_engine *engine) {
@@ -223,7 +31,7 @@ void rmr_unuse(struct rmr_engine *engine) {
 }
 
 void rmr_kick_if_idle(const struct rmr_engine *engine) {
-  if (!engine->is_polling && !engine->is_closed) kick(engine);
+  if (!engine->is_polling && !engine->is_closed) rmr_kick(engine);
 }
 
 static void drop_holder(struct rmr_engine *engine) {
@@ -236,9 +44,31 @@ static void drop_holder(struct rmr_engine *engine) {
 
 static void on_closed(uv_handle_t *handle) {
   struct rmr_engine *engine = uv_handle_get_data(handle);
-  if (engine->cleanup != NULL) napi_remove_async_cleanup_hook(engine->cleanup);
   free(handle);
+  const bool is_last = --engine->handle_count == 0 && engine->is_closed;
+  if (is_last && engine->cleanup != NULL) napi_remove_async_cleanup_hook(engine->cleanup);
   drop_holder(engine);
+}
+
+uv_poll_t *rmr_poll(struct rmr_engine *engine, int fd, void *data, uv_poll_cb on_ready) {
+  uv_poll_t *poll = calloc(1, uv_handle_size(RMR_UV_POLL));
+  if (poll == NULL) return NULL;
+  if (uv_poll_init(engine->loop, poll, fd) != 0) {
+    free(poll);
+    return NULL;
+  }
+  engine->handle_count++;
+  engine->holders++;
+  uv_handle_set_data((uv_handle_t *)poll, data);
+  uv_unref((uv_handle_t *)poll);
+  if (uv_poll_start(poll, RMR_UV_READABLE, on_ready) == 0) return poll;
+  rmr_poll_end(engine, poll);
+  return NULL;
+}
+
+void rmr_poll_end(struct rmr_engine *engine, uv_poll_t *poll) {
+  uv_handle_set_data((uv_handle_t *)poll, engine);
+  uv_close((uv_handle_t *)poll, on_closed);
 }
 
 /* Queue pairs first, then the memory that they reach, then the devices. */
@@ -269,7 +99,7 @@ static void close_all(struct rmr_engine *engine) {
   rmr_let_go(engine->env, &engine->words);
   if (engine->on_turn != NULL) napi_delete_reference(engine->env, engine->on_turn);
   if (engine->context != NULL) napi_async_destroy(engine->env, engine->context);
-  if (engine->poll != NULL) uv_close((uv_handle_t *)engine->poll, on_closed);
+  if (engine->poll != NULL) rmr_poll_end(engine, engine->poll);
 }
 
 /* The thread ends: Node waits until its loop is empty. */
@@ -328,7 +158,7 @@ static int open_channel(struct rmr_engine *engine) {
   if (engine->channel == NULL) return errno == 0 ? ENODEV : errno;
   const int flags = fcntl(engine->channel->fd, F_GETFL);
   if (flags < 0 || fcntl(engine->channel->fd, F_SETFL, flags | O_NONBLOCK) != 0) return errno;
-  return watch(engine, engine->channel->fd, OF_MANAGER);
+  return watch(engine, engine->channel->fd, RMR_OF_MANAGER);
 }
 
 /* 0, or an errno. */
@@ -339,25 +169,16 @@ static int start_timer(struct rmr_engine *engine) {
   if (engine->timer < 0 || timerfd_settime(engine->timer, 0, &often, NULL) != 0) return errno;
   engine->kick = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (engine->kick < 0) return errno;
-  const int error = watch(engine, engine->timer, OF_TIMER);
-  return error != 0 ? error : watch(engine, engine->kick, OF_KICK);
+  const int error = watch(engine, engine->timer, RMR_OF_TIMER);
+  return error != 0 ? error : watch(engine, engine->kick, RMR_OF_KICK);
 }
 
 static bool join_loop(napi_env env, struct rmr_engine *engine) {
   napi_value name;
-  engine->poll = calloc(1, uv_handle_size(RMR_UV_POLL));
-  if (engine->poll == NULL) return false;
-  uv_handle_set_data((uv_handle_t *)engine->poll, engine);
-  if (napi_get_uv_event_loop(env, &engine->loop) != napi_ok ||
-      uv_poll_init(engine->loop, engine->poll, engine->set) != 0) {
-    free(engine->poll);
-    engine->poll = NULL;
-    return false;
-  }
-  engine->holders++;
-  if (uv_poll_start(engine->poll, RMR_UV_READABLE, on_poll) != 0) return false;
-  uv_unref((uv_handle_t *)engine->poll);
-  return napi_create_string_utf8(env, "rmr-rdma", NAPI_AUTO_LENGTH, &name) == napi_ok &&
+  if (napi_get_uv_event_loop(env, &engine->loop) != napi_ok) return false;
+  engine->poll = rmr_poll(engine, engine->set, engine, rmr_on_set);
+  return engine->poll != NULL &&
+         napi_create_string_utf8(env, "rmr-rdma", NAPI_AUTO_LENGTH, &name) == napi_ok &&
          napi_async_init(env, NULL, name, &engine->context) == napi_ok &&
          napi_add_async_cleanup_hook(env, end_engine, engine, &engine->cleanup) == napi_ok;
 }
@@ -416,8 +237,8 @@ static napi_value tell(napi_env env, napi_callback_info info) {
   struct rmr_engine *engine = rmr_engine_of(env, args[0]);
   if (engine == NULL) return NULL;
   if (engine->is_closed) return rmr_int_value(env, 0);
-  begin_turn(engine);
-  tell_of_lines(engine);
+  rmr_begin_turn(engine);
+  rmr_tell_of_lines(engine);
   return rmr_int_value(env, engine->table.arrival_count);
 }
 
@@ -425,8 +246,10 @@ static napi_value tell(napi_env env, napi_callback_info info) {
 static napi_value wake(napi_env env, napi_callback_info info) {
   napi_value args[1];
   if (!rmr_args(env, info, 1, args)) return NULL;
-  const struct rmr_engine *engine = rmr_engine_of(env, args[0]);
-  if (engine != NULL && !engine->is_closed) kick(engine);
+  struct rmr_engine *engine = rmr_engine_of(env, args[0]);
+  if (engine == NULL || engine->is_closed) return NULL;
+  if (engine->is_polling) engine->is_kicked = true;
+  else rmr_kick(engine);
   return NULL;
 }
 

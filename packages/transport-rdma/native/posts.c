@@ -236,7 +236,10 @@ static bool has_room(const struct rmr_line *line, uint32_t works) {
 
 /* All rows of the line of the first: posted rows become those of nobody. */
 static void post_line(struct rmr_engine *engine, struct rmr_line *line, int32_t *rows, int count) {
-  struct batch batch = {.line = line, .count = 0};
+  /* Works are cleared as they are added: the whole of it is many kilobytes. */
+  struct batch batch;
+  batch.line = line;
+  batch.count = 0;
   const int32_t number = rows[POST_LINE];
   for (int nth = 0; nth < count; nth++) {
     int32_t *row = rows + (ptrdiff_t)nth * RMR_POST_WORDS;
@@ -305,7 +308,9 @@ static napi_value say(napi_env env, napi_callback_info info) {
   struct rmr_line *line = rmr_list_at(&engine->lines, number);
   if (line != NULL && line->state == RMR_LINE_UP && line->says < RMR_SAYS_MAX &&
       size <= RMR_SAID_BYTES_MAX && has_room(line, 1)) {
-    struct batch batch = {.line = line, .count = 0};
+    struct batch batch;
+    batch.line = line;
+    batch.count = 0;
     uint8_t *into = line->said + (size_t)line->depths.receives * line->said_stride +
                     (size_t)line->says++ * RMR_SAID_BYTES_MAX;
     memcpy(into, bytes, size);

@@ -44,6 +44,7 @@ struct rmr_device {
   struct ibv_context *verbs;
   struct ibv_pd *pd;
   struct ibv_comp_channel *channel;
+  uv_poll_t *poll; /* of the channel */
   struct ibv_context *watcher;
   struct ibv_cq *filler;
   /* Of arenas: no other machine has a right to them. */
@@ -158,10 +159,12 @@ struct rmr_engine {
   uint32_t ticks; /* seconds in which the loop was waited for */
   bool lets_go;    /* a device was closed that is still held */
   bool is_polling; /* in a call of the loop */
+  bool is_kicked;  /* JavaScript wants a turn */
   int kick; /* asks the loop for a turn */
   int untold_count; /* lines that are over, and JavaScript does not know */
   bool is_closed;
   int holders; /* what of Node's still knows it */
+  int handle_count; /* of the loop, that are not closed */
   int64_t window_ns;
   int64_t turn_ended_ns;
 };
@@ -198,9 +201,25 @@ void rmr_list_sweep(struct rmr_list *list);
 /* engine.c */
 bool rmr_use(struct rmr_engine *engine);
 void rmr_unuse(struct rmr_engine *engine);
+/* Of a descriptor that is watched, for as long as anything else keeps the process; or NULL. */
+uv_poll_t *rmr_poll(struct rmr_engine *engine, int fd, void *data, uv_poll_cb on_ready);
+/* The descriptor may be closed at once. */
+void rmr_poll_end(struct rmr_engine *engine, uv_poll_t *poll);
 /* A turn, unless the loop is in one: a line has something to tell that nobody else will say. */
 void rmr_kick_if_idle(const struct rmr_engine *engine);
 int rmr_export_engine(napi_env env, napi_value exports);
+
+/* turns.c */
+/* What the set of an engine tells, beside devices that fail. */
+#define RMR_OF_MANAGER 0
+#define RMR_OF_TIMER 2
+#define RMR_OF_KICK 4
+void rmr_begin_turn(struct rmr_engine *engine);
+void rmr_tell_of_lines(struct rmr_engine *engine);
+/* The loop gives us a turn soon, whether devices have anything to tell or not. */
+void rmr_kick(const struct rmr_engine *engine);
+void rmr_on_set(uv_poll_t *poll, int status, int events);
+void rmr_on_device(uv_poll_t *poll, int status, int events);
 
 /* device.c: NULL, with an errno, where it cannot be had. */
 struct rmr_device *rmr_device_for(struct rmr_engine *engine, struct ibv_context *verbs);

@@ -51,6 +51,7 @@ const ROW_PATH = 12 // number of the path that it took
 const ROW_IS_EXPOSED = 13
 const ROW_STRIDE = 14
 const NO_REGION = -1
+const NO_PATH = -1
 /** More of the other room is of no use. */
 const PIECES_BYTES_MAX: number = 64 * 1024 * 1024
 /** Address (low, high) and key of exposed memory. */
@@ -98,8 +99,12 @@ export class Asking {
     const index = indexOfRequest(id)
     const row = index * ROW_STRIDE
     const { rows } = this
-    rows.fill(-1, row, row + ROW_STRIDE)
+    rows[row + ROW_OUT] = NO_EXTENT
+    rows[row + ROW_IN] = NO_EXTENT
     rows[row + ROW_PLACE] = index * this.shape.slotBytes
+    rows[row + ROW_REGION] = NO_REGION
+    rows[row + ROW_BYTES] = 0
+    rows[row + ROW_IS_EXPOSED] = 0
     rows[row + ROW_ID] = id
     rows[row + ROW_WAY] = lane | (direction << 2)
     rows[row + ROW_SLOT] = slot
@@ -131,7 +136,7 @@ export class Asking {
   expects(id: number, place: number, payloadBytes: number): boolean {
     const row = indexOfRequest(id) * ROW_STRIDE
     const { rows } = this
-    const room = Math.max(0, rows[row + ROW_BYTES]!)
+    const room = rows[row + ROW_BYTES]!
     return rows[row + ROW_PLACE] === place && payloadBytes >= 0 && payloadBytes <= room
   }
 
@@ -158,7 +163,8 @@ export class Asking {
     if (back !== NO_EXTENT) this.incoming.give(back)
     this.closeRegion(row)
     this.paths.give(rows[row + ROW_PATH]!, id)
-    rows.fill(-1, row, row + ROW_STRIDE)
+    // Nobody looks at the others before there is another request.
+    rows[row + ROW_PATH] = NO_PATH
   }
 
   /** Nothing can reach what is exposed any more. */

@@ -35,7 +35,7 @@ export class Extents {
   }
 
   give(place: number): void {
-    const page = (place - this.base) / UNIT_BYTES
+    const page = ((place - this.base) / UNIT_BYTES) | 0
     this.pages?.give(page, this.orders[page]!)
   }
 }

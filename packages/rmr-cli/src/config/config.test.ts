@@ -1,5 +1,6 @@
 /** What a configuration may say, and how one with mistakes is refused: with the place of each. */
 import { RmrError } from "@rmr/core"
+import { LINGER_US_DEFAULT } from "@rmr/io"
 import { parseConfig } from "./config.js"
 import { parseSize, sizeText } from "./sizes.js"
 
@@ -35,7 +36,7 @@ function refusal(text: string): RmrError {
 describe("a configuration", () => {
   it("of a storage node has defaults for what it does not say", () => {
     const { storage, linger_us } = parseConfig(STORAGE, "rmr.toml")
-    expect(linger_us).toBe(300)
+    expect(linger_us).toBe(LINGER_US_DEFAULT)
     expect(storage?.pool[0]).toMatchObject({
       member: 1,
       size: 10 * 2 ** 30,

@@ -7,6 +7,10 @@
  * whole. Both cost O(log pages), and a run of 4 KiB leases never leaves dust behind once it is
  * given back.
  *
+ * The block of each order that was given back last is kept aside as it is, since whoever does one
+ * thing after the other takes the same again at once, and need not split and merge all the way each
+ * time. Whatever is kept merges before anybody is told that there is no block large enough.
+ *
  * Free blocks are in one doubly linked list per order. The links lie in typed arrays beside the
  * memory, never in it: an arena may belong to a device, and what a late write scribbles into a free
  * block must not break the allocator.
@@ -39,6 +43,8 @@ export class BuddyPages {
   private readonly heads = new Int32Array(ORDER_COUNT_MAX).fill(NONE)
   /** Bit n is set when the list of order n is not empty. */
   private nonEmpty = 0
+  /** Per order: a free block that is in no list, or NO_PAGE. */
+  private readonly kept = new Int32Array(ORDER_COUNT_MAX).fill(NO_PAGE)
 
   /** Each arena holds 2^order pages. */
   constructor(arenaOrders: readonly number[]) {
@@ -66,6 +72,7 @@ export class BuddyPages {
 
   /** The order of the largest free block, or -1 when nothing is free. */
   get largestFreeOrder(): number {
+    this.mergeKept()
     return 31 - Math.clz32(this.nonEmpty)
   }
 
@@ -80,6 +87,27 @@ export class BuddyPages {
 
   /** The first page of a block of 2^order pages, or NO_PAGE. */
   take(order: number): number {
+    const kept = this.kept[order]!
+    if (kept !== NO_PAGE) {
+      this.kept[order] = NO_PAGE
+      this.freePageCount -= 1 << order
+      return kept
+    }
+    const page = this.split(order)
+    if (page !== NO_PAGE) return page
+    this.mergeKept()
+    return this.split(order)
+  }
+
+  /** Gives back a block that `take(order)` gave. */
+  give(page: number, order: number): void {
+    const before = this.kept[order]!
+    this.kept[order] = page
+    this.freePageCount += 1 << order
+    if (before !== NO_PAGE) this.merge(before, order)
+  }
+
+  private split(order: number): number {
     const candidates = (this.nonEmpty >>> order) << order
     if (candidates === 0) return NO_PAGE
     let foundOrder = 31 - Math.clz32(candidates & -candidates)
@@ -93,8 +121,16 @@ export class BuddyPages {
     return page
   }
 
-  /** Gives back a block that `take(order)` gave. */
-  give(page: number, order: number): void {
+  private mergeKept(): void {
+    for (let order = 0; order < this.kept.length; order++) {
+      const page = this.kept[order]!
+      this.kept[order] = NO_PAGE
+      if (page !== NO_PAGE) this.merge(page, order)
+    }
+  }
+
+  /** Into the list of its order, or with its buddy into that of the next one. */
+  private merge(page: number, order: number): void {
     const arena = this.arenaByPage[page]!
     const first = this.firstPages[arena]!
     const orderEnd = this.arenaOrders[arena]!
@@ -108,7 +144,6 @@ export class BuddyPages {
       merged++
     }
     this.link(first + start, merged)
-    this.freePageCount += 1 << order
   }
 
   private link(page: number, order: number): void {

@@ -20,8 +20,8 @@ export class Slots {
 
   /** Negative for what is no slot. */
   indexOf(slot: number): number {
-    const index = (slot - this.headBytes) / this.stride
-    const isSlot = Number.isInteger(index) && index >= 0 && slot < this.view.byteLength
+    const index = ((slot - this.headBytes) / this.stride) | 0
+    const isSlot = this.slotOf(index) === slot && index >= 0 && slot < this.view.byteLength
     return isSlot ? index : -1
   }
 }
