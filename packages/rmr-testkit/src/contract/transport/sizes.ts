@@ -30,10 +30,10 @@ async function exchangeOf(
   const read = client.read(dialed, { header, bytes })!
   await rig.done(write, read)
   const what = `header of ${headerBytes} and payload of ${bytes} bytes`
+  rig.checkEchoed(write, what)
   const arrived = server.requests.slice(known).find(({ direction }) => direction === PAYLOAD_OUT)
   checkBytes(arrived!.header, header, `${what}: header of the write`)
   checkBytes(arrived!.payload, payloadFor(header, bytes), `${what}: payload of the write`)
-  rig.checkEchoed(write, what)
   rig.checkEchoed(read, what)
   checkEqual(read.completion.payloadBytes, bytes, `${what}: bytes that came back`)
 }
