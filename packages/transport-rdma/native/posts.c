@@ -191,12 +191,13 @@ static void tell_of(struct batch *batch, uint32_t nth, uint64_t kind, uint32_t c
   line->works_unsignaled = batch->count - 1 - nth;
 }
 
-/* Of each but the last of a row: posts before this one are through then. */
+/* Of works that are not the last of their row, what was posted before it is through then. */
 static void tell_of_payloads(struct batch *batch, uint32_t from) {
-  for (uint32_t nth = from; nth + 1 < batch->count; nth++) {
+  for (uint32_t nth = from; nth < batch->count; nth++) {
     const struct ibv_send_wr *work = &batch->works[nth];
     const bool carries = work->opcode == IBV_WR_RDMA_WRITE && work->num_sge > 0;
-    if (carries) tell_of(batch, nth, 0, batch->line->post_count - 1);
+    const uint32_t is_within = nth + 1 < batch->count ? 1 : 0;
+    if (carries) tell_of(batch, nth, 0, batch->line->post_count - is_within);
   }
 }
 
