@@ -48,9 +48,10 @@ storage_node() {
   eval "node_$1=$!"
 }
 
-# Its process is $client_pid; the export is called vault, at 127.0.0.1:10809.
+# client [MEMBERS]: its process is $client_pid; the export is called vault, at 127.0.0.1:10809.
+# All three are its members, unless it is said which.
 client() {
-  members="\"1@$ADDRESS_1\", \"2@$ADDRESS_2\", \"3@$ADDRESS_3\""
+  members=${1:-"\"1@$ADDRESS_1\", \"2@$ADDRESS_2\", \"3@$ADDRESS_3\""}
   printf '%s\n' 'name = "client"' "control = \"$HERE/client.control\"" \
     '[client]' 'nbd = ["127.0.0.1:10809"]' '[[client.pool]]' \
     'name = "vault"' "members = [$members]" "create = \"$MIB MiB\"" > client.toml
