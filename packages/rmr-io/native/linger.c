@@ -10,7 +10,7 @@
  *    a second never lingers, and a burst is followed by one window at most;
  *  - as long as nothing else is due in the loop, whose descriptors are looked at now and then;
  *  - by yielding: whoever else wants this processor gets it;
- *  - where there is another processor, on which whom we wait for gets on meanwhile.
+ *  - where there is another processor, on which whom we wait for gets on (src/linger-default.ts).
  */
 #define _GNU_SOURCE
 #include "linger.h"
@@ -21,7 +21,7 @@
 
 #include "addon.h"
 
-/* LINGER_US_DEFAULT and LINGER_US_MAX in src/linger.ts. */
+/* Until JavaScript says how long; and LINGER_US_MAX in src/linger.ts. */
 #define WINDOW_US_DEFAULT 300
 #define WINDOW_US_MAX 1000
 
@@ -37,13 +37,8 @@ static int64_t now_ns(void) {
   return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static bool is_one_processor(void) {
-  cpu_set_t processors;
-  return sched_getaffinity(0, sizeof processors, &processors) == 0 && CPU_COUNT(&processors) == 1;
-}
-
 void rmr_linger_init(struct rmr_linger *linger) {
-  linger->window_ns = is_one_processor() ? 0 : WINDOW_US_DEFAULT * 1000;
+  linger->window_ns = WINDOW_US_DEFAULT * 1000;
 }
 
 void rmr_linger_begin(struct rmr_linger *linger) {

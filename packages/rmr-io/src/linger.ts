@@ -4,12 +4,10 @@
  * takes a whole processor instead of a part of it, and yields it to whoever else wants it. Of
  * native sockets only; native/linger.c says when.
  */
-import { availableParallelism } from "node:os"
 import { RmrError } from "@rmr/core"
+import { LINGER_US_DEFAULT } from "./linger-default.js"
 import { nativeAddon } from "./native-addon.js"
 
-/** On one processor we would only be in the way of whom we wait for. */
-export const LINGER_US_DEFAULT: number = availableParallelism() > 1 ? 300 : 0
 export const LINGER_US_MAX = 1000
 
 let current = LINGER_US_DEFAULT

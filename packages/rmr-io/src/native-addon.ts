@@ -8,6 +8,7 @@
  * and then stays: half a process on one twin and half on the other would be hard to understand.
  */
 import { RmrError } from "@rmr/core"
+import { LINGER_US_DEFAULT } from "./linger-default.js"
 import { type Loaded, loadFirst, nativeFiles, sanitizedFiles, thisMachine } from "./native-file.js"
 
 /** RMR_NATIVE_VERSION in native/addon.c. */
@@ -167,15 +168,21 @@ let found: Loaded<NativeAddon> | undefined
 
 /** Undefined where plain Node has to do; fails where `RMR_NATIVE` does not let it. */
 export function nativeAddon(): NativeAddon | undefined {
-  found ??= find()
+  found ??= load()
   return found.addon
 }
 
 /** For people and logs: what is loaded, and why not. */
 export function nativeStatus(): NativeStatus {
-  found ??= find()
+  found ??= load()
   const { addon, reason } = found
   return { isLoaded: addon !== undefined, reason, checksum: addon?.sumMeans ?? "javascript" }
+}
+
+function load(): Loaded<NativeAddon> {
+  const loaded = find()
+  loaded.addon?.lingerFor(LINGER_US_DEFAULT)
+  return loaded
 }
 
 function find(): Loaded<NativeAddon> {

@@ -92,6 +92,7 @@ static void close_all(struct rmr_engine *engine) {
   if (engine->channel != NULL) rdma_destroy_event_channel(engine->channel);
   if (engine->timer >= 0) close(engine->timer);
   if (engine->kick >= 0) close(engine->kick);
+  if (engine->poll != NULL) rmr_poll_end(engine, engine->poll);
   if (engine->set >= 0) close(engine->set);
   for (int arena = 0; arena < engine->arena_count; arena++) {
     rmr_let_go(engine->env, &engine->arenas[arena]);
@@ -99,7 +100,6 @@ static void close_all(struct rmr_engine *engine) {
   rmr_let_go(engine->env, &engine->words);
   if (engine->on_turn != NULL) napi_delete_reference(engine->env, engine->on_turn);
   if (engine->context != NULL) napi_async_destroy(engine->env, engine->context);
-  if (engine->poll != NULL) rmr_poll_end(engine, engine->poll);
 }
 
 /* The thread ends: Node waits until its loop is empty. */

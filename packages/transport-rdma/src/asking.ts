@@ -161,6 +161,8 @@ export class Asking {
     const back = rows[row + ROW_IN]!
     if (out !== NO_EXTENT) this.outgoing.give(out)
     if (back !== NO_EXTENT) this.incoming.give(back)
+    rows[row + ROW_OUT] = NO_EXTENT
+    rows[row + ROW_IN] = NO_EXTENT
     this.closeRegion(row)
     this.paths.give(rows[row + ROW_PATH]!, id)
     // Nobody looks at the others before there is another request.

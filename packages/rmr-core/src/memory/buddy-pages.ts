@@ -9,7 +9,8 @@
  *
  * The block of each order that was given back last is kept aside as it is, since whoever does one
  * thing after the other takes the same again at once, and need not split and merge all the way each
- * time. Whatever is kept merges before anybody is told that there is no block large enough.
+ * time. Whatever is kept merges before a block is split that is larger than one of them, and before
+ * anybody is told that there is none large enough.
  *
  * Free blocks are in one doubly linked list per order. The links lie in typed arrays beside the
  * memory, never in it: an arena may belong to a device, and what a late write scribbles into a free
@@ -45,6 +46,8 @@ export class BuddyPages {
   private nonEmpty = 0
   /** Per order: a free block that is in no list, or NO_PAGE. */
   private readonly kept = new Int32Array(ORDER_COUNT_MAX).fill(NO_PAGE)
+  /** Bit n is set when one of order n is kept. */
+  private keptOrders = 0
 
   /** Each arena holds 2^order pages. */
   constructor(arenaOrders: readonly number[]) {
@@ -87,15 +90,12 @@ export class BuddyPages {
 
   /** The first page of a block of 2^order pages, or NO_PAGE. */
   take(order: number): number {
-    const kept = this.kept[order]!
-    if (kept !== NO_PAGE) {
-      this.kept[order] = NO_PAGE
-      this.freePageCount -= 1 << order
-      return kept
-    }
-    const page = this.split(order)
-    if (page !== NO_PAGE) return page
-    this.mergeKept()
+    const fitting = (this.keptOrders >>> order) << order
+    const listed = (this.nonEmpty >>> order) << order
+    if ((fitting & (1 << order)) !== 0) return this.takeKept(order)
+    // The smallest that fits is split, wherever it is.
+    const isKeptSmaller = fitting !== 0 && (listed === 0 || lowestBit(fitting) < lowestBit(listed))
+    if (isKeptSmaller || listed === 0) this.mergeKept()
     return this.split(order)
   }
 
@@ -103,14 +103,23 @@ export class BuddyPages {
   give(page: number, order: number): void {
     const before = this.kept[order]!
     this.kept[order] = page
+    this.keptOrders |= 1 << order
     this.freePageCount += 1 << order
     if (before !== NO_PAGE) this.merge(before, order)
+  }
+
+  private takeKept(order: number): number {
+    const page = this.kept[order]!
+    this.kept[order] = NO_PAGE
+    this.keptOrders &= ~(1 << order)
+    this.freePageCount -= 1 << order
+    return page
   }
 
   private split(order: number): number {
     const candidates = (this.nonEmpty >>> order) << order
     if (candidates === 0) return NO_PAGE
-    let foundOrder = 31 - Math.clz32(candidates & -candidates)
+    let foundOrder = 31 - Math.clz32(lowestBit(candidates))
     const page = this.heads[foundOrder]!
     this.unlink(page, foundOrder)
     while (foundOrder > order) {
@@ -122,10 +131,12 @@ export class BuddyPages {
   }
 
   private mergeKept(): void {
-    for (let order = 0; order < this.kept.length; order++) {
+    while (this.keptOrders !== 0) {
+      const order = 31 - Math.clz32(lowestBit(this.keptOrders))
       const page = this.kept[order]!
       this.kept[order] = NO_PAGE
-      if (page !== NO_PAGE) this.merge(page, order)
+      this.keptOrders &= ~(1 << order)
+      this.merge(page, order)
     }
   }
 
@@ -167,4 +178,8 @@ export class BuddyPages {
     }
     this.freeOrder[page] = NONE
   }
+}
+
+function lowestBit(bits: number): number {
+  return bits & -bits
 }
