@@ -121,11 +121,14 @@ void *rmr_list_at(const struct rmr_list *list, int number) {
 
 void rmr_list_drop(struct rmr_list *list, int number) {
   list->items[number] = &given_up;
+  list->given_up_count++;
 }
 
 void rmr_list_sweep(struct rmr_list *list) {
-  for (int number = 0; number < list->count; number++) {
-    if (list->items[number] == &given_up) list->items[number] = NULL;
+  for (int number = 0; number < list->count && list->given_up_count > 0; number++) {
+    if (list->items[number] != &given_up) continue;
+    list->items[number] = NULL;
+    list->given_up_count--;
   }
 }
 

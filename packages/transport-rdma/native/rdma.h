@@ -131,6 +131,7 @@ struct rmr_listener {
 struct rmr_list {
   void **items;
   int count;
+  int given_up_count;
 };
 
 struct rmr_engine {
@@ -167,6 +168,7 @@ struct rmr_engine {
   int handle_count; /* of the loop, that are not closed */
   int64_t window_ns;
   int64_t turn_ended_ns;
+  int visits_awake; /* that are to come, see turns.c */
 };
 
 /* Leaves the function with a pending exception where a call of Node-API fails. */

@@ -22,6 +22,8 @@
 #define STAY_NS_MAX 1000000
 /* Of looks at lines, one looks at everything else as well: that takes calls of the kernel. */
 #define LOOKS_AT_ALL 16
+/* Where something else than a device ended a sleep in a turn, so many visits go without one. */
+#define VISITS_AWAKE 15
 /* Of one line and look, so that others have their turn. */
 #define ROWS_OF_LINE_MAX (RMR_ARRIVALS_MAX / 4)
 
@@ -134,7 +136,10 @@ static bool arm(struct rmr_engine *engine) {
   return engine->table.arrival_count > 0;
 }
 
-/* An exception is nobody's to catch here. */
+/*
+ * In one call with what promises follow, which is cheaper than a scope around it. An exception is
+ * nobody's to catch here.
+ */
 static void call_turn(struct rmr_engine *engine) {
   napi_env env = engine->env;
   napi_value function;
@@ -142,30 +147,24 @@ static void call_turn(struct rmr_engine *engine) {
   napi_value count;
   napi_value answer;
   if (napi_get_reference_value(env, engine->on_turn, &function) != napi_ok ||
-      napi_get_undefined(env, &receiver) != napi_ok ||
+      napi_get_global(env, &receiver) != napi_ok ||
       napi_create_int32(env, engine->table.arrival_count, &count) != napi_ok) {
     return;
   }
-  if (napi_call_function(env, receiver, function, 1, &count, &answer) == napi_pending_exception) {
+  const napi_status status =
+      napi_make_callback(env, engine->context, receiver, function, 1, &count, &answer);
+  if (status == napi_pending_exception) {
     napi_value error;
     if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
   }
 }
 
 static void run_turn(struct rmr_engine *engine) {
-  napi_env env = engine->env;
   engine->is_kicked = false;
   napi_handle_scope scope;
-  napi_callback_scope callbacks;
-  napi_value resource;
-  if (napi_open_handle_scope(env, &scope) != napi_ok) return;
-  /* Node ignores the resource. */
-  if (napi_get_undefined(env, &resource) == napi_ok &&
-      napi_open_callback_scope(env, resource, engine->context, &callbacks) == napi_ok) {
-    call_turn(engine);
-    napi_close_callback_scope(env, callbacks);
-  }
-  napi_close_handle_scope(env, scope);
+  if (napi_open_handle_scope(engine->env, &scope) != napi_ok) return;
+  call_turn(engine);
+  napi_close_handle_scope(engine->env, scope);
   engine->turn_ended_ns = now_ns();
 }
 
@@ -178,6 +177,27 @@ static bool lingers(const struct rmr_engine *engine, bool is_worth_it, bool is_a
   if (is_at_all && poll(&of_loop, 1, 0) != 0) return false;
   sched_yield();
   return true;
+}
+
+/*
+ * Sleeps till a device tells of something, or whatever else is due in the loop, which has the
+ * channels of devices among what it waits for. A round of the loop takes several times as long as
+ * this, so it is worth it where devices are what the loop waits for.
+ */
+static bool is_told_asleep(struct rmr_engine *engine, int64_t until_ns) {
+  const int due_ms = uv_backend_timeout(engine->loop);
+  int64_t left_ns = until_ns - engine->turn_ended_ns;
+  if (due_ms >= 0 && due_ms * (int64_t)1000000 < left_ns) left_ns = due_ms * (int64_t)1000000;
+  if (left_ns <= 0) return false;
+  if (engine->visits_awake > 0) {
+    engine->visits_awake--;
+    return false;
+  }
+  struct pollfd of_loop = {.fd = uv_backend_fd(engine->loop), .events = POLLIN};
+  const struct timespec left = {.tv_nsec = left_ns};
+  if (ppoll(&of_loop, 1, &left, NULL) > 0) look_at_devices(engine);
+  if (engine->hot == NULL) engine->visits_awake = VISITS_AWAKE;
+  return engine->hot != NULL;
 }
 
 /* The engine is closed, or others of the loop have their turn. */
@@ -203,14 +223,24 @@ static void end_visit(struct rmr_engine *engine) {
  */
 static void run_turns(struct rmr_engine *engine, bool is_of_set) {
   const int64_t began = now_ns();
-  const bool is_worth_it = began - engine->turn_ended_ns <= engine->window_ns;
+  const int64_t idle_ns = began - engine->turn_ended_ns;
+  const bool is_worth_it = idle_ns <= engine->window_ns;
+  const bool is_busy = idle_ns <= STAY_NS_MAX;
+  bool has_slept = false;
   for (int looks = is_of_set ? 0 : 1;; looks++) {
     const bool is_at_all = looks % LOOKS_AT_ALL == 0;
     bool is_any = look(engine, is_at_all);
-    const bool is_time_up = now_ns() - began > STAY_NS_MAX;
+    /* To wait awake takes no longer than its window; all else ends in a turn. */
+    const bool is_time_up = engine->turn_ended_ns - began > STAY_NS_MAX;
     if (!is_any && !is_time_up && lingers(engine, is_worth_it, is_at_all)) continue;
     if (!is_any) is_any = arm(engine);
-    if (!is_any) return;
+    if (!is_any) {
+      /* Once between two turns. */
+      if (!is_busy || has_slept || !is_told_asleep(engine, began + STAY_NS_MAX)) return;
+      has_slept = true;
+      continue;
+    }
+    has_slept = false;
     run_turn(engine);
     if (ends_visit(engine)) return;
     if (is_time_up) {

@@ -1,28 +1,28 @@
 /**
  * What is to be posted in this turn, as rows for one native call at the end of it.
  *
- * What finds no room in the queue of its line stays, and goes with a later call: the device tells
- * when it is through with something, and that is a turn. Rows of a line keep their order.
+ * What finds no room in the queue of its line waits apart from that of all others, and goes with a
+ * later call: the device tells when it is through with something, and that is a turn. So a line
+ * whose other side takes nothing holds up nobody else. Rows of a line keep their order.
  */
+import { QUEUE_DEPTH_MAX } from "@rmr/core"
 import type { Engine, NativeAddon } from "./native-addon.js"
 import { POST_BROKE } from "./native-addon.js"
 import { POST_KIND, POST_LINE, POST_STRIDE, POSTS_MAX } from "./verbs-table.js"
+import { WaitingRows } from "./waiting-rows.js"
 
-/** What has no kind is passed over. */
-function forget(rows: Int32Array, count: number, line: number): void {
-  for (let row = 0; row < count * POST_STRIDE; row += POST_STRIDE) {
-    if (rows[row + POST_LINE] === line) rows[row + POST_KIND] = 0
-  }
-}
+/** Of a line in one call, so that one with many leaves room for the others. */
+const TRIED_MAX = 64
+/** An answer to each credit, in two rows, and words: more is asked for only without taking it. */
+export const WAITING_MAX: number = 2 * QUEUE_DEPTH_MAX + 64
 
 export class Posts {
   private readonly native: NativeAddon
   private readonly engine: Engine
   private readonly rows: Int32Array
-  /** Rows that the table has no place for, in order; the first `laterCount` of them. */
-  private later: Int32Array = new Int32Array(0)
-  private laterCount = 0
+  private readonly waiting = new Map<number, WaitingRows>()
   private count = 0
+  private isBroken = false
 
   constructor(native: NativeAddon, engine: Engine, rows: Int32Array) {
     this.native = native
@@ -31,7 +31,13 @@ export class Posts {
   }
 
   get isEmpty(): boolean {
-    return this.count === 0
+    return this.count === 0 && this.waiting.size === 0
+  }
+
+  /** Lines that were asked for more than anybody can ask for who takes what he gets. Allocates. */
+  get flooded(): readonly number[] {
+    if (this.waiting.size === 0) return []
+    return [...this.waiting].filter(([, { count }]) => count > WAITING_MAX).map(([line]) => line)
   }
 
   add(
@@ -49,9 +55,28 @@ export class Posts {
     isSummed: boolean,
     isTold: boolean,
   ): void {
-    const isLater = this.count === POSTS_MAX
-    const rows = isLater ? this.roomLater() : this.rows
-    const row = (isLater ? this.laterCount++ : this.count++) * POST_STRIDE
+    const waiting = this.waiting.size === 0 ? undefined : this.waiting.get(line)
+    if (waiting === undefined && this.count === POSTS_MAX) {
+      this.post()
+      this.add(
+        line,
+        kind,
+        headAt,
+        headBytes,
+        arena,
+        at,
+        bytes,
+        place,
+        key,
+        low,
+        high,
+        isSummed,
+        isTold,
+      )
+      return
+    }
+    const row = waiting === undefined ? this.count++ * POST_STRIDE : waiting.add()
+    const rows = waiting === undefined ? this.rows : waiting.words
     rows[row] = line
     rows[row + 1] = kind
     rows[row + 2] = headAt
@@ -67,41 +92,60 @@ export class Posts {
     rows[row + 12] = isTold ? 1 : 0
   }
 
-  /** The line is over: its number may soon be another one's. */
+  /** The line is over: its number may soon be another one's. What has no kind is passed over. */
   drop(line: number): void {
-    forget(this.rows, this.count, line)
-    forget(this.later, this.laterCount, line)
+    const { rows } = this
+    for (let row = 0; row < this.count * POST_STRIDE; row += POST_STRIDE) {
+      if (rows[row + POST_LINE] === line) rows[row + POST_KIND] = 0
+    }
+    this.waiting.delete(line)
   }
 
   /** True where a line broke, which the next turn tells. */
   send(): boolean {
-    let isBroken = false
-    let before = -1
-    while (this.count > 0 && this.count + this.laterCount !== before) {
-      before = this.count + this.laterCount
-      const answer = this.native.post(this.engine, this.count)
-      isBroken ||= answer >= POST_BROKE
-      this.count = answer & (POST_BROKE - 1)
-      if (this.laterCount === 0) break
-      this.moveUp()
-    }
+    if (this.waiting.size > 0) this.tryWaiting()
+    if (this.count > 0) this.post()
+    const { isBroken } = this
+    this.isBroken = false
     return isBroken
   }
 
-  private roomLater(): Int32Array {
-    if ((this.laterCount + 1) * POST_STRIDE > this.later.length) {
-      const grown = new Int32Array(Math.max(this.later.length * 2, POSTS_MAX * POST_STRIDE))
-      grown.set(this.later)
-      this.later = grown
+  /** Each line that waits is tried once. */
+  private tryWaiting(): void {
+    for (const rows of [...this.waiting.values()]) {
+      if (this.count + TRIED_MAX > POSTS_MAX) this.post()
+      this.count += rows.takeInto(this.rows, this.count, TRIED_MAX)
     }
-    return this.later
   }
 
-  private moveUp(): void {
-    const moved = Math.min(POSTS_MAX - this.count, this.laterCount)
-    this.rows.set(this.later.subarray(0, moved * POST_STRIDE), this.count * POST_STRIDE)
-    this.later.copyWithin(0, moved * POST_STRIDE, this.laterCount * POST_STRIDE)
-    this.count += moved
-    this.laterCount -= moved
+  /** All of the table; what finds no room is set apart. */
+  private post(): void {
+    const answer = this.native.post(this.engine, this.count)
+    this.isBroken ||= answer >= POST_BROKE
+    this.count = 0
+    const left = answer & (POST_BROKE - 1)
+    for (let nth = 0; nth < left; nth++) this.setApart(nth * POST_STRIDE)
+    if (this.waiting.size > 0) this.settle()
+  }
+
+  /** What was taken from those that wait is not posted, or they have one more behind them. */
+  private setApart(row: number): void {
+    const { rows } = this
+    const line = rows[row + POST_LINE]!
+    let waiting = this.waiting.get(line)
+    if (waiting?.giveBack() === true) return
+    if (waiting === undefined) {
+      waiting = new WaitingRows()
+      this.waiting.set(line, waiting)
+    }
+    const at = waiting.add()
+    waiting.words.set(rows.subarray(row, row + POST_STRIDE), at)
+  }
+
+  private settle(): void {
+    for (const [line, rows] of this.waiting) {
+      rows.settle()
+      if (rows.count === 0) this.waiting.delete(line)
+    }
   }
 }

@@ -173,7 +173,7 @@ export class RdmaSession extends CreditedSession {
     const frame = arrivals[row + ARRIVAL_FRAME]!
     if (lease === NO_LEASE) {
       if (isFetched || !answering.waitForMemory(id, line.path!)) return FRAME_IS_WRONG
-      this.payloads.whenFree(() => this.visit(line, frame))
+      this.visitWhenFree(line, frame)
       return FRAME_WAITS
     }
     if (isApart && !isFetched) {
@@ -184,6 +184,11 @@ export class RdmaSession extends CreditedSession {
     arrivals[row + ARRIVAL_ARENA] = arena
     arrivals[row + ARRIVAL_TO] = this.verbs.startOf(arena, this.payloads.offsetOf(lease))
     return lease
+  }
+
+  /** Apart, since a function that has a closure in it makes an object for it at each call. */
+  private visitWhenFree(line: Line, frame: number): void {
+    this.payloads.whenFree(() => this.visit(line, frame))
   }
 
   private visit(line: Line, frame: number): void {

@@ -93,7 +93,10 @@ export class Verbs {
   }
 
   flush(): void {
-    if (!this.isClosed && this.posts.send()) this.wake()
+    if (this.isClosed) return
+    if (this.posts.send()) this.wake()
+    for (const line of this.posts.flooded)
+      this.lines[line]?.session?.breakOff("answers that it does not take")
   }
 
   /** A turn, although nothing has arrived; after the present one, where there is one. */

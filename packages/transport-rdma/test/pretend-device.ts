@@ -3,7 +3,7 @@
  * what has arrived, and sees what was posted, furnished and said.
  */
 
-import type { Lease } from "@rmr/core"
+import type { Lease, Session } from "@rmr/core"
 import {
   type BuddyMemory,
   buddyMemory,
@@ -11,9 +11,12 @@ import {
   greetingText,
   KEY_BYTES,
   NO_LEASE,
+  NO_SLOT,
   ownOffer,
   REQUEST_LEASE,
+  REQUEST_SESSION,
   REQUEST_STRIDE,
+  REQUEST_TICKET,
   silentLog,
 } from "@rmr/core"
 import { CALL_LANE, CALL_LINK, CALL_PATH, writeCalling } from "../src/calling.js"
@@ -68,6 +71,8 @@ export class PretendDevice {
   readonly postedLines: number[] = []
   readonly downs: string[] = []
   stuckLine = -1
+  /** Whether requests are answered in the turn in which they come. */
+  answers = false
   private readonly open = new Set<number>()
   private readonly endpoint: RdmaEndpoint
   private readonly ends: (() => void)[] = []
@@ -75,6 +80,7 @@ export class PretendDevice {
   private words = new ArrayBuffer(0)
   private count = 0
   private seed = 0
+  private readonly sessions = new Map<number, Session>()
 
   constructor() {
     const traits = traitsOf({ payloadChecked: false, creditsMax: CREDITS, roomBytes: ROOM_BYTES })
@@ -87,11 +93,13 @@ export class PretendDevice {
       log: silentLog,
     } as unknown as Env
     const events = {
-      ...{ onCompletions: () => undefined, onSessionUp: () => undefined },
+      onCompletions: () => undefined,
+      onSessionUp: (session: Session) => this.sessions.set(session.id, session),
       onRequests: ({ count, words }: { count: number; words: Int32Array }) => {
         for (let row = 0; row < count * REQUEST_STRIDE; row += REQUEST_STRIDE) {
           const lease = words[row + REQUEST_LEASE]! as Lease
           if (lease !== NO_LEASE) this.memory.release(lease)
+          if (this.answers) this.answer(words[row + REQUEST_SESSION]!, words[row + REQUEST_TICKET]!)
         }
       },
       onSessionDown: ({ peerName }: { peerName: string }) => this.downs.push(peerName),
@@ -162,6 +170,12 @@ export class PretendDevice {
     this.count = rows.length
     this.onTurn(rows.length)
     while (this.ends.length > 0) this.ends.shift()!()
+  }
+
+  private answer(id: number, ticket: number): void {
+    const session = this.sessions.get(id)!
+    const slot = session.reserveReply(ticket)
+    if (slot !== NO_SLOT) session.reply(slot, HEADER_BYTES, ticket, NO_LEASE, 0, 0)
   }
 
   private native(): NativeAddon {

@@ -170,7 +170,7 @@ export class CreditedSession implements Session {
     assert(this.side === "accepted", "only the side that accepted answers requests")
     if (!this.isUp) return NO_SLOT
     const index = this.indexOfTicket(ticket)
-    if (this.states[index] !== OPEN) assert(false, `ticket ${ticket} is unknown or answered`)
+    if (this.states[index] !== OPEN) refuseTicket(ticket)
     this.states[index] = RESERVED
     return this.places.slotOf(index)
   }
@@ -185,8 +185,7 @@ export class CreditedSession implements Session {
   ): void {
     assert(this.side === "accepted", "only the side that accepted answers requests")
     const index = this.reservedIndex(slot)
-    if (this.indexOfTicket(ticket) !== index)
-      assert(false, `slot ${slot} is not reserved for ${ticket}`)
+    if (this.indexOfTicket(ticket) !== index) refuseSlot(slot)
     this.assertSizes(headerBytes, lease, at, bytes)
     const row = index * ROW_STRIDE
     const direction = this.rows[row + ROW_DIRECTION]! as PayloadDirection
@@ -328,14 +327,14 @@ export class CreditedSession implements Session {
 
   private reservedIndex(slot: number): number {
     const index = this.places.indexOf(slot)
-    if (index < 0 || this.states[index] !== RESERVED) assert(false, `slot ${slot} is not reserved`)
+    if (index < 0 || this.states[index] !== RESERVED) refuseSlot(slot)
     return index
   }
 
   private indexOfTicket(ticket: number): number {
     const index = indexOfRequest(ticket)
     const isKnown = index < this.states.length && this.rows[index * ROW_STRIDE + ROW_ID] === ticket
-    if (!isKnown) assert(false, `ticket ${ticket} is unknown`)
+    if (!isKnown) refuseTicket(ticket)
     return index
   }
 
@@ -353,7 +352,19 @@ export class CreditedSession implements Session {
   }
 }
 
-/** Apart from the check, so that the message costs nothing where sizes are right. */
+/*
+ * Apart from the checks, so that a message costs nothing where nothing is wrong. In a branch of the
+ * check itself it may cost: where two branches make text of the same number, the compiler does that
+ * once, before both.
+ */
+function refuseSlot(slot: number): never {
+  assert(false, `slot ${slot} is not reserved for this`)
+}
+
+function refuseTicket(ticket: number): never {
+  assert(false, `ticket ${ticket} is unknown or answered`)
+}
+
 function refuse(what: string, bytes: number, bytesMax: number): never {
   assert(false, `${what} of ${bytes} bytes is not in the session's limits, up to ${bytesMax}`)
 }

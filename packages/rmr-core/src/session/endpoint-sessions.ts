@@ -16,8 +16,6 @@ interface Down {
   readonly cause: RmrError
 }
 
-const NOBODY: readonly Down[] = []
-
 export class EndpointSessions {
   readonly deliveries: Deliveries
   readonly ids: SessionIdSource
@@ -54,6 +52,17 @@ export class EndpointSessions {
   }
 
   endTurn(): void {
+    if (this.downs.length > 0) this.endWithDowns()
+    else this.deliveries.hand()
+    if (this.fresh.size > 0) this.fresh.clear()
+    if (this.downs.length > 0) this.wake()
+  }
+
+  async closeAll(): Promise<void> {
+    await Promise.all([...this.sessions].map((session) => session.close()))
+  }
+
+  private endWithDowns(): void {
     const leaving = this.takeDowns()
     for (const { session, cause } of leaving) session.leave(cause)
     this.deliveries.hand()
@@ -63,17 +72,10 @@ export class EndpointSessions {
       this.events.onSessionDown(session, cause)
       session.settleClose()
     }
-    if (this.fresh.size > 0) this.fresh.clear()
-    if (this.downs.length > 0) this.wake()
-  }
-
-  async closeAll(): Promise<void> {
-    await Promise.all([...this.sessions].map((session) => session.close()))
   }
 
   /** Those that may be reported: a dial must have been fulfilled before its session is down. */
   private takeDowns(): readonly Down[] {
-    if (this.downs.length === 0) return NOBODY
     const leaving = this.downs.filter(({ session }) => !this.fresh.has(session))
     this.downs = this.downs.filter(({ session }) => this.fresh.has(session))
     return leaving

@@ -1,14 +1,17 @@
-/** What somebody who has a session, and its key, does to others by its paths: nothing. */
+/** What somebody who has a session, and its key, does to others: nothing. */
 import { requestId } from "@rmr/core"
 import { PretendDevice, requestRow, wordRow } from "../test/pretend-device.js"
 import { CALL_LANE, CALL_PATH } from "./calling.js"
 import { FLAG_AGAIN } from "./framing.js"
+import { WAITING_MAX } from "./posts.js"
 import { pathWord, WORD_PATH_OVER } from "./words.js"
 
 /** Numbers of lines: a link, and a lane or two behind it. */
 const HOSTILE = 0
 const VICTIM = 10
 const PATH = 20
+/** Of the credits of a lane. */
+const INDEXES = [0, 1, 2, 3]
 
 it("a path that is opening and said to be over is not opened any more", async () => {
   const device = new PretendDevice()
@@ -58,4 +61,25 @@ it("who tells words without end and takes none loses its session, and nobody els
   device.path(PATH, key, 1)
   device.turn([wordRow(PATH, pathWord(WORD_PATH_OVER, 99))])
   expect(device.postedLines).toEqual([PATH])
+})
+
+it("who asks and takes no answers holds up nobody, and loses its session at last", async () => {
+  const device = new PretendDevice()
+  await device.listen()
+  device.session("hostile", HOSTILE)
+  device.session("victim", VICTIM)
+  device.stuckLine = HOSTILE + 1
+  device.answers = true
+  const turnsMax = WAITING_MAX / INDEXES.length + 2
+  for (let turn = 1; turn < turnsMax && device.downs.length === 0; turn++) {
+    device.postedLines.length = 0
+    const mine = requestRow(VICTIM + 1, requestId(0, turn), 0, 0)
+    const rows = INDEXES.map((index) => requestRow(HOSTILE + 1, requestId(index, turn), 0, 0))
+    device.turn([...rows, mine])
+    if (!device.postedLines.includes(VICTIM + 1)) throw new Error(`no answer in turn ${turn}`)
+  }
+  // What is over is told in the turn after.
+  device.turn([])
+  expect(device.downs).toEqual(["hostile"])
+  expect(device.memory.stats().leaseCount).toBe(0)
 })
