@@ -169,9 +169,10 @@ static void run_turn(struct rmr_engine *engine) {
 }
 
 /* Whether to wait awake: the last turn was just now, and nothing else is due in the loop. */
-static bool lingers(const struct rmr_engine *engine, bool is_worth_it, bool is_at_all) {
-  if (engine->hot == NULL || !is_worth_it || engine->window_ns == 0) return false;
-  if (now_ns() - engine->turn_ended_ns >= engine->window_ns) return false;
+static bool lingers(const struct rmr_engine *engine, int64_t until_ns, bool is_at_all) {
+  if (engine->hot == NULL || engine->window_ns == 0) return false;
+  const int64_t now = now_ns();
+  if (now >= until_ns || now - engine->turn_ended_ns >= engine->window_ns) return false;
   if (uv_backend_timeout(engine->loop) == 0) return false;
   struct pollfd of_loop = {.fd = uv_backend_fd(engine->loop), .events = POLLIN};
   if (is_at_all && poll(&of_loop, 1, 0) != 0) return false;
@@ -185,14 +186,14 @@ static bool lingers(const struct rmr_engine *engine, bool is_worth_it, bool is_a
  * this, so it is worth it where devices are what the loop waits for.
  */
 static bool is_told_asleep(struct rmr_engine *engine, int64_t until_ns) {
-  const int due_ms = uv_backend_timeout(engine->loop);
-  int64_t left_ns = until_ns - engine->turn_ended_ns;
-  if (due_ms >= 0 && due_ms * (int64_t)1000000 < left_ns) left_ns = due_ms * (int64_t)1000000;
-  if (left_ns <= 0) return false;
   if (engine->visits_awake > 0) {
     engine->visits_awake--;
     return false;
   }
+  const int due_ms = uv_backend_timeout(engine->loop);
+  int64_t left_ns = until_ns - now_ns();
+  if (due_ms >= 0 && due_ms * (int64_t)1000000 < left_ns) left_ns = due_ms * (int64_t)1000000;
+  if (left_ns <= 0) return false;
   struct pollfd of_loop = {.fd = uv_backend_fd(engine->loop), .events = POLLIN};
   const struct timespec left = {.tv_nsec = left_ns};
   if (ppoll(&of_loop, 1, &left, NULL) > 0) look_at_devices(engine);
@@ -223,6 +224,7 @@ static void end_visit(struct rmr_engine *engine) {
  */
 static void run_turns(struct rmr_engine *engine, bool is_of_set) {
   const int64_t began = now_ns();
+  const int64_t until = began + STAY_NS_MAX;
   const int64_t idle_ns = began - engine->turn_ended_ns;
   const bool is_worth_it = idle_ns <= engine->window_ns;
   const bool is_busy = idle_ns <= STAY_NS_MAX;
@@ -230,13 +232,13 @@ static void run_turns(struct rmr_engine *engine, bool is_of_set) {
   for (int looks = is_of_set ? 0 : 1;; looks++) {
     const bool is_at_all = looks % LOOKS_AT_ALL == 0;
     bool is_any = look(engine, is_at_all);
-    /* To wait awake takes no longer than its window; all else ends in a turn. */
-    const bool is_time_up = engine->turn_ended_ns - began > STAY_NS_MAX;
-    if (!is_any && !is_time_up && lingers(engine, is_worth_it, is_at_all)) continue;
+    /* What takes time is a turn, or to wait, which looks at the clock itself. */
+    const bool is_time_up = engine->turn_ended_ns > until;
+    if (!is_any && is_worth_it && lingers(engine, until, is_at_all)) continue;
     if (!is_any) is_any = arm(engine);
     if (!is_any) {
       /* Once between two turns. */
-      if (!is_busy || has_slept || !is_told_asleep(engine, began + STAY_NS_MAX)) return;
+      if (!is_busy || has_slept || !is_told_asleep(engine, until)) return;
       has_slept = true;
       continue;
     }

@@ -257,6 +257,7 @@ export class RdmaEndpoint implements Endpoint, VerbsTurns {
   connect(line: Line, calling: Uint8Array, { sends, receives }: Depths): number {
     const { native, engine } = this.verbs
     const isLink = line.channel === CHANNEL_LINK ? 1 : 0
+    line.waitingMax = sends
     return native.connectLine(engine, line.number, calling, sends, receives, isLink)
   }
 
@@ -265,6 +266,7 @@ export class RdmaEndpoint implements Endpoint, VerbsTurns {
     const { native, engine } = this.verbs
     const { sends, receives } = depths
     const isLink = line.channel === CHANNEL_LINK ? 1 : 0
+    line.waitingMax = sends
     if (tellsBySend) native.tellBySend(engine, line.number)
     return native.acceptLine(engine, line.number, calling, sends, receives, isLink)
   }

@@ -3,7 +3,7 @@ import { requestId } from "@rmr/core"
 import { PretendDevice, requestRow, wordRow } from "../test/pretend-device.js"
 import { CALL_LANE, CALL_PATH } from "./calling.js"
 import { FLAG_AGAIN } from "./framing.js"
-import { WAITING_MAX } from "./posts.js"
+import { laneDepths } from "./opening.js"
 import { pathWord, WORD_PATH_OVER } from "./words.js"
 
 /** Numbers of lines: a link, and a lane or two behind it. */
@@ -70,7 +70,7 @@ it("who asks and takes no answers holds up nobody, and loses its session at last
   device.session("victim", VICTIM)
   device.stuckLine = HOSTILE + 1
   device.answers = true
-  const turnsMax = WAITING_MAX / INDEXES.length + 2
+  const turnsMax = laneDepths(INDEXES.length).sends / INDEXES.length + 2
   for (let turn = 1; turn < turnsMax && device.downs.length === 0; turn++) {
     device.postedLines.length = 0
     const mine = requestRow(VICTIM + 1, requestId(0, turn), 0, 0)

@@ -31,6 +31,8 @@ export class Line {
   isBroken = false
   /** Frames and words that have come. */
   heardCount = 0
+  /** Posts that may wait for room in its queue: all that an honest other side can cause. */
+  waitingMax = 0
   /** Posts, counted since ever, and how many of them the device is through with. */
   postCount = 0
   sentCount = 0
@@ -112,11 +114,13 @@ export class Line {
   /** The device is through with so many posts, counted since ever. */
   onSent(count: number): void {
     if (((count - this.sentCount) | 0) > 0) this.sentCount = count
+    this.verbs.posts.onRoom(this.number)
     while (this.leases.isDue(this.sentCount)) this.releaseFirst()
   }
 
   /** So many reads are done, counted since ever. */
   onRead(count: number): void {
+    this.verbs.posts.onRoom(this.number)
     while (this.reads.isDue(count)) {
       const id = this.reads.value
       const frame = this.reads.other

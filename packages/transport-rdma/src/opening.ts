@@ -28,6 +28,7 @@ export const LINK_DEPTHS: Depths = { sends: 64, receives: 32 }
 const SENDS_BESIDE = 64
 const RECEIVES_BESIDE = 8
 
+/** An answer has two rows at most: as many of them as there are sends may wait beside the queue. */
 export function laneDepths(credits: number): Depths {
   return { sends: 2 * credits + SENDS_BESIDE, receives: credits + RECEIVES_BESIDE }
 }

@@ -1,11 +1,11 @@
 /**
  * What is to be posted in this turn, as rows for one native call at the end of it.
  *
- * What finds no room in the queue of its line waits apart from that of all others, and goes with a
- * later call: the device tells when it is through with something, and that is a turn. So a line
- * whose other side takes nothing holds up nobody else. Rows of a line keep their order.
+ * What finds no room in the queue of its line waits apart from that of all others, until the device
+ * has told that it is through with something of that line: some of what fills a queue is always
+ * told of. So a line whose other side takes nothing holds up nobody else, and costs nobody else
+ * anything. Rows of a line keep their order.
  */
-import { QUEUE_DEPTH_MAX } from "@rmr/core"
 import type { Engine, NativeAddon } from "./native-addon.js"
 import { POST_BROKE } from "./native-addon.js"
 import { POST_KIND, POST_LINE, POST_STRIDE, POSTS_MAX } from "./verbs-table.js"
@@ -13,14 +13,11 @@ import { WaitingRows } from "./waiting-rows.js"
 
 /** Of a line in one call, so that one with many leaves room for the others. */
 const TRIED_MAX = 64
-/** An answer to each credit, in two rows, and words: more is asked for only without taking it. */
-export const WAITING_MAX: number = 2 * QUEUE_DEPTH_MAX + 64
-
 export class Posts {
   private readonly native: NativeAddon
   private readonly engine: Engine
   private readonly rows: Int32Array
-  private readonly waiting = new Map<number, WaitingRows>()
+  private readonly waitingByLine = new Map<number, WaitingRows>()
   private count = 0
   private isBroken = false
 
@@ -30,14 +27,24 @@ export class Posts {
     this.rows = rows
   }
 
-  get isEmpty(): boolean {
-    return this.count === 0 && this.waiting.size === 0
+  /** Rows that find no room, by the number of their line. */
+  get waiting(): ReadonlyMap<number, WaitingRows> {
+    return this.waitingByLine
   }
 
-  /** Lines that were asked for more than anybody can ask for who takes what he gets. Allocates. */
-  get flooded(): readonly number[] {
-    if (this.waiting.size === 0) return []
-    return [...this.waiting].filter(([, { count }]) => count > WAITING_MAX).map(([line]) => line)
+  /** Whether there is something that may be posted. */
+  get isReady(): boolean {
+    if (this.count > 0) return true
+    if (this.waiting.size === 0) return false
+    for (const { isDue } of this.waiting.values()) if (isDue) return true
+    return false
+  }
+
+  /** The device is through with something of this line. */
+  onRoom(line: number): void {
+    if (this.waiting.size === 0) return
+    const waiting = this.waiting.get(line)
+    if (waiting !== undefined) waiting.isDue = true
   }
 
   add(
@@ -98,7 +105,7 @@ export class Posts {
     for (let row = 0; row < this.count * POST_STRIDE; row += POST_STRIDE) {
       if (rows[row + POST_LINE] === line) rows[row + POST_KIND] = 0
     }
-    this.waiting.delete(line)
+    this.waitingByLine.delete(line)
   }
 
   /** True where a line broke, which the next turn tells. */
@@ -110,9 +117,10 @@ export class Posts {
     return isBroken
   }
 
-  /** Each line that waits is tried once. */
+  /** Each line that may have room is tried once. */
   private tryWaiting(): void {
     for (const rows of [...this.waiting.values()]) {
+      if (!rows.isDue) continue
       if (this.count + TRIED_MAX > POSTS_MAX) this.post()
       this.count += rows.takeInto(this.rows, this.count, TRIED_MAX)
     }
@@ -136,7 +144,7 @@ export class Posts {
     if (waiting?.giveBack() === true) return
     if (waiting === undefined) {
       waiting = new WaitingRows()
-      this.waiting.set(line, waiting)
+      this.waitingByLine.set(line, waiting)
     }
     const at = waiting.add()
     waiting.words.set(rows.subarray(row, row + POST_STRIDE), at)
@@ -145,7 +153,7 @@ export class Posts {
   private settle(): void {
     for (const [line, rows] of this.waiting) {
       rows.settle()
-      if (rows.count === 0) this.waiting.delete(line)
+      if (rows.count === 0) this.waitingByLine.delete(line)
     }
   }
 }

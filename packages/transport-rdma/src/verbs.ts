@@ -32,6 +32,7 @@ export class Verbs {
   private readonly env: Env
   private readonly memory: Memory
   private readonly turns: VerbsTurns
+  private readonly arenaStarts: readonly number[]
   /** Frames that come again in the next turn. */
   private visits: Visit[] = []
   private isInTurn = false
@@ -58,13 +59,14 @@ export class Verbs {
     this.engine = engine
     this.env = env
     this.memory = memory
+    this.arenaStarts = memory.arenas.map(({ bytes }) => bytes.byteOffset)
     this.turns = turns
     this.posts = new Posts(native, engine, this.table.posts)
   }
 
   /** Where a lease starts in its arena, as native code counts. */
   startOf(arena: number, offset: number): number {
-    return this.memory.arenas[arena]!.bytes.byteOffset + offset
+    return this.arenaStarts[arena]! + offset
   }
 
   addLine(number: number, channel: number, events: LineEvents): Line {
@@ -95,8 +97,7 @@ export class Verbs {
   flush(): void {
     if (this.isClosed) return
     if (this.posts.send()) this.wake()
-    for (const line of this.posts.flooded)
-      this.lines[line]?.session?.breakOff("answers that it does not take")
+    if (this.posts.waiting.size > 0) this.endFlooded()
   }
 
   /** A turn, although nothing has arrived; after the present one, where there is one. */
@@ -167,6 +168,15 @@ export class Verbs {
       this.isInTurn = false
     }
     // What had to wait may find room now.
-    if (!this.posts.isEmpty) this.postsAdded()
+    if (this.posts.isReady) this.postsAdded()
+  }
+
+  /** Lines of which more is wanted than anybody can want who takes what he gets. */
+  private endFlooded(): void {
+    for (const [number, { count }] of this.posts.waiting) {
+      const line = this.lines[number]
+      if (line === undefined || count <= line.waitingMax) continue
+      line.session?.breakOff("it asks, and does not take its answers")
+    }
   }
 }

@@ -9,6 +9,8 @@ const ROWS_FIRST = 16
 
 export class WaitingRows {
   count = 0
+  /** There may be room for them: the device is through with something of their line. */
+  isDue = false
   private rows = new Int32Array(ROWS_FIRST * POST_STRIDE)
   private first = 0
   private takenCount = 0
@@ -40,6 +42,7 @@ export class WaitingRows {
     this.takenCount--
     this.first--
     this.count++
+    this.isDue = false
     return true
   }
 

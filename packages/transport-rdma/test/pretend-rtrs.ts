@@ -63,6 +63,7 @@ export function pretended(): Pretended {
     ...{ native, engine: {}, postsAdded: () => undefined },
     startOf: (_: number, offset: number) => offset,
     posts: {
+      onRoom: () => undefined,
       add: (...row: number[]) => posts.push(Int32Array.from(row.slice(0, POST_STRIDE), Number)),
     },
   } as unknown as Verbs

@@ -4,10 +4,12 @@
  */
 export class Slots {
   readonly view: DataView
+  private readonly count: number
   private readonly headBytes: number
   private readonly stride: number
 
   constructor(count: number, headBytes: number, headerBytesMax: number) {
+    this.count = count
     this.headBytes = headBytes
     this.stride = headBytes + ((headerBytesMax + 7) & ~7)
     this.view = new DataView(new ArrayBuffer(count * this.stride))
@@ -21,7 +23,7 @@ export class Slots {
   /** Negative for what is no slot. */
   indexOf(slot: number): number {
     const index = ((slot - this.headBytes) / this.stride) | 0
-    const isSlot = this.slotOf(index) === slot && index >= 0 && slot < this.view.byteLength
+    const isSlot = this.slotOf(index) === slot && index >= 0 && index < this.count
     return isSlot ? index : -1
   }
 }

@@ -112,6 +112,7 @@ export class RawLine {
 
   onSent(count: number): void {
     this.sentCount = count
+    this.verbs.posts.onRoom(this.number)
     while (this.leases.isDue(count)) this.releaseFirst()
   }
 
