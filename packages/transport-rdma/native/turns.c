@@ -4,7 +4,9 @@
  *
  * Completion queues are polled as long as they have something, and a moment longer where the last
  * turn was not long ago: a device that has to wake somebody costs more than the work it tells of.
- * Then they are armed, and looked at once more, so that nothing comes in between.
+ * Then they are armed, and looked at once more, so that nothing comes in between. Where the last
+ * turn was just now and nothing else is due, the visit sleeps till a device tells of more. Whatever
+ * it does, others of the loop have their turn after a millisecond.
  */
 #define _GNU_SOURCE
 #include <errno.h>

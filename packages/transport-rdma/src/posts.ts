@@ -13,6 +13,7 @@ import { WaitingRows } from "./waiting-rows.js"
 
 /** Of a line in one call, so that one with many leaves room for the others. */
 const TRIED_MAX = 64
+
 export class Posts {
   private readonly native: NativeAddon
   private readonly engine: Engine
@@ -62,25 +63,11 @@ export class Posts {
     isSummed: boolean,
     isTold: boolean,
   ): void {
-    const waiting = this.waiting.size === 0 ? undefined : this.waiting.get(line)
+    let waiting = this.waiting.size === 0 ? undefined : this.waiting.get(line)
     if (waiting === undefined && this.count === POSTS_MAX) {
       this.post()
-      this.add(
-        line,
-        kind,
-        headAt,
-        headBytes,
-        arena,
-        at,
-        bytes,
-        place,
-        key,
-        low,
-        high,
-        isSummed,
-        isTold,
-      )
-      return
+      // Rows of this line may have found no room just now.
+      waiting = this.waiting.get(line)
     }
     const row = waiting === undefined ? this.count++ * POST_STRIDE : waiting.add()
     const rows = waiting === undefined ? this.rows : waiting.words
